@@ -1,0 +1,332 @@
+"""Math functions against mpmath: errors in ulp over random and special arguments, scalar and SIMD.
+
+Begin at `CASES`, a row per function: its reference, the arguments tried, and the bound on its error.
+`python tests/test_vmath.py` prints the measured errors and the time per element instead.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+import llvmlite.binding as llvm
+import mpmath
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+
+from jitney._compiler import vmath
+from jitney._compiler.ir import writer as ir
+
+INF, NAN = float("inf"), float("nan")
+DTYPES = {"f64": np.float64, "f32": np.float32}
+ELEMENTS = {"f64": "double", "f32": "float"}
+
+# ---- running a function over arrays -----------------------------------------------------------
+
+
+@lru_cache(None)
+def machine():
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    features = llvm.get_host_cpu_features()
+    target = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=features.flatten(), opt=2)
+    return target, features
+
+
+def native_width(kind: str) -> int:
+    features = machine()[1]
+    bits = 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
+    return bits // (64 if kind == "f64" else 32)
+
+
+def loop_text(name: str, kind: str, width: int, features) -> str:
+    """A module with loop(out, n, in...) which applies the function to whole vectors."""
+    element = ELEMENTS[kind]
+    t = ir.vec(element, width)
+    d = vmath.definition(name, t, features)
+    f = ir.FunctionWriter("loop", "void", ["ptr", "i64"] + ["ptr"] * d.n_args)
+    out, n, *ins = f.args
+    head, end = f.block("loop"), f.block("end")
+    f.br(head)
+    f.position(head)
+    i = f.phi("i64")
+    align = 8 if kind == "f64" else 4
+    xs = [f.load(t, f.gep(element, p, i), align) for p in ins]
+    f.store(d.call(f, xs), f.gep(element, out, i), align)
+    after = f.add(i, ir.const("i64", width))
+    i.add(ir.const("i64", 0), f.entry)
+    i.add(after, f.current)
+    f.cbr(f.icmp("slt", after, n), head, end)
+    f.position(end)
+    f.ret()
+    module = ir.ModuleWriter("test")
+    module.add(f)
+    module.add_math(d)
+    return module.text()
+
+
+_alive = []
+
+
+@lru_cache(None)
+def compiled(name: str, kind: str, width: int, features: str | None = None):
+    """f(*arrays) -> array through native code; `features` overrides the CPU's own."""
+    target, own = machine()
+    module = llvm.parse_assembly(loop_text(name, kind, width, own if features is None else features))
+    module.verify()
+    module.triple = target.triple
+    builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=2))
+    builder.getModulePassManager().run(module, builder)
+    jit = llvm.create_lljit_compiler(target, use_jit_link=False, suppress_errors=False)
+    name = f"lib{len(_alive)}"
+    library = (llvm.JITLibraryBuilder().add_ir(module).add_current_process()
+               .export_symbol("loop").link(jit, name))
+    _alive.append((jit, library))
+    native = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 8)(library["loop"])
+
+    def run(*arrays):
+        dtype = DTYPES[kind]
+        arrays = [np.ascontiguousarray(a, dtype) for a in np.broadcast_arrays(*arrays)]
+        n = arrays[0].size
+        padded = -(-n // width) * width
+        ins = [np.concatenate([a.ravel(), np.ones(padded - n, dtype)]) for a in arrays]
+        out = np.empty(padded, dtype)
+        native(out.ctypes.data, padded, *[a.ctypes.data for a in ins], *[None] * (6 - len(ins)))
+        return out[:n]
+
+    run.native = native
+    return run
+
+
+# ---- references and errors --------------------------------------------------------------------
+
+
+def spacing(value: mpf, kind: str) -> mpf:
+    """Distance of neighbouring floats around `value`."""
+    digits, lowest = (53, -1074) if kind == "f64" else (24, -149)
+    if value == 0:
+        return mpf(2) ** lowest
+    exponent = mp.frexp(abs(value))[1]
+    return mpf(2) ** max(exponent - digits, lowest)
+
+
+def ulps(got: float, want, kind: str) -> float:
+    """How far off, in units of the last place; inf where the kind of number is wrong."""
+    if mp.isnan(want):
+        return 0.0 if got != got else INF
+    largest = mpf(2) ** (1024 if kind == "f64" else 128)
+    if got != got:
+        return INF
+    if mp.isinf(want):
+        return 0.0 if got == want else INF
+    if abs(got) == INF:
+        got = largest if got > 0 else -largest
+    if abs(want) > largest:
+        want = largest if want > 0 else -largest
+    return float(abs(mpf(got) - want) / spacing(want, kind))
+
+
+def safe(ref):
+    """The reference, with its refusals as nan."""
+
+    def call(*xs):
+        try:
+            y = ref(*xs)
+        except (ValueError, ZeroDivisionError):
+            return mp.nan
+        return mp.nan if isinstance(y, mpmath.mpc) and y.imag != 0 else mp.re(y)
+
+    return call
+
+
+# ---- arguments --------------------------------------------------------------------------------
+
+
+def logs(low, high, n=500, signs=(1, -1)):
+    """Log-uniform magnitudes between powers of two 2^low and 2^high."""
+
+    def make(rng, kind):
+        lo, hi = (low, high) if kind == "f64" else (max(low, -149), min(high, 127.99))
+        return np.exp2(rng.uniform(lo, hi, n)) * rng.choice(signs, n)
+
+    return make
+
+
+def uniform(low, high, n=500):
+    return lambda rng, kind: rng.uniform(low, high, n)
+
+
+def near(*points, n=20, width=100):
+    """Floats within some ulp of each point."""
+
+    def make(rng, kind):
+        p = np.repeat(np.array(points, DTYPES[kind]), n)
+        return p + rng.integers(-width, width + 1, p.size) * np.spacing(p)
+
+    return make
+
+
+EVERYWHERE = logs(-1074, 1023.99)
+SPECIAL = [0.0, -0.0, INF, -INF, NAN, 1.0, -1.0, 5e-324, -5e-324, 1e-310, 2.0, 0.5, 1.7976931348623157e308,
+           -1.7976931348623157e308, 1.4e-45, 1e-40, 3.4028234663852886e38, -3.4028234663852886e38]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One function: mpmath reference, makers of arguments (a tuple of makers for two), bounds in ulp.
+
+    `values` are exact results to be met, signs of zero included: (arguments..., result).
+    `floor64`, `floor32` bound the absolute error that is allowed anyway, for functions with irrational roots.
+    """
+
+    name: str
+    ref: object
+    points: tuple
+    f64: float
+    f32: float
+    values: tuple = ()
+    floor64: float = 0.0
+    floor32: float = 0.0
+
+
+CASES = [
+    Case("exp", mp.exp, (logs(-60, 9.5, 1500), EVERYWHERE, uniform(-746, 710), uniform(-104, 89),
+         near(709.782712893384, -708.4, -745.13, 88.72, -103.9, 0.34657359, 0.69314718)), 1.0, 1.0,
+         ((0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0))),
+    Case("log", mp.log, (logs(-1074, 1023.99, 1000, (1,)), uniform(0.5, 2, 1000), near(1.0, 0.75, 1.5, 2.0),
+         uniform(0.99, 1.01)), 1.0, 1.0,
+         ((1.0, 0.0), (0.0, -INF), (-0.0, -INF), (INF, INF), (-1.0, NAN), (-INF, NAN))),
+]
+BY_NAME = {c.name: c for c in CASES}
+
+
+def arguments(case: Case, kind: str):
+    """The columns of arguments to try."""
+    rng = np.random.default_rng(7)
+    dtype = DTYPES[kind]
+    columns = []
+    with np.errstate(all="ignore"):
+        for make in case.points:
+            makers = make if isinstance(make, tuple) else (make,)
+            columns.append([m(rng, kind).astype(dtype) for m in makers])
+        n_args = len(columns[0])
+        special = np.array(SPECIAL).astype(dtype)
+        columns.append([a.ravel() for a in np.meshgrid(*[special] * n_args)])
+    return [np.concatenate([c[i] for c in columns]) for i in range(n_args)]
+
+
+@lru_cache(None)
+def reference(name: str, kind: str):
+    """(arguments, exact values)."""
+    case = BY_NAME[name]
+    xs = arguments(case, kind)
+    ref = safe(case.ref)
+    with mp.workdps(40):
+        want = [mp.nan if any(v != v for v in row) else ref(*[mpf(float(v)) for v in row])
+                for row in zip(*xs, strict=True)]
+    return xs, want
+
+
+def measure(name: str, kind: str, width: int, features: str | None = None):
+    """(largest error in ulp, where); infinities are left to the exact values."""
+    case = BY_NAME[name]
+    xs, want = reference(name, kind)
+    got = compiled(name, kind, width, features)(*xs)
+    slack = case.floor64 if kind == "f64" else case.floor32
+    worst, where = 0.0, None
+    for i, (g, w) in enumerate(zip(got, want, strict=True)):
+        row = [float(x[i]) for x in xs]
+        if any(abs(v) == INF or v != v for v in row) or (mp.isnan(w) and g != g):
+            continue
+        e = ulps(float(g), w, kind)
+        if e > worst and not (e < INF and abs(mpf(float(g)) - w) <= slack):
+            worst, where = e, (*row, float(g), mp.nstr(w, 20))
+    return worst, where
+
+
+WIDTHS = [1, "native"]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("kind", ["f64", "f32"])
+@pytest.mark.parametrize("name", [c.name for c in CASES])
+def test_error_within_bound(name, kind, width):
+    case = BY_NAME[name]
+    worst, where = measure(name, kind, native_width(kind) if width == "native" else width)
+    assert worst <= getattr(case, kind), f"{name} {kind}: {worst:.3f} ulp at (arguments..., got, exact) {where}"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("kind", ["f64", "f32"])
+@pytest.mark.parametrize("name", [c.name for c in CASES])
+def test_exact_values(name, kind, width):
+    case = BY_NAME[name]
+    check_values(case, kind, native_width(kind) if width == "native" else width)
+
+
+def check_values(case, kind, width):
+    dtype = DTYPES[kind]
+    n_args = vmath.definition(case.name, "double").n_args
+    rows = [*case.values, *[(*(NAN if j == i else 0.7 for j in range(n_args)), NAN)
+                            for i in range(n_args if n_args == 1 else 0)]]
+    xs = [np.array([r[i] for r in rows], dtype) for i in range(n_args)]
+    got = compiled(case.name, kind, width)(*xs)
+    for row, g in zip(rows, got, strict=True):
+        want = dtype(row[-1])
+        assert g == want or (g != g and want != want), f"{case.name}{row[:-1]} = {g}, should be {want}"
+        assert want != want or np.signbit(g) == np.signbit(want), f"{case.name}{row[:-1]} = {g}: sign"
+
+
+def test_every_function_has_a_case():
+    assert set(vmath.names()) == set(BY_NAME)
+
+
+# ---- by hand: errors and speed ----------------------------------------------------------------
+
+SPEED_RANGE = {"log": (0.1, 100.0)}
+
+
+def nanoseconds(name: str, kind: str, width: int) -> float:
+    """Time per element over a block that stays in the cache."""
+    run = compiled(name, kind, width)
+    n = 4096
+    rng = np.random.default_rng(1)
+    ins = [rng.uniform(*SPEED_RANGE.get(name, (-3.0, 3.0)), n).astype(DTYPES[kind])
+           for _ in range(vmath.definition(name, "double").n_args)]
+    out = np.empty(n, DTYPES[kind])
+    pointers = [a.ctypes.data for a in ins] + [None] * (6 - len(ins))
+    best = INF
+    for _ in range(60):
+        t = time.perf_counter()
+        for _ in range(10):
+            run.native(out.ctypes.data, n, *pointers)
+        best = min(best, time.perf_counter() - t)
+    return best / 10 / n * 1e9
+
+
+def main():
+    for name in sys.argv[1:] or [c.name for c in CASES]:
+        row = [f"{name:10s}"]
+        for kind in ("f64", "f32"):
+            w = native_width(kind)
+            scalar, at1 = measure(name, kind, 1)
+            vector, at = measure(name, kind, w)
+            row.append(f"{kind} {scalar:.3f} {vector:.3f} ulp {nanoseconds(name, kind, w):.2f} ns")
+            for width in (1, w):
+                try:
+                    check_values(BY_NAME[name], kind, width)
+                except AssertionError as e:
+                    row.append(f"\n  WRONG {kind} {width}: {e}")
+            case = BY_NAME[name]
+            if max(scalar, vector) > getattr(case, kind):
+                row.append(f"\n  ABOVE BOUND at {at1} {at}\n")
+        print("  ".join(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""Fits the coefficients of jitney's math functions and writes src/jitney/_compiler/vmath/coefficients.py.
+
+    python tools/fit_math.py            # all (minutes)
+    python tools/fit_math.py exp log    # only these; the others stay as they are
+
+Begin at `FITS`, the list of what is approximated where. The method is Remez' exchange on a dense grid, in
+mpmath at 50 digits, after which the leading coefficients are rounded one by one and the others refitted.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import struct
+import sys
+from pathlib import Path
+
+from mpmath import mp, mpf
+
+mp.dps = 50
+OUT = Path(__file__).parent.parent / "src" / "jitney" / "_compiler" / "vmath" / "coefficients.py"
+
+
+def to_float(x, kind):
+    """x rounded to f64 or f32."""
+    if kind == "f64":
+        return float(x)
+    # Rounding via f64 errs only on ties, which do not occur.
+    return struct.unpack("<f", struct.pack("<f", float(x)))[0]
+
+
+def solve(rows, rhs):
+    """Linear system by elimination with pivoting."""
+    n = len(rhs)
+    a = [[*r, b] for r, b in zip(rows, rhs, strict=True)]
+    for i in range(n):
+        p = max(range(i, n), key=lambda j: abs(a[j][i]))
+        a[i], a[p] = a[p], a[i]
+        for j in range(i + 1, n):
+            t = a[j][i] / a[i][i]
+            if t:
+                a[j] = [u - t * v for u, v in zip(a[j], a[i], strict=True)]
+    x = [mpf(0)] * n
+    for i in reversed(range(n)):
+        x[i] = (a[i][n] - sum(a[i][j] * x[j] for j in range(i + 1, n))) / a[i][i]
+    return x
+
+
+def horner(x, c):
+    acc = mpf(0)
+    for k in reversed(c):
+        acc = acc * x + k
+    return acc
+
+
+class Grid:
+    """The function and its weight on a dense grid: what is made small is max |weight * (f - polynomial)|."""
+
+    def __init__(self, f, a, b, weight, degree):
+        a, b = mpf(a), mpf(b)
+        n = 24 * (degree + 2)
+        self.x = [(a + b) / 2 - (b - a) / 2 * mp.cos(mp.pi * (2 * i + 1) / (2 * n)) for i in range(n)]
+        self.y = [f(x) for x in self.x]
+        self.w = [weight(x) for x in self.x]
+
+
+def remez(grid, y, first, count):
+    """(coefficients of x^first ..., largest error) of the best fit to y."""
+    xs, ws = grid.x, grid.w
+    n = len(xs)
+    pick = [(n - 1) * i // count for i in range(count + 1)]  # the grid is dense at its ends already
+    for _ in range(30):
+        rows = [[xs[i] ** (first + j) for j in range(count)] + [(-1) ** s / ws[i]] for s, i in enumerate(pick)]
+        c = solve(rows, [y[i] for i in pick])
+        level, c = abs(c[-1]), c[:-1]
+        err = [w * (v - x**first * horner(x, c)) for x, v, w in zip(xs, y, ws, strict=True)]
+        worst = max(abs(e) for e in err)
+        if worst <= level * mpf("1.001"):
+            break
+        pick = exchange(err, count + 1)
+    return c, worst
+
+
+def exchange(err, count):
+    """Positions of `count` alternating extrema, the largest kept."""
+    peaks = []
+    for i, e in enumerate(err):
+        if peaks and (e > 0) == (err[peaks[-1]] > 0):
+            if abs(e) > abs(err[peaks[-1]]):
+                peaks[-1] = i
+        else:
+            peaks.append(i)
+    while len(peaks) > count:
+        if len(peaks) == count + 1:
+            del peaks[0 if abs(err[peaks[0]]) < abs(err[peaks[-1]]) else -1]
+            break
+        at = min(range(len(peaks) - 1), key=lambda i: abs(err[peaks[i]]) + abs(err[peaks[i + 1]]))
+        del peaks[at:at + 2]
+    if len(peaks) < count:
+        raise ValueError("the error has too few extrema: the degree is too high for this function")
+    return peaks
+
+
+def fit(f, a, b, degree, kind, weight=lambda x: mpf(1), exact=3):
+    """Coefficients, rounded to `kind`; the first `exact` of them are rounded before the others are fitted.
+
+    `exact` must be 0 where 0 lies inside the interval: there x, x^2, ... alone do not alternate.
+    """
+    grid = Grid(f, a, b, weight, degree)
+    y, done, error = list(grid.y), [], None
+    for first in range(degree + 1):
+        c, error = remez(grid, y, first, degree + 1 - first)
+        if first >= exact or first == degree:
+            done += [to_float(k, kind) for k in c]
+            break
+        done.append(to_float(c[0], kind))
+        y = [v - x**first * mpf(done[-1]) for x, v in zip(grid.x, y, strict=True)]
+    rounded = max(w * abs(v - horner(x, [mpf(k) for k in done])) for x, v, w in zip(grid.x, grid.y, grid.w, strict=True))
+    print(f"  {kind} degree {degree}: error 2^{float(mp.log(error, 2)):.1f}, "
+          f"rounded 2^{float(mp.log(rounded, 2)):.1f}", flush=True)
+    return tuple(done)
+
+
+def split(x, kind, parts):
+    """x as a sum of `parts` floats, each the nearest to what is left."""
+    out = []
+    for _ in range(parts):
+        out.append(to_float(x, kind))
+        x -= mpf(out[-1])
+    return tuple(out)
+
+
+# ---- what is fitted -----------------------------------------------------------------------------
+
+LN2 = mp.log(2)
+FITS = {}
+
+
+def entry(make):
+    FITS[make.__name__] = make
+    return make
+
+
+def by_kind(kind, f64, f32):
+    return f64 if kind == "f64" else f32
+
+
+def down(x, kind):
+    """The float next below (or equal to) x > 0."""
+    v = to_float(x, kind)
+    if mpf(v) <= x:
+        return v
+    code, up = ("<d", "<q") if kind == "f64" else ("<f", "<i")
+    return struct.unpack(code, struct.pack(up, struct.unpack(up, struct.pack(code, v))[0] - 1))[0]
+
+
+@entry
+def ln2(kind):
+    """1/ln 2, and ln 2 as hi + lo with lo > 0."""
+    hi = down(LN2, kind)
+    return (to_float(1 / LN2, kind), hi, to_float(LN2 - mpf(hi), kind))
+
+
+@entry
+def exp(kind):
+    """(e^r - 1 - r) / r^2"""
+    half = LN2 / 2 * mpf("1.0001")
+    return fit(lambda r: (mp.expm1(r) - r) / r**2, -half, half, by_kind(kind, 9, 4), kind, lambda r: r**2, exact=0)
+
+
+@entry
+def log(kind):
+    """(2 atanh(s) - 2 s) / s^3 in z = s^2"""
+    def f(z):
+        s = mp.sqrt(z)
+        return 2 * (mp.atanh(s) - s) / (s * z)
+    return fit(f, mpf("1e-12"), mpf("0.0401"), by_kind(kind, 6, 2), kind, lambda z: z / 2, exact=1)
+
+
+# ---- output -------------------------------------------------------------------------------------
+
+
+def load_old():
+    if not OUT.exists():
+        return {}
+    spec = importlib.util.spec_from_file_location("coefficients", OUT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.TABLE
+
+
+def write(table):
+    lines = ['"""Coefficients of the math functions, lowest power first. Made by tools/fit_math.py: do not edit."""',
+             "", "TABLE = {"]
+    for name in sorted(table):
+        lines.append(f'    "{name}": (')
+        lines += [f"        {c!r}," for c in table[name]]
+        lines.append("    ),")
+    OUT.write_text("\n".join([*lines, "}"]) + "\n")
+
+
+def main():
+    table = load_old()
+    for name in sys.argv[1:] or list(FITS):
+        for kind in ("f64", "f32"):
+            print(name)
+            value = FITS[name](kind)
+            if value is not None:
+                table[f"{name}.{kind}"] = value
+    write(table)
+
+
+if __name__ == "__main__":
+    main()
