@@ -171,6 +171,12 @@ def near(*points, n=20, width=100):
     return make
 
 
+def half_pi_multiples(rng, kind):
+    """Where the reduction cancels most."""
+    k = np.concatenate([np.arange(1, 200), rng.integers(200, 600_000_000, 300)])
+    return (k * (np.pi / 2))[: None if kind == "f64" else 400]
+
+
 EVERYWHERE = logs(-1074, 1023.99)
 SPECIAL = [0.0, -0.0, INF, -INF, NAN, 1.0, -1.0, 5e-324, -5e-324, 1e-310, 2.0, 0.5, 1.7976931348623157e308,
            -1.7976931348623157e308, 1.4e-45, 1e-40, 3.4028234663852886e38, -3.4028234663852886e38]
@@ -201,6 +207,12 @@ CASES = [
     Case("log", mp.log, (logs(-1074, 1023.99, 1000, (1,)), uniform(0.5, 2, 1000), near(1.0, 0.75, 1.5, 2.0),
          uniform(0.99, 1.01)), 1.0, 1.0,
          ((1.0, 0.0), (0.0, -INF), (-0.0, -INF), (INF, INF), (-1.0, NAN), (-INF, NAN))),
+    *[Case(n, f, (logs(-40, 30, 1000), logs(-1074, -40, 100), logs(30, 1023, 60), uniform(-10, 10, 1000),
+                  half_pi_multiples, near(2.0**30, 1e5, 0.785398, 2.3561945)), bound, bound, values)
+      for n, f, bound, values in [
+          ("sin", mp.sin, 1.0, ((0.0, 0.0), (-0.0, -0.0), (INF, NAN), (-INF, NAN))),
+          ("cos", mp.cos, 1.0, ((0.0, 1.0), (-0.0, 1.0), (INF, NAN), (-INF, NAN))),
+          ("tan", mp.tan, 2.0, ((0.0, 0.0), (-0.0, -0.0), (INF, NAN), (-INF, NAN)))]],
 ]
 BY_NAME = {c.name: c for c in CASES}
 

@@ -176,6 +176,31 @@ def log(kind):
     return fit(f, mpf("1e-12"), mpf("0.0401"), by_kind(kind, 6, 2), kind, lambda z: z / 2, exact=1)
 
 
+@entry
+def half_pi(kind):
+    """2/pi, and pi/2 in three parts."""
+    return (to_float(2 / mp.pi, kind), *split(mp.pi / 2, kind, 3))
+
+
+QUARTER2 = (mp.pi / 4 * mpf("1.01"))**2
+
+
+@entry
+def sin(kind):
+    """(sin r - r) / r^3 in z = r^2"""
+    def f(z):
+        r = mp.sqrt(z)
+        return (mp.sin(r) - r) / (r * z)
+    return fit(f, mpf("1e-12"), QUARTER2, by_kind(kind, 5, 2), kind, lambda z: z, exact=1)
+
+
+@entry
+def cos(kind):
+    """(cos r - 1 + r^2/2) / r^4 in z = r^2"""
+    return fit(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, mpf("1e-12"), QUARTER2, by_kind(kind, 5, 2), kind,
+               lambda z: z**2, exact=1)
+
+
 # ---- output -------------------------------------------------------------------------------------
 
 

@@ -120,6 +120,7 @@ class Math:
         self.n = ir.lanes(type)
         integer, self.mant, self.bias = _FORMATS[self.element]
         self.I = ir.retype(type, integer)  # noqa: E741
+        self.width = ir.bits(type)
         self.short = ir.mangle(self.element)
         self.is_double = self.element == "double"
         self.features = features
@@ -147,7 +148,7 @@ class Math:
 
     @property
     def sign_bit(self) -> int:
-        return -1 << (self.mant + (self.bias.bit_length()))
+        return -1 << (self.width - 1)
 
     # -- float operations
 

@@ -43,20 +43,23 @@ class _Entry:
     inline: bool
     libm: str | None
     single: bool
+    public: bool
 
 
 _ENTRIES: dict[str, _Entry] = {}
 
 
-def define(name: str, n_args: int = 1, *, inline: bool = True, libm: str | None = None, single: bool = True):
+def define(name: str, n_args: int = 1, *, inline: bool = True, libm: str | None = None, single: bool = True,
+           public: bool = True):
     """Enter body(m, *args) as the function `name`.
 
     `libm` is the C library's name for it, called lane by lane where the CPU has no fused multiply-add;
-    `single` says that the body serves f32 too (otherwise f32 is computed in f64).
+    `single` says that the body serves f32 too (otherwise f32 is computed in f64); those not `public` are parts
+    of others.
     """
 
     def enter(body):
-        _ENTRIES[name] = _Entry(name, body, n_args, inline, libm, single)
+        _ENTRIES[name] = _Entry(name, body, n_args, inline, libm, single, public)
         return body
 
     return enter
@@ -64,7 +67,7 @@ def define(name: str, n_args: int = 1, *, inline: bool = True, libm: str | None 
 
 def names() -> tuple[str, ...]:
     """All functions that `definition` knows."""
-    return tuple(_ENTRIES)
+    return tuple(e.name for e in _ENTRIES.values() if e.public)
 
 
 def relevant(features) -> frozenset:
