@@ -213,6 +213,36 @@ CASES = [
           ("sin", mp.sin, 1.0, ((0.0, 0.0), (-0.0, -0.0), (INF, NAN), (-INF, NAN))),
           ("cos", mp.cos, 1.0, ((0.0, 1.0), (-0.0, 1.0), (INF, NAN), (-INF, NAN))),
           ("tan", mp.tan, 2.0, ((0.0, 0.0), (-0.0, -0.0), (INF, NAN), (-INF, NAN)))]],
+    Case("exp2", lambda x: mpf(2)**x, (logs(-60, 10, 1000), EVERYWHERE, uniform(-1080, 1030), uniform(-152, 130),
+                                       near(0.5, 1.5, -1022.5, 1024.0, -1074.5, 128.0, -149.5)), 1.0, 1.0,
+         ((0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0), (3.0, 8.0), (-140.0, 2.0**-140))),
+    Case("expm1", mp.expm1, (logs(-1074, 9.5, 1500), uniform(-2, 2), uniform(-50, 710),
+                             near(709.782712893384, -37.43, 88.72, 0.34657359, -0.34657359, 1.0397)), 1.5, 1.6,
+         ((0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -1.0), (1e3, INF))),
+    Case("logistic", lambda x: 1 / (1 + mp.exp(-x)), (logs(-60, 9.6, 1500), uniform(-750, 40), uniform(-5, 5)), 2, 2,
+         ((0.0, 0.5), (-0.0, 0.5), (INF, 1.0), (-INF, 0.0))),
+    Case("tanh", mp.tanh, (logs(-1074, 5, 1000), uniform(-2, 2, 1500), uniform(-22, 22), EVERYWHERE), 2.0, 2.0,
+         ((0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0))),
+    Case("sinh", mp.sinh, (logs(-1074, 9.5, 1000), uniform(-2, 2), uniform(-711, 711), EVERYWHERE,
+                           near(710.4758600739439, 89.415985, 0.3465736)), 1.5, 1.6,
+         ((0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -INF))),
+    Case("cosh", mp.cosh, (logs(-1074, 9.5, 1000), uniform(-2, 2), uniform(-711, 711), EVERYWHERE,
+                           near(710.4758600739439, 89.415985, 0.3465736)), 1.5, 1.6,
+         ((0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, INF))),
+    Case("log1p", mp.log1p, (logs(-1074, 1023.99, 1000), uniform(-1, 2, 1000), near(-0.25, 0.5, -1.0, 1.0)), 1.5, 1.5,
+         ((0.0, 0.0), (-0.0, -0.0), (-1.0, -INF), (INF, INF), (-2.0, NAN), (-INF, NAN))),
+    Case("log2", lambda x: mp.log(x, 2), (logs(-1074, 1023.99, 1000, (1,)), uniform(0.5, 2, 1000),
+                                          near(1.0, 0.75, 1.5, 2.0)), 1.25, 1.25,
+         ((1.0, 0.0), (0.0, -INF), (-0.0, -INF), (INF, INF), (-1.0, NAN), (-INF, NAN), (8.0, 3.0), (2.0**-140, -140.0))),
+    Case("log10", mp.log10, (logs(-1074, 1023.99, 1000, (1,)), uniform(0.5, 2, 1000), near(1.0, 0.75, 1.5, 2.0)),
+         1.25, 1.25, ((1.0, 0.0), (0.0, -INF), (-0.0, -INF), (INF, INF), (-1.0, NAN), (-INF, NAN),
+                    *((10.0**i, float(i)) for i in range(11)))),
+    Case("asinh", mp.asinh, (logs(-1074, 1023.99, 1000), logs(-10, 5, 1000)), 2.0, 2.0,
+         ((0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -INF))),
+    Case("acosh", mp.acosh, (logs(0, 1023.99, 1000, (1,)), uniform(1, 2), near(1.0)), 2.0, 2.0,
+         ((1.0, 0.0), (0.5, NAN), (-3.0, NAN), (INF, INF), (-INF, NAN))),
+    Case("atanh", mp.atanh, (logs(-1074, 0, 1000), uniform(-1, 1, 1000), near(1.0, -1.0, 0.5, -0.5)), 2.0, 2.0,
+         ((0.0, 0.0), (-0.0, -0.0), (1.0, INF), (-1.0, -INF), (2.0, NAN), (INF, NAN))),
 ]
 BY_NAME = {c.name: c for c in CASES}
 
@@ -300,7 +330,8 @@ def test_every_function_has_a_case():
 
 # ---- by hand: errors and speed ----------------------------------------------------------------
 
-SPEED_RANGE = {"log": (0.1, 100.0)}
+SPEED_RANGE = {"log": (0.1, 100.0), "log1p": (-0.9, 10.0), "log2": (0.1, 100.0), "log10": (0.1, 100.0),
+               "acosh": (1.0, 10.0), "atanh": (-1.0, 1.0)}
 
 
 def nanoseconds(name: str, kind: str, width: int) -> float:

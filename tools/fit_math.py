@@ -201,6 +201,51 @@ def cos(kind):
                lambda z: z**2, exact=1)
 
 
+HALF_LN2_2 = (LN2 / 2 * mpf("1.0001"))**2
+
+
+@entry
+def sinh(kind):
+    """(sinh r - r) / r^3 in z = r^2"""
+    def f(z):
+        r = mp.sqrt(z)
+        return (mp.sinh(r) - r) / (r * z)
+    return fit(f, mpf("1e-12"), HALF_LN2_2, by_kind(kind, 4, 1), kind, lambda z: z, exact=1)
+
+
+@entry
+def cosh(kind):
+    """(cosh r - 1) / r^2 in z = r^2"""
+    return fit(lambda z: (mp.cosh(mp.sqrt(z)) - 1) / z, mpf("1e-12"), HALF_LN2_2, by_kind(kind, 5, 2), kind,
+               lambda z: z, exact=1)
+
+
+@entry
+def tanh(kind):
+    """(tanh r - r) / r^3 in z = r^2, r < 0.55"""
+    def f(z):
+        r = mp.sqrt(z)
+        return (mp.tanh(r) - r) / (r * z)
+    return fit(f, mpf("1e-12"), mpf("0.5501")**2, by_kind(kind, 9, 4), kind, lambda z: z, exact=1)
+
+
+@entry
+def log2_e(kind):
+    return split(1 / LN2, kind, 2)
+
+
+@entry
+def log10_e(kind):
+    return split(1 / mp.log(10), kind, 2)
+
+
+@entry
+def log10_2(kind):
+    """log10(2) as hi + lo with lo > 0."""
+    hi = down(LN2 / mp.log(10), kind)
+    return hi, to_float(LN2 / mp.log(10) - mpf(hi), kind)
+
+
 # ---- output -------------------------------------------------------------------------------------
 
 
