@@ -1,0 +1,1 @@
+"""The transformations that users call: jit, grad, vmap, jvp, vjp, jacobians, make_jaxpr."""

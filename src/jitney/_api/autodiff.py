@@ -1,0 +1,460 @@
+"""Derivatives: ``grad``, ``value_and_grad``, ``jvp``, ``vjp``, ``linearize``, Jacobians, Hessians."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from jitney._api.calls import FlatFunction, as_array, as_arrays, boundary, check_callable, check_leaf, leaf_names, select_args
+from jitney._api.vmap import vmap
+from jitney._base import dtypes
+from jitney._core import tree
+from jitney._core.avals import float0, tangent_aval
+from jitney._core.tangents import Zero
+from jitney._core.trace import get_aval
+from jitney._ops import shapes
+from jitney._ops.families import instantiate, literal
+from jitney._transforms.jvp import jvp_flat
+from jitney._transforms.linearize import LinearMap, linearize_flat
+
+
+def grad(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    reduce_axes: Sequence[Any] = (),
+) -> Callable[..., Any]:
+    """The gradient of a scalar function, by reverse-mode differentiation.
+
+    Args:
+        fun: a function whose output is a real scalar (or ``(scalar, aux)`` with ``has_aux``).
+        argnums: which positional arguments to differentiate with respect to.
+        has_aux: ``fun`` returns a pair; the second item is handed through.
+        holomorphic: treat ``fun`` as complex differentiable.
+        allow_int: integer arguments get gradients of dtype ``float0`` instead of an error.
+
+    Returns:
+        A function with the arguments of ``fun`` that returns the gradient, in the tree structure of the
+        selected argument (a tuple of them if ``argnums`` is a sequence), and ``aux`` if ``has_aux``.
+
+    Raises:
+        TypeError: the output is not a real scalar, or an argument is not real floating-point.
+
+    Example:
+        >>> import jitney
+        >>> float(jitney.grad(lambda x: x**3)(2.0))
+        12.0
+    """
+    value_and_gradient = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, "grad")
+
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, g = value_and_gradient(*args, **kwargs)
+        return (g, value[1]) if has_aux else g
+
+    return boundary(gradient, fun)
+
+
+def value_and_grad(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    reduce_axes: Sequence[Any] = (),
+) -> Callable[..., Any]:
+    """Value and gradient of a scalar function in one pass; arguments as for ``grad``.
+
+    Returns:
+        A function that returns ``(value, gradient)``; with ``has_aux``, ``((value, aux), gradient)``.
+
+    Example:
+        >>> import jitney
+        >>> value, slope = jitney.value_and_grad(lambda x: x**2)(3.0)
+        >>> float(value), float(slope)
+        (9.0, 6.0)
+    """
+    return boundary(_value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, "value_and_grad"), fun)
+
+
+def _value_and_grad(fun: Any, argnums: Any, has_aux: bool, holomorphic: bool, allow_int: bool, what: str) -> Callable[..., Any]:
+    check_callable(fun, what)
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        partial, selected = select_args(fun, argnums, args, kwargs, what)
+        leaves, in_tree = tree.flatten(selected)
+        for number, leaf in enumerate(leaves):
+            _check_input(leaf, lambda n=number: _input_name(fun, args, kwargs, selected, n), what, holomorphic, allow_int)
+        flat = FlatFunction(partial, in_tree, what, has_aux)
+        outs, linear = linearize_flat(flat, leaves)
+        value = tree.unflatten(flat.out_tree, outs)
+        _check_scalar(value, outs, holomorphic, what)
+        cts = linear.transpose([literal(outs[0], 1.0)])
+        gradients = tree.unflatten(in_tree, _instantiate_all(cts, leaves))
+        gradient = gradients if not isinstance(argnums, int) and hasattr(argnums, "__len__") else gradients[0]
+        value = as_array(value)
+        return ((value, flat.aux) if has_aux else value), gradient
+
+    return run
+
+
+def _instantiate_all(cts: Sequence[Any], primals: Sequence[Any]) -> list[Any]:
+    """Cotangents as arrays of the shape of their inputs."""
+    out = []
+    for ct, x in zip(cts, primals, strict=True):
+        aval = get_aval(x)
+        if type(ct) is Zero:
+            ct = np.zeros(aval.shape, float0) if ct.aval.dtype == float0 else shapes.zeros(aval)
+        out.append(as_array(ct))
+    return out
+
+
+def _input_name(fun: Any, args: Any, kwargs: Any, selected: Any, number: int) -> str:
+    leaf = tree.leaves(selected)[number]
+    for name, other in zip(leaf_names(fun, args, kwargs), tree.leaves((args, kwargs)), strict=False):
+        if other is leaf:
+            return name
+    return f"number {number}"
+
+
+def _check_input(leaf: Any, name: Callable[[], str], what: str, holomorphic: bool, allow_int: bool) -> None:
+    try:
+        aval = check_leaf(leaf, "", what)
+    except TypeError:
+        aval = check_leaf(leaf, name(), what)
+    kind = dtypes.kind_of(aval.dtype)
+    if holomorphic and kind != "c":
+        raise TypeError(
+            f"{what} with holomorphic=True requires inputs with complex dtype, but got {aval.dtype.name} for the argument {name()}."
+        )
+    if kind == "c" and not holomorphic:
+        raise TypeError(
+            f"{what} requires real-valued inputs (input dtype that is a sub-dtype of np.floating), but got {aval.dtype.name} "
+            f"for the argument {name()}. For holomorphic differentiation, pass holomorphic=True. For differentiation of "
+            "non-holomorphic functions involving complex inputs, use jitney.vjp directly."
+        )
+    if kind in "biu" and not allow_int:
+        raise TypeError(
+            f"{what} requires real- or complex-valued inputs (input dtype that is a sub-dtype of np.inexact), but got "
+            f"{aval.dtype.name} for the argument {name()}. If you want to use Boolean- or integer-valued inputs, use vjp or "
+            "set allow_int to True; to differentiate at an integer point pass a float (3.0 instead of 3)."
+        )
+
+
+def _check_scalar(value: Any, outs: Sequence[Any], holomorphic: bool, what: str) -> None:
+    if len(outs) != 1 or value is not outs[0]:
+        raise TypeError(
+            f"Gradient only defined for scalar-output functions. Output was: {value}. Return one number, or use jacobian."
+        )
+    aval = get_aval(value)
+    if aval.shape:
+        raise TypeError(
+            f"Gradient only defined for scalar-output functions. Output had shape: {aval.shape}. "
+            "Reduce it to a number (jnp.sum, jnp.mean), or use jacobian."
+        )
+    kind = dtypes.kind_of(aval.dtype)
+    if holomorphic and kind != "c":
+        raise TypeError(f"{what} with holomorphic=True requires outputs with complex dtype, but got {aval.dtype.name}.")
+    if not holomorphic and kind != "f":
+        extra = " For holomorphic differentiation, pass holomorphic=True." if kind == "c" else ""
+        raise TypeError(
+            f"{what} requires real-valued outputs (output dtype that is a sub-dtype of np.floating), but got {aval.dtype.name}.{extra}"
+        )
+
+
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+    """Value of ``fun(*primals)`` and its derivative along ``tangents`` (forward mode).
+
+    Args:
+        primals: the arguments, a tuple or list.
+        tangents: directions, with the structure, shapes and dtypes of ``primals``.
+
+    Returns:
+        ``(value, tangent)``, or ``(value, tangent, aux)`` with ``has_aux``.
+
+    Example:
+        >>> import jitney, jitney.numpy as jnp
+        >>> y, dy = jitney.jvp(jnp.square, (3.0,), (1.0,))
+        >>> float(dy)
+        6.0
+    """
+    return _jvp(fun, primals, tangents, has_aux)
+
+
+def _jvp(fun: Any, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+    check_callable(fun, "jvp")
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise TypeError(
+            f"primal and tangent arguments to jvp must be tuples or lists; found {type(primals).__name__} and {type(tangents).__name__}."
+        )
+    leaves, in_tree = tree.flatten(tuple(primals))
+    tangent_leaves, tangent_tree = tree.flatten(tuple(tangents))
+    if in_tree != tangent_tree:
+        raise TypeError(
+            f"primal and tangent arguments to jvp must have the same tree structure; primals have tree structure {in_tree} "
+            f"whereas tangents have tree structure {tangent_tree}."
+        )
+    checked = [_check_tangent(x, t, "jvp") for x, t in zip(leaves, tangent_leaves, strict=True)]
+    flat = FlatFunction(fun, in_tree, "jvp", has_aux)
+    outs, out_tangents = jvp_flat(flat, leaves, checked)
+    value = tree.unflatten(flat.out_tree, as_arrays(outs))
+    tangent = tree.unflatten(flat.out_tree, _instantiate_all(out_tangents, outs))
+    return (value, tangent, flat.aux) if has_aux else (value, tangent)
+
+
+def _check_tangent(x: Any, t: Any, what: str) -> Any:
+    aval, have = get_aval(x), get_aval(t)
+    want = tangent_aval(aval)
+    if have.shape != aval.shape:
+        raise ValueError(
+            f"{what} called with different primal and tangent shapes; got primal shape {aval.shape} and tangent shape {have.shape}."
+        )
+    if have.dtype != want.dtype:
+        raise TypeError(
+            f"primal and tangent arguments to {what} do not match; dtypes must be equal, or in case of int/bool primal dtype "
+            f"the tangent dtype must be float0. Got primal dtype {aval.dtype.name} and so expected tangent dtype "
+            f"{want.dtype.name if want.dtype != float0 else 'float0'}, but got tangent dtype {have.dtype.name} instead."
+        )
+    return Zero(want) if want.dtype == float0 else t
+
+
+class Pullback:
+    """The function that ``vjp`` returns: output cotangents to a tuple of input cotangents."""
+
+    def __init__(self, linear: LinearMap, in_tree: Any, out_tree: Any, outs: Sequence[Any], leaves: Sequence[Any]) -> None:
+        self.linear = linear
+        self.in_tree = in_tree
+        self.out_tree = out_tree
+        self.out_avals = [get_aval(y) for y in outs]
+        self.in_avals = [get_aval(x) for x in leaves]
+
+    def __call__(self, ct: Any) -> tuple:
+        cts, ct_tree = tree.flatten(ct)
+        if ct_tree != self.out_tree:
+            raise ValueError(
+                f"unexpected tree structure of argument to vjp function: got {ct_tree}, but expected to match {self.out_tree}."
+            )
+        for given, aval in zip(cts, self.out_avals, strict=True):
+            self._check(given, aval)
+        return tree.unflatten(self.in_tree, _instantiate_all(self.linear.transpose(cts), self.in_avals))
+
+    @staticmethod
+    def _check(ct: Any, aval: Any) -> None:
+        have, want = get_aval(ct), tangent_aval(aval)
+        if have.shape != want.shape or have.dtype != want.dtype:
+            raise ValueError(
+                f"unexpected shape or dtype of argument to vjp function: got {have.str_short()}, but expected {want.str_short()} "
+                f"because the corresponding output of the differentiated function had type {aval.str_short()}."
+            )
+
+
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_axes: Sequence[Any] = ()) -> Any:
+    """Value of ``fun(*primals)`` and the function that pulls output cotangents back to the inputs.
+
+    Returns:
+        ``(value, pullback)``, or ``(value, pullback, aux)``; ``pullback(ct)`` is a tuple with one
+        cotangent for each of ``primals``.
+
+    Example:
+        >>> import jitney, jitney.numpy as jnp
+        >>> y, pullback = jitney.vjp(jnp.sin, 0.0)
+        >>> float(pullback(1.0)[0])
+        1.0
+    """
+    return _vjp(fun, *primals, has_aux=has_aux)
+
+
+def _vjp(fun: Any, *primals: Any, has_aux: bool = False) -> Any:
+    check_callable(fun, "vjp")
+    leaves, in_tree = tree.flatten(primals)
+    for number, leaf in enumerate(leaves):
+        check_leaf(leaf, f"number {number}", "vjp")
+    flat = FlatFunction(fun, in_tree, "vjp", has_aux)
+    outs, linear = linearize_flat(flat, leaves)
+    pullback = Pullback(linear, in_tree, flat.out_tree, outs, leaves)
+    value = tree.unflatten(flat.out_tree, as_arrays(outs))
+    public = boundary(pullback.__call__)
+    return (value, public, flat.aux) if has_aux else (value, public)
+
+
+def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """Value of ``fun(*primals)`` and its derivative there as a linear function of tangents.
+
+    Example:
+        >>> import jitney, jitney.numpy as jnp
+        >>> y, push = jitney.linearize(jnp.sin, 0.0)
+        >>> float(push(2.0))
+        2.0
+    """
+    check_callable(fun, "linearize")
+    leaves, in_tree = tree.flatten(primals)
+    flat = FlatFunction(fun, in_tree, "linearize", has_aux)
+    outs, linear = linearize_flat(flat, leaves)
+    out_tree = flat.out_tree
+
+    def push(*tangents: Any) -> Any:
+        given, given_tree = tree.flatten(tangents)
+        if given_tree != in_tree:
+            raise TypeError(f"linearized function called with tangents of structure {given_tree}, expected {in_tree}.")
+        checked = [_check_tangent(x, t, "the linearized function") for x, t in zip(leaves, given, strict=True)]
+        return tree.unflatten(out_tree, _instantiate_all(linear.apply(checked), outs))
+
+    value = tree.unflatten(out_tree, as_arrays(outs))
+    return (value, boundary(push), flat.aux) if has_aux else (value, boundary(push))
+
+
+# -- Jacobians --------------------------------------------------------------------------------------
+
+
+def _basis(avals: Sequence[Any], dtype_of: Any = None) -> list[Any]:
+    """For leaves of ``avals``, the standard basis of their concatenation, one array per leaf."""
+    sizes = [a.size for a in avals]
+    total = sum(sizes)
+    out, start = [], 0
+    for aval, size in zip(avals, sizes, strict=True):
+        rows = np.zeros((total, size), aval.dtype)
+        rows[np.arange(start, start + size), np.arange(size)] = 1
+        out.append(as_array(rows.reshape(total, *aval.shape)))
+        start += size
+    return out
+
+
+def _split_rows(rows: Any, avals: Sequence[Any], axis: int) -> list[Any]:
+    """Cut the basis axis of ``rows`` in pieces of the shapes of ``avals``."""
+    shape = get_aval(rows).shape
+    out, start = [], 0
+    for aval in avals:
+        lo = tuple(start if d == axis else 0 for d in range(len(shape)))
+        hi = tuple(start + aval.size if d == axis else n for d, n in enumerate(shape))
+        piece = rows if aval.size == shape[axis] else shapes.slice_p.bind(rows, start_indices=lo, limit_indices=hi, strides=None)
+        out.append(shapes.reshape(piece, (*shape[:axis], *aval.shape, *shape[axis + 1 :])))
+        start += aval.size
+    return out
+
+
+def jacrev(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """The Jacobian of ``fun``, row by row in reverse mode (best for few outputs).
+
+    Returns:
+        A function whose result has the tree of the output with the tree of the selected argument below
+        each leaf; each leaf has the output's shape followed by the input's.
+
+    Example:
+        >>> import jitney, jitney.numpy as jnp
+        >>> jitney.jacrev(lambda x: x**2)(jnp.array([1.0, 2.0])).tolist()
+        [[2.0, 0.0], [0.0, 4.0]]
+    """
+    check_callable(fun, "jacrev")
+
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        partial, selected = select_args(fun, argnums, args, kwargs, "jacrev")
+        leaves, in_tree = tree.flatten(selected)
+        for number, leaf in enumerate(leaves):
+            _check_input(leaf, lambda n=number: _input_name(fun, args, kwargs, selected, n), "jacrev", holomorphic, allow_int)
+        flat = FlatFunction(partial, in_tree, "jacrev", has_aux)
+        outs, linear = linearize_flat(flat, leaves)
+        out_avals = [get_aval(y) for y in outs]
+        _check_outputs_real(out_avals, "jacrev", holomorphic)
+        in_avals = [get_aval(x) for x in leaves]
+        pull = lambda cts: _instantiate_all(linear.transpose(cts), in_avals)  # noqa: E731
+        rows = vmap(pull)(_basis(out_avals)) if outs else []
+        columns = [_split_rows(r, out_avals, 0) for r in rows]
+        result = tree.unflatten(
+            flat.out_tree,
+            [_per_argument(in_tree, [c[k] for c in columns], argnums) for k in range(len(outs))],
+        )
+        return (result, flat.aux) if has_aux else result
+
+    return boundary(jacobian_of, fun)
+
+
+jacobian = jacrev
+
+
+def jacfwd(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
+    """The Jacobian of ``fun``, column by column in forward mode (best for few inputs); as ``jacrev``."""
+    check_callable(fun, "jacfwd")
+
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        partial, selected = select_args(fun, argnums, args, kwargs, "jacfwd")
+        leaves, in_tree = tree.flatten(selected)
+        for number, leaf in enumerate(leaves):
+            _check_input(leaf, lambda n=number: _input_name(fun, args, kwargs, selected, n), "jacfwd", holomorphic, False)
+        flat = FlatFunction(partial, in_tree, "jacfwd", has_aux)
+        in_avals = [get_aval(x) for x in leaves]
+        found: dict[str, Any] = {}
+
+        def push(tangents: Any) -> Any:
+            outs, out_tangents = jvp_flat(flat, leaves, tangents)
+            found["out_avals"] = [get_aval(y) for y in outs]
+            return [instantiate(t if type(t) is not Zero or t.aval.dtype != float0 else Zero(get_aval(0.0))) for t in out_tangents]
+
+        columns = vmap(push, out_axes=-1)(_basis(in_avals))
+        pieces = [_split_rows(c, in_avals, get_aval(c).ndim - 1) for c in columns]
+        result = tree.unflatten(flat.out_tree, [_per_argument(in_tree, p, argnums) for p in pieces])
+        return (result, _concrete_aux(flat.aux)) if has_aux else result
+
+    return boundary(jacobian_of, fun)
+
+
+def _concrete_aux(aux: Any) -> Any:
+    """Auxiliary output without the tracers of the pass that computed it."""
+    from jitney._transforms.batching import BatchTracer
+    from jitney._transforms.jvp import JVPTracer
+
+    def strip(x: Any) -> Any:
+        while type(x) is JVPTracer or type(x) is BatchTracer:
+            x = x.primal if type(x) is JVPTracer else x.value
+        return x
+
+    return tree.map(strip, aux)
+
+
+def _per_argument(in_tree: Any, leaves: Sequence[Any], argnums: Any) -> Any:
+    arguments = tree.unflatten(in_tree, as_arrays(leaves))
+    return arguments if hasattr(argnums, "__len__") else arguments[0]
+
+
+def _check_outputs_real(avals: Sequence[Any], what: str, holomorphic: bool) -> None:
+    for aval in avals:
+        kind = dtypes.kind_of(aval.dtype)
+        if (kind == "c") != holomorphic or kind in "biu":
+            wanted = "complex" if holomorphic else "real floating-point"
+            raise TypeError(f"{what} requires {wanted} outputs, but got {aval.dtype.name}.")
+
+
+def hessian(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
+    """The Hessian of ``fun``: forward mode over reverse mode.
+
+    Example:
+        >>> import jitney, jitney.numpy as jnp
+        >>> jitney.hessian(lambda x: jnp.sum(x**3))(jnp.array([1.0, 2.0])).tolist()
+        [[6.0, 0.0], [0.0, 12.0]]
+    """
+    return jacfwd(
+        jacrev(fun, argnums, has_aux=has_aux, holomorphic=holomorphic), argnums, has_aux=has_aux, holomorphic=holomorphic
+    )
+
+
+jvp = boundary(jvp)
+vjp = boundary(vjp)
+linearize = boundary(linearize)

@@ -1,0 +1,139 @@
+"""What all transformations share: argument checks, argument selection, wrapping of results."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from jitney import _ext
+from jitney._base import dtypes, sources
+from jitney._core import tree
+from jitney._core.avals import ShapedArray
+from jitney._core.staging import DebugInfo, argument_names
+from jitney._core.trace import ArrayImpl, Tracer, current_trace, get_aval, is_array_like, to_numpy
+
+
+def check_callable(fun: Any, transformation: str) -> None:
+    if not callable(fun):
+        raise TypeError(f"Expected a callable value as the argument of {transformation}, got {fun!r} of type {type(fun)}.")
+    if inspect.isgeneratorfunction(fun):
+        raise TypeError(f"Expected a function, got the generator function {fun!r}: {transformation} cannot run generators.")
+
+
+def boundary(wrapper: Callable[..., Any], fun: Any = None, doc: str = "") -> Callable[..., Any]:
+    """``wrapper`` as a public callable: errors leave it without the library's own frames."""
+    public = _ext.Boundary(wrapper)
+    functools.update_wrapper(public, fun if fun is not None else wrapper)
+    if doc:
+        public.__doc__ = doc
+    return public
+
+
+def as_indices(argnums: Any) -> tuple[int, ...]:
+    """``argnums`` (an int or a sequence of ints) as a tuple."""
+    try:
+        return (operator.index(argnums),)
+    except TypeError:
+        return tuple(operator.index(i) for i in argnums)
+
+
+def select_args(fun: Callable[..., Any], argnums: Any, args: tuple, kwargs: dict[str, Any], what: str) -> tuple[Callable[..., Any], tuple]:
+    """``fun`` as a function of the arguments ``argnums`` alone, and those arguments."""
+    numbers = as_indices(argnums)
+    for number in numbers:
+        if not -len(args) <= number < len(args):
+            raise ValueError(
+                f"{what} got argnums={argnums}, which requires at least {max(number + 1, -number)} positional arguments "
+                f"to be passed by the caller, but got only {len(args)} positional arguments."
+            )
+    places = [n % len(args) for n in numbers]
+
+    def partial(*selected: Any) -> Any:
+        full = list(args)
+        for place, value in zip(places, selected, strict=True):
+            full[place] = value
+        return fun(*full, **kwargs)
+
+    return partial, tuple(args[p] for p in places)
+
+
+class FlatFunction:
+    """``fun`` of trees as a function of leaves to leaves; remembers the output's tree (and the aux)."""
+
+    __slots__ = ("aux", "fun", "has_aux", "in_tree", "out_tree", "what")
+
+    def __init__(self, fun: Callable[..., Any], in_tree: Any, what: str, has_aux: bool = False) -> None:
+        self.fun = fun
+        self.in_tree = in_tree
+        self.what = what
+        self.has_aux = has_aux
+        self.out_tree: Any = None
+        self.aux: Any = None
+
+    def __call__(self, *leaves: Any) -> list[Any]:
+        out = self.fun(*tree.unflatten(self.in_tree, leaves))
+        if self.has_aux:
+            if not isinstance(out, (tuple, list)) or len(out) != 2:
+                raise TypeError(f"{self.what} with has_aux=True expects the function to return a pair (output, aux), got {type(out)}.")
+            out, self.aux = out
+        flat, self.out_tree = tree.flatten(out)
+        check_outputs(flat, self.fun, self.what, self.out_tree)
+        return flat
+
+
+def check_outputs(leaves: Sequence[Any], fun: Any, what: str, out_tree: Any) -> None:
+    for number, leaf in enumerate(leaves):
+        if not is_array_like(leaf) or isinstance(leaf, (np.ndarray, np.generic)) and not dtypes.is_supported(leaf.dtype):
+            path = tree.leaf_suffixes(tree.unflatten(out_tree, leaves))[number]
+            raise TypeError(
+                f"{what} needs a function that returns arrays or scalars (or trees of them), but {sources.function_location(fun)} "
+                f"returned a {type(leaf).__name__}{' at output' + path if path else ''}: {leaf!r}."
+            )
+
+
+def check_leaf(leaf: Any, name: str, what: str) -> ShapedArray:
+    """The aval of an argument leaf; a TypeError that names the argument if it cannot be an array."""
+    if is_array_like(leaf):
+        if not isinstance(leaf, (np.ndarray, np.generic)) or dtypes.is_supported(leaf.dtype):
+            return get_aval(leaf)
+        kind = f"a NumPy array of dtype {leaf.dtype}"
+    else:
+        kind = f"of type {type(leaf).__name__}"
+    raise TypeError(
+        f"Cannot interpret the argument {name} of {what} as an array: it is {kind} ({_short(leaf)}). "
+        "Arguments must be arrays, numbers or trees of them; pass others as static (jit(f, static_argnames=...)) or by closure."
+    )
+
+
+def _short(x: Any) -> str:
+    text = repr(x)
+    return text if len(text) < 60 else text[:57] + "..."
+
+
+def leaf_names(fun: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[str]:
+    return argument_names(fun, args, kwargs, tree.leaf_suffixes)
+
+
+def debug_info(kind: str, fun: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> DebugInfo:
+    return DebugInfo(kind, fun, leaf_names(fun, args, kwargs))
+
+
+def as_array(x: Any) -> Any:
+    """A result as an array: Python and NumPy values are wrapped, arrays and tracers pass."""
+    if type(x) is ArrayImpl or isinstance(x, Tracer):
+        return x
+    if isinstance(x, (np.ndarray, np.generic)) and x.dtype == dtypes.float0:
+        return x
+    if current_trace() is not None:
+        return x
+    aval = get_aval(x)
+    return _ext.wrap(to_numpy(x), aval.weak_type)
+
+
+def as_arrays(xs: Sequence[Any]) -> list[Any]:
+    return [as_array(x) for x in xs]

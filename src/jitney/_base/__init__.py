@@ -1,0 +1,1 @@
+"""The ground floor: errors, configuration, dtypes, source locations.  Imports nothing of jitney."""

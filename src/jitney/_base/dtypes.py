@@ -1,0 +1,187 @@
+"""Dtypes: defaults, 32-bit canonicalisation, and the promotion lattice with weak types.
+
+The lattice (join = least upper bound; ``i*``, ``f*``, ``c*`` are the weak Python scalars)::
+
+    bool -> i* -> {u8 -> u16 -> u32 -> u64,  i8 -> i16 -> i32 -> i64}   (uN -> i2N as well)
+    u64, i64 -> f* -> {float8s, bf16, f16} -> f32 -> f64 ;  f* -> c* -> c64 -> c128 ; f32 -> c64 ; f64 -> c128
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from jitney._base.config import config
+
+bfloat16 = np.dtype(ml_dtypes.bfloat16)
+float8_names = ("float8_e4m3fn", "float8_e5m2", "float8_e4m3b11fnuz", "float8_e4m3fnuz", "float8_e5m2fnuz")
+float8_types = tuple(np.dtype(getattr(ml_dtypes, name)) for name in float8_names)
+float0 = np.dtype([("float0", np.void, 0)])
+
+_bool = np.dtype(bool)
+_EXTENSION_FLOATS = frozenset((bfloat16, *float8_types))
+
+Node = Any  # an np.dtype or one of "i*", "f*", "c*"
+
+
+def _edges() -> dict[Node, list[Node]]:
+    d = np.dtype
+    u8, u16, u32, u64 = map(d, ("u1", "u2", "u4", "u8"))
+    i8, i16, i32, i64 = map(d, ("i1", "i2", "i4", "i8"))
+    f16, f32, f64, c64, c128 = map(d, ("f2", "f4", "f8", "c8", "c16"))
+    edges: dict[Node, list[Node]] = {
+        _bool: ["i*"],
+        "i*": [u8, i8],
+        u8: [i16, u16],
+        u16: [i32, u32],
+        u32: [i64, u64],
+        u64: ["f*"],
+        i8: [i16],
+        i16: [i32],
+        i32: [i64],
+        i64: ["f*"],
+        "f*": ["c*", bfloat16, f16, *float8_types],
+        bfloat16: [f32],
+        f16: [f32],
+        f32: [f64, c64],
+        f64: [c128],
+        "c*": [c64],
+        c64: [c128],
+        c128: [],
+    }
+    edges.update({f8: [] for f8 in float8_types})
+    return edges
+
+
+_EDGES = _edges()
+
+
+@lru_cache(maxsize=None)
+def _above(node: Node) -> frozenset[Node]:
+    found = {node}
+    for nxt in _EDGES[node]:
+        found |= _above(nxt)
+    return frozenset(found)
+
+
+class TypePromotionError(ValueError):
+    """Dtypes that have no implicit common type."""
+
+
+@lru_cache(maxsize=None)
+def _join(nodes: frozenset[Node]) -> Node:
+    if len(nodes) == 1:
+        return next(iter(nodes))
+    common = frozenset.intersection(*map(_above, nodes))
+    for candidate in common:
+        if common <= _above(candidate):
+            return candidate
+    names = ", ".join(sorted(str(n) for n in nodes))
+    raise TypePromotionError(
+        f"Input dtypes ({names}) have no available implicit dtype promotion path. "
+        "Cast the inputs with x.astype(...) to the type that you want."
+    )
+
+
+_TO_32 = {np.dtype(a): np.dtype(b) for a, b in (("i8", "i4"), ("u8", "u4"), ("f8", "f4"), ("c16", "c8"))}
+_DEFAULT_64 = {"b": _bool, "i": np.dtype("i8"), "f": np.dtype("f8"), "c": np.dtype("c16")}
+_SCALAR_KIND = {bool: "b", int: "i", float: "f", complex: "c"}
+_WEAK_NODE = {"i": "i*", "u": "i*", "f": "f*", "c": "c*", "b": _bool, "V": "f*"}
+_WEAK_DEFAULT = {"i*": "i", "f*": "f", "c*": "c"}
+
+
+def canonicalize_dtype(dtype: Any) -> np.dtype:
+    """The dtype that an array of ``dtype`` really gets (32-bit when x64 is disabled)."""
+    dtype = as_dtype(dtype)
+    return dtype if config.x64_enabled else _TO_32.get(dtype, dtype)
+
+
+def as_dtype(dtype: Any) -> np.dtype:
+    """``np.dtype`` of a dtype, scalar type, Python type or name; TypeError for what arrays cannot hold."""
+    if type(dtype) is np.dtype:
+        result = dtype
+    elif dtype in _SCALAR_KIND:
+        return default_dtype(_SCALAR_KIND[dtype])
+    elif isinstance(dtype, str) and dtype in _ML_NAMES:
+        return _ML_NAMES[dtype]
+    else:
+        result = np.dtype(getattr(dtype, "dtype", dtype) if not isinstance(dtype, type) else dtype)
+    if not is_supported(result):
+        raise TypeError(
+            f"dtype {result!r} is not a valid array type: arrays hold bool, int, uint, float and complex numbers only"
+        )
+    return result
+
+
+_ML_NAMES = {dt.name: dt for dt in _EXTENSION_FLOATS}
+
+
+def is_supported(dtype: np.dtype) -> bool:
+    return dtype.kind in "biufc" and dtype.itemsize <= 16 and dtype.char not in "gG" or dtype in _EXTENSION_FLOATS or dtype == float0
+
+
+def default_dtype(kind: str) -> np.dtype:
+    """Default dtype of kind ``b``, ``i``, ``f`` or ``c``."""
+    dtype = _DEFAULT_64[kind]
+    return dtype if config.x64_enabled else _TO_32.get(dtype, dtype)
+
+
+def scalar_dtype(value: Any) -> np.dtype:
+    """The dtype of a Python scalar."""
+    return default_dtype(_SCALAR_KIND[type(value)])
+
+
+def kind_of(dtype: np.dtype) -> str:
+    """``b i u f c``, with bfloat16 and float8 counted as ``f``."""
+    return "f" if dtype.kind == "V" and dtype != float0 else dtype.kind
+
+
+def is_inexact(dtype: np.dtype) -> bool:
+    return dtype.kind in "fc" or dtype in _EXTENSION_FLOATS
+
+
+def is_floating(dtype: np.dtype) -> bool:
+    return dtype.kind == "f" or dtype in _EXTENSION_FLOATS
+
+
+def promote(types: tuple[tuple[np.dtype, bool], ...]) -> tuple[np.dtype, bool]:
+    """Common ``(dtype, weak_type)`` of several ``(dtype, weak_type)``."""
+    return _promote(types, config.x64_enabled)
+
+
+@lru_cache(maxsize=8192)
+def _promote(types: tuple[tuple[np.dtype, bool], ...], _x64: bool) -> tuple[np.dtype, bool]:
+    dtypes = {dtype for dtype, _ in types}
+    weak = all(w for _, w in types)
+    if len(dtypes) == 1:
+        return canonicalize_dtype(next(iter(dtypes))), weak
+    if weak:
+        node = _join(frozenset(dtypes))
+    else:
+        node = _join(frozenset(_WEAK_NODE[d.kind] if w else d for d, w in types))
+        weak = isinstance(node, str)
+    if isinstance(node, str):
+        return default_dtype(_WEAK_DEFAULT[node]), weak
+    return canonicalize_dtype(node), weak
+
+
+def to_inexact(dtype: np.dtype) -> np.dtype:
+    """The floating dtype that integers and booleans become in ``sin``, ``mean``, ``/``."""
+    return dtype if is_inexact(dtype) else default_dtype("f")
+
+
+@lru_cache(maxsize=None)
+def real_dtype(dtype: np.dtype) -> np.dtype:
+    """``complex128 -> float64``; others unchanged."""
+    return np.dtype({"c8": "f4", "c16": "f8"}.get(f"{dtype.kind}{dtype.itemsize}", dtype))
+
+
+@lru_cache(maxsize=None)
+def complex_dtype(dtype: np.dtype) -> np.dtype:
+    """``float64 -> complex128``; float32 and narrower -> complex64."""
+    if dtype.kind == "c":
+        return dtype
+    return np.dtype("c16") if dtype == np.dtype("f8") or dtype.kind in "iu" else np.dtype("c8")

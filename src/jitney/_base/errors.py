@@ -1,0 +1,39 @@
+"""Exception classes that user code can meet, with the names that JAX gave them."""
+
+from __future__ import annotations
+
+
+class JitneyTypeError(TypeError):
+    """A traced value was used where Python needs a concrete one."""
+
+
+class ConcretizationTypeError(JitneyTypeError):
+    """A traced value was used where its concrete value is needed (``int(x)``, a shape, ``arr[mask]``)."""
+
+
+class TracerBoolConversionError(ConcretizationTypeError):
+    """A traced value was asked for its truth: ``if x > 0``, ``while``, ``and``, ``or``, ``assert``."""
+
+
+class TracerIntegerConversionError(JitneyTypeError):
+    """A traced value was used as a Python integer: ``range(n)``, ``lst[i]``."""
+
+
+class TracerArrayConversionError(JitneyTypeError):
+    """A traced value was handed to NumPy (``np.sin(x)``, ``np.asarray(x)``)."""
+
+
+class NonConcreteBooleanIndexError(JitneyTypeError, IndexError):
+    """A traced boolean mask was used as an index; the result's shape would depend on values."""
+
+
+class UnexpectedTracerError(JitneyTypeError):
+    """A traced value outlived the function that it was made in."""
+
+
+class KeyReuseError(RuntimeError):
+    """A random key was used twice."""
+
+
+class InconclusiveDimensionOperation(ConcretizationTypeError):
+    """A symbolic dimension was compared with something that it cannot be compared with."""

@@ -1,0 +1,63 @@
+"""Where in the user's code something happened: captured as (code object, instruction), resolved late."""
+
+from __future__ import annotations
+
+import linecache
+import os
+from typing import Any, NamedTuple
+
+PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+class Location(NamedTuple):
+    """A resolved source location; ``column`` is 0-based or -1."""
+
+    file: str
+    line: int
+    function: str
+    column: int = -1
+    end_column: int = -1
+
+    @property
+    def text(self) -> str:
+        return linecache.getline(self.file, self.line).rstrip("\n")
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} ({self.function})"
+
+
+def resolve(source: Any) -> Location | None:
+    """The location of a ``(code, lasti)`` pair from ``_ext.user_frame()``."""
+    if source is None:
+        return None
+    code, lasti = source
+    line, column, end_column = code.co_firstlineno, -1, -1
+    for number, (start, end, col, end_col) in enumerate(code.co_positions()):
+        if number == lasti // 2:
+            line = start or line
+            if end == start and col is not None and end_col is not None:
+                column, end_column = col, end_col
+            break
+    return Location(code.co_filename, line, code.co_qualname, column, end_column)
+
+
+def excerpt(source: Any, indent: str = "    ") -> str:
+    """File, line and text of a source with carets under the expression, for error messages."""
+    where = resolve(source)
+    if where is None:
+        return ""
+    text = where.text
+    stripped = text.lstrip()
+    lines = [f"{where.file}:{where.line}, in {where.function}", indent + stripped]
+    if where.column >= 0:
+        shift = len(text.encode()[: where.column].decode(errors="ignore")) - (len(text) - len(stripped))
+        width = max(1, where.end_column - where.column)
+        lines.append(indent + " " * max(shift, 0) + "^" * min(width, max(len(stripped) - max(shift, 0), 1)))
+    return "\n".join(lines)
+
+
+def function_location(fun: Any) -> str:
+    """``name at file:line`` of a function, for messages."""
+    code = getattr(getattr(fun, "__wrapped__", fun), "__code__", None)
+    name = getattr(fun, "__name__", type(fun).__name__)
+    return f"{name} at {code.co_filename}:{code.co_firstlineno}" if code is not None else name

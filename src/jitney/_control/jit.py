@@ -1,0 +1,89 @@
+"""The ``jit`` primitive: a call of a program that is compiled as a whole.
+
+Compilation inlines it, so a nested ``jit`` costs nothing at run time; derivatives and batching of a
+compiled function are compiled functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jitney._core import plugs
+from jitney._core.jaxpr import ClosedJaxpr
+from jitney._core.primitive import Primitive
+from jitney._core.tangents import Zero, is_undefined
+from jitney._core.trace import swap_trace
+from jitney._transforms.batching import batch_jaxpr
+from jitney._transforms.jvp import jvp_jaxpr
+from jitney._transforms.linearize import PartialTrace, split_jaxpr
+from jitney._transforms.transpose import transpose_jaxpr
+
+jit_p = Primitive("jit", multiple_results=True, higher_order=True)
+
+
+def executable(closed: ClosedJaxpr) -> Any:
+    """The native program of ``closed``, compiled at first use and kept with it."""
+    if "executable" not in closed.cache:
+        closed.cache["executable"] = plugs.compile_jaxpr(closed)
+    return closed.cache["executable"]
+
+
+def _impl(*args: Any, jaxpr: ClosedJaxpr, name: str) -> list[Any]:
+    return executable(jaxpr).execute(list(args))
+
+
+def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr, name: str) -> tuple[list, list]:
+    nonzero = tuple(type(t) is not Zero for t in tangents)
+    program, nonzero_out = jvp_jaxpr(jaxpr, nonzero)
+    given = [t for t in tangents if type(t) is not Zero]
+    outs = jit_p.bind(*primals, *given, jaxpr=program, name=name)
+    count = len(nonzero_out)
+    found = iter(outs[count:])
+    return outs[:count], [next(found) if nz else Zero.of(y) for nz, y in zip(nonzero_out, outs[:count], strict=True)]
+
+
+def _partial_eval(trace: PartialTrace, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+    """Run the known part now (compiled), stage the rest as a call that takes the residuals."""
+    jaxpr, name = params["jaxpr"], params["name"]
+    unknown_in = tuple(map(trace.unknown, args))
+    split = split_jaxpr(jaxpr, unknown_in)
+    known_args = [x for x, u in zip(args, unknown_in, strict=True) if not u]
+    before = swap_trace(trace.parent)
+    try:
+        known_outs = jit_p.bind(*known_args, jaxpr=split.known, name=name)
+    finally:
+        swap_trace(before)
+    count = len(known_outs) - split.residual_count
+    known, residuals = iter(known_outs[:count]), known_outs[count:]
+    unknown: Any = iter(())
+    if any(split.unknown_out):
+        invars = [trace.atom(r) for r in residuals]
+        invars += [x.var for x, u in zip(args, unknown_in, strict=True) if u]
+        unknown = iter(trace.record(jit_p, invars, {"jaxpr": split.unknown, "name": name}))
+    return [next(unknown) if u else next(known) for u in split.unknown_out]
+
+
+def _transpose(cts: Sequence[Any], *args: Any, jaxpr: ClosedJaxpr, name: str) -> list[Any]:
+    linear = tuple(map(is_undefined, args))
+    nonzero = tuple(type(ct) is not Zero for ct in cts)
+    program, nonzero_out = transpose_jaxpr(jaxpr, linear, nonzero)
+    known = [x for x, is_linear in zip(args, linear, strict=True) if not is_linear]
+    outs = iter(jit_p.bind(*known, *[ct for ct in cts if type(ct) is not Zero], jaxpr=program, name=name))
+    found = iter(nonzero_out)
+    return [next(outs) if is_linear and next(found) else None for is_linear in linear]
+
+
+def _batch(size: int, args: Sequence[Any], dims: Sequence[int | None], *, jaxpr: ClosedJaxpr, name: str) -> tuple[list, list]:
+    program, out_dims = batch_jaxpr(jaxpr, size, tuple(dims))
+    return jit_p.bind(*args, jaxpr=program, name=name), list(out_dims)
+
+
+jit_p.abstract = lambda *avals, jaxpr, name: jaxpr.out_avals
+jit_p.impl = _impl
+jit_p.jvp = _jvp
+jit_p.partial_eval = _partial_eval
+jit_p.transpose = _transpose
+jit_p.batch = _batch
+
+

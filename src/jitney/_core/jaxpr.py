@@ -1,0 +1,212 @@
+"""The jaxpr: a typed, first-order program in single-assignment form, as plain data.
+
+Grammar::
+
+    jaxpr  ::= { lambda constvars ; invars . let eqn* in (atom*) }
+    eqn    ::= outvar* = primitive[params] atom*
+    atom   ::= var | literal
+
+``printer.py`` writes it as text, ``checker.py`` proves it well formed, ``evaluate`` below runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jitney._core.avals import ShapedArray
+
+
+class Var:
+    """A name for the result of one equation (or an input)."""
+
+    __slots__ = ("aval",)
+
+    def __init__(self, aval: ShapedArray) -> None:
+        self.aval = aval
+
+    def __repr__(self) -> str:
+        return f"Var(id={id(self)}):{self.aval.str_short()}"
+
+
+class DropVar(Var):
+    """An output of an equation that nobody reads; prints as ``_``."""
+
+    __slots__ = ()
+
+
+class Literal:
+    """A scalar constant inside the program; ``val`` is a Python or NumPy scalar."""
+
+    __slots__ = ("aval", "val")
+
+    def __init__(self, val: Any, aval: ShapedArray) -> None:
+        self.val = val
+        self.aval = aval
+
+    def __repr__(self) -> str:
+        return f"Literal({self.val}:{self.aval.str_short()})"
+
+
+Atom = Var | Literal
+
+
+class JaxprEqn:
+    """``outvars = primitive[params] invars``; ``source`` is where the user wrote it."""
+
+    __slots__ = ("invars", "outvars", "params", "primitive", "source")
+
+    def __init__(
+        self,
+        primitive: Any,
+        invars: Sequence[Atom],
+        outvars: Sequence[Var],
+        params: dict[str, Any],
+        source: Any = None,
+    ) -> None:
+        self.primitive = primitive
+        self.invars = invars
+        self.outvars = outvars
+        self.params = params
+        self.source = source
+
+    def replace(self, **changes: Any) -> JaxprEqn:
+        fields = {name: changes.get(name, getattr(self, name)) for name in self.__slots__}
+        return JaxprEqn(**fields)
+
+    @property
+    def source_info(self) -> Any:
+        return self.source
+
+    def __repr__(self) -> str:
+        from jitney._core.printer import print_eqn
+
+        return print_eqn(self)
+
+
+class Jaxpr:
+    """A program; ``constvars`` are inputs that the tracer found closed over."""
+
+    __slots__ = ("__weakref__", "constvars", "debug_info", "effects", "eqns", "invars", "outvars")
+
+    def __init__(
+        self,
+        constvars: Sequence[Var],
+        invars: Sequence[Var],
+        outvars: Sequence[Atom],
+        eqns: Sequence[JaxprEqn],
+        debug_info: Any = None,
+        effects: frozenset = frozenset(),
+    ) -> None:
+        self.constvars = list(constvars)
+        self.invars = list(invars)
+        self.outvars = list(outvars)
+        self.eqns = list(eqns)
+        self.debug_info = debug_info
+        self.effects = effects
+
+    @property
+    def in_avals(self) -> list[ShapedArray]:
+        return [v.aval for v in self.invars]
+
+    @property
+    def out_avals(self) -> list[ShapedArray]:
+        return [v.aval for v in self.outvars]
+
+    def replace(self, **changes: Any) -> Jaxpr:
+        names = ("constvars", "invars", "outvars", "eqns", "debug_info", "effects")
+        return Jaxpr(**{name: changes.get(name, getattr(self, name)) for name in names})
+
+    def __str__(self) -> str:
+        from jitney._core.printer import print_jaxpr
+
+        return print_jaxpr(self)
+
+    __repr__ = __str__
+
+    def pretty_print(self, **_: Any) -> str:
+        return str(self)
+
+
+class ClosedJaxpr:
+    """A jaxpr together with the values of its ``constvars``."""
+
+    __slots__ = ("__weakref__", "cache", "consts", "jaxpr")
+
+    def __init__(self, jaxpr: Jaxpr, consts: Sequence[Any] = ()) -> None:
+        assert len(consts) == len(jaxpr.constvars), "one value per constvar"
+        self.jaxpr = jaxpr
+        self.consts = list(consts)
+        # Derived programs (jvp, batched, compiled), so that they die with the program itself.
+        self.cache: dict[Any, Any] = {}
+
+    @property
+    def in_avals(self) -> list[ShapedArray]:
+        return self.jaxpr.in_avals
+
+    @property
+    def out_avals(self) -> list[ShapedArray]:
+        return self.jaxpr.out_avals
+
+    @property
+    def literals(self) -> list[Any]:
+        return self.consts
+
+    @property
+    def eqns(self) -> list[JaxprEqn]:
+        return self.jaxpr.eqns
+
+    @property
+    def effects(self) -> frozenset:
+        return self.jaxpr.effects
+
+    def replace(self, *, jaxpr: Jaxpr | None = None, consts: Sequence[Any] | None = None) -> ClosedJaxpr:
+        return ClosedJaxpr(jaxpr or self.jaxpr, self.consts if consts is None else consts)
+
+    def __str__(self) -> str:
+        return str(self.jaxpr)
+
+    __repr__ = __str__
+
+    def pretty_print(self, **_: Any) -> str:
+        return str(self)
+
+
+def evaluate(jaxpr: Jaxpr, consts: Sequence[Any], *args: Any) -> list[Any]:
+    """Run ``jaxpr`` equation by equation through ``bind`` (under whatever trace is current)."""
+    env: dict[Var, Any] = {}
+    env.update(zip(jaxpr.constvars, consts, strict=True))
+    env.update(zip(jaxpr.invars, args, strict=True))
+    read = lambda atom: atom.val if type(atom) is Literal else env[atom]  # noqa: E731
+    last_use = last_uses(jaxpr)
+    for number, eqn in enumerate(jaxpr.eqns):
+        out = eqn.primitive.bind(*map(read, eqn.invars), **eqn.params)
+        if eqn.primitive.multiple_results:
+            env.update(zip(eqn.outvars, out, strict=True))
+        else:
+            env[eqn.outvars[0]] = out
+        for var in last_use.get(number, ()):
+            env.pop(var, None)
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def last_uses(jaxpr: Jaxpr) -> dict[int, list[Var]]:
+    """Equation number -> variables that are read there for the last time."""
+    seen: set[Var] = {v for v in jaxpr.outvars if type(v) is not Literal}
+    last: dict[int, list[Var]] = {}
+    for number in range(len(jaxpr.eqns) - 1, -1, -1):
+        for atom in jaxpr.eqns[number].invars:
+            if type(atom) is not Literal and atom not in seen:
+                seen.add(atom)
+                last.setdefault(number, []).append(atom)
+    return last
+
+
+def subjaxprs(params: dict[str, Any]) -> list[ClosedJaxpr | Jaxpr]:
+    """The programs that an equation's params carry."""
+    found: list[ClosedJaxpr | Jaxpr] = []
+    for value in params.values():
+        for item in value if isinstance(value, (tuple, list)) else (value,):
+            if isinstance(item, (Jaxpr, ClosedJaxpr)):
+                found.append(item)
+    return found

@@ -1,0 +1,19 @@
+"""Named holes through which a low floor reaches what a higher floor provides.
+
+Each is filled exactly once, at import of the room named beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def _empty(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("jitney was imported in part: import jitney before its inner modules")
+
+
+compile_jaxpr: Callable[..., Any] = _empty  # _compiler: ClosedJaxpr -> _ext.Executable
+evaluate_large: Callable[..., Any] = _empty  # _compiler: one primitive on large arrays, by a cached kernel
+array_operator: Callable[..., Any] = _empty  # numpy: operators of arrays and tracers
+clear_eager_kernels: Callable[[], None] = lambda: None  # _compiler: forget the kernels of evaluate_large

@@ -1,0 +1,71 @@
+"""A primitive: one operation as one object with a named slot for each of its rules.
+
+====================  ==========================================================================
+slot                  signature
+====================  ==========================================================================
+``numpy``             ``(*ndarrays, **params) -> ndarray`` (list if ``multiple_results``): the meaning
+``abstract``          ``(*avals, **params) -> aval`` (list if ``multiple_results``); raises on misuse
+``jvp``               ``(primals, tangents, **params) -> (out, tangent)``; tangents may be ``Zero``
+``transpose``         ``(ct, *args, **params) -> [ct or None]``; linear args are ``Undefined(aval)``
+``batch``             ``(size, args, dims, **params) -> (out, dim)``; a dim is an int or ``None``
+``lower``             a rule of ``_kernel/rules.py``, or None: compiled code calls ``numpy``
+``linearize``         higher-order only: ``(trace, args, **params)``; else derived from ``jvp``
+``impl``              eager evaluation; None: the shared evaluator runs ``numpy``
+====================  ==========================================================================
+
+Families (``_ops/families.py``) fill most slots from one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jitney._core import trace as _trace
+
+registry: dict[str, Primitive] = {}
+
+
+class Primitive:
+    """An operation of the language; ``bind`` applies it under the current trace."""
+
+    __slots__ = (
+        "__dict__",
+        "abstract",
+        "batch",
+        "higher_order",
+        "impl",
+        "jvp",
+        "linearize",
+        "lower",
+        "multiple_results",
+        "name",
+        "numpy",
+        "transpose",
+    )
+
+    SLOTS = ("numpy", "abstract", "jvp", "transpose", "batch", "lower")
+
+    def __init__(self, name: str, *, multiple_results: bool = False, higher_order: bool = False) -> None:
+        self.name = name
+        self.multiple_results = multiple_results
+        self.higher_order = higher_order
+        self.numpy: Callable[..., Any] | None = None
+        self.abstract: Callable[..., Any] | None = None
+        self.jvp: Callable[..., Any] | None = None
+        self.transpose: Callable[..., Any] | None = None
+        self.batch: Callable[..., Any] | None = None
+        self.lower: Any = None
+        self.linearize: Callable[..., Any] | None = None
+        self.impl: Callable[..., Any] | None = None
+        registry[name] = self
+
+    def bind(self, *args: Any, **params: Any) -> Any:
+        """Apply to ``args`` under the current trace; without one, evaluate at once."""
+        current = _trace.current_trace()
+        if current is None:
+            return _trace.evaluate_eagerly(self, args, params)
+        return current.process(self, args, params)
+
+    def __repr__(self) -> str:
+        return self.name

@@ -1,0 +1,190 @@
+"""Staging: run a Python function on tracers and record what it does as a jaxpr."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+from jitney import _ext
+from jitney._base import sources
+from jitney._core.avals import ShapedArray
+from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+from jitney._core.trace import (
+    ArrayImpl,
+    Trace,
+    Tracer,
+    current_trace,
+    get_aval,
+    raise_leaked,
+    swap_trace,
+    to_numpy,
+)
+
+_user_frame = _ext.user_frame
+_PYTHON_SCALARS = frozenset((bool, int, float, complex))
+
+
+class DebugInfo:
+    """What a trace is of: the transformation, the function, and a name for each flat argument."""
+
+    __slots__ = ("arg_names", "fun", "kind")
+
+    def __init__(self, kind: str, fun: Any, arg_names: Sequence[str] | None = None) -> None:
+        self.kind = kind
+        self.fun = fun
+        self.arg_names = arg_names
+
+    @property
+    def func_name(self) -> str:
+        return getattr(self.fun, "__name__", type(self.fun).__name__)
+
+    def __str__(self) -> str:
+        return f"{sources.function_location(self.fun)} for {self.kind}"
+
+
+class StagedTracer(Tracer):
+    """A value that will be computed by an equation of the jaxpr under construction."""
+
+    __slots__ = ("aval", "var")
+
+    def __init__(self, trace: StagingTrace, var: Var) -> None:
+        self._trace = trace
+        self.aval = var.aval
+        self.var = var
+
+    def origin(self) -> str:
+        return self._trace.explain(self.var)
+
+
+class StagingTrace(Trace):
+    """Records every ``bind`` as an equation."""
+
+    __slots__ = ("alive", "const_ids", "constvars", "consts", "debug", "eqns", "invars")
+
+    def __init__(self, debug: DebugInfo | None = None) -> None:
+        self.eqns: list[JaxprEqn] = []
+        self.invars: list[Var] = []
+        self.constvars: list[Var] = []
+        self.consts: list[Any] = []
+        self.const_ids: dict[int, Var] = {}
+        self.debug = debug
+        self.alive = True
+
+    def new_input(self, aval: ShapedArray) -> StagedTracer:
+        var = Var(aval)
+        self.invars.append(var)
+        return StagedTracer(self, var)
+
+    def process(self, primitive: Any, args: tuple, params: dict[str, Any]) -> Any:
+        invars = [a.var if type(a) is StagedTracer and a._trace is self else self.atom(a) for a in args]
+        return self.record(primitive, invars, params)
+
+    def record(self, primitive: Any, invars: list[Any], params: dict[str, Any]) -> Any:
+        """Append one equation and return tracers for its results."""
+        out = primitive.abstract(*[v.aval for v in invars], **params)
+        if primitive.multiple_results:
+            outvars = [Var(aval) for aval in out]
+            self.eqns.append(JaxprEqn(primitive, invars, outvars, params, _user_frame()))
+            return [StagedTracer(self, var) for var in outvars]
+        var = Var(out)
+        self.eqns.append(JaxprEqn(primitive, invars, [var], params, _user_frame()))
+        return StagedTracer(self, var)
+
+    def atom(self, x: Any) -> Var | Literal:
+        """The variable or literal that stands for ``x``: scalars become literals, arrays constvars."""
+        kind = type(x)
+        if kind is StagedTracer:
+            if x._trace is self:
+                return x.var
+            if not x._trace.alive:
+                raise_leaked(x, f"the trace of {self.debug}" if self.debug else "another trace")
+        if kind in _PYTHON_SCALARS:
+            return Literal(x, get_aval(x))
+        if not isinstance(x, Tracer):
+            if hasattr(x, "__jax_array__"):
+                return self.atom(x.__jax_array__())
+            aval = get_aval(x)
+            if aval.ndim == 0:
+                return Literal(to_numpy(x)[()] if kind is not ArrayImpl else x._np[()], aval)
+        var = self.const_ids.get(id(x))
+        if var is None:
+            var = Var(get_aval(x))
+            self.const_ids[id(x)] = var
+            self.constvars.append(var)
+            self.consts.append(x)  # also keeps x alive, so that its id stays its own
+        return var
+
+    def close(self, outs: Sequence[Any]) -> ClosedJaxpr:
+        """End the trace: the program from the inputs to ``outs``."""
+        outvars = [self.atom(x) for x in outs]
+        self.alive = False
+        jaxpr = Jaxpr(self.constvars, self.invars, outvars, self.eqns, self.debug)
+        return ClosedJaxpr(jaxpr, self.consts)
+
+    def explain(self, var: Var) -> str:
+        """Which arguments ``var`` is computed from, for error messages."""
+        if self.debug is None:
+            return ""
+        wanted = {var}
+        for eqn in reversed(self.eqns):
+            if any(v in wanted for v in eqn.outvars):
+                wanted.update(v for v in eqn.invars if type(v) is Var)
+        names = self.debug.arg_names or []
+        used = [names[i] for i, v in enumerate(self.invars) if v in wanted and i < len(names)]
+        if not used:
+            return f"It was made inside {self.debug}."
+        shown = ", ".join(used[:4]) + (", ..." if len(used) > 4 else "")
+        return f"It depends on the value of the argument{'s' * (len(used) > 1)} {shown} of {self.debug}."
+
+
+def stage(fun: Callable[..., Sequence[Any]], in_avals: Sequence[ShapedArray], debug: DebugInfo | None = None) -> ClosedJaxpr:
+    """Trace flat ``fun`` (list of arrays in, list out) on inputs of ``in_avals``.
+
+    Constants of the result may be tracers of outer traces; see ``hoist_tracers``.
+    """
+    trace = StagingTrace(debug)
+    tracers = [trace.new_input(aval) for aval in in_avals]
+    before = swap_trace(trace)
+    try:
+        return trace.close(fun(*tracers))
+    finally:
+        trace.alive = False
+        swap_trace(before)
+
+
+def hoist_tracers(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Any]]:
+    """Turn constants that are tracers into leading inputs; returns the program and their values."""
+    if not any(isinstance(c, Tracer) for c in closed.consts):
+        return closed, []
+    jaxpr = closed.jaxpr
+    pairs = list(zip(jaxpr.constvars, closed.consts, strict=True))
+    hoisted = [(v, c) for v, c in pairs if isinstance(c, Tracer)]
+    kept = [(v, c) for v, c in pairs if not isinstance(c, Tracer)]
+    program = jaxpr.replace(
+        constvars=[v for v, _ in kept], invars=[v for v, _ in hoisted] + jaxpr.invars, debug_info=None
+    )
+    return ClosedJaxpr(program, [c for _, c in kept]), [c for _, c in hoisted]
+
+
+def argument_names(fun: Any, args: Sequence[Any], kwargs: dict[str, Any], leaves_of: Callable[[Any], list[str]]) -> list[str]:
+    """A readable name such as ``params['a'][0]`` for each flat leaf of a call."""
+    try:
+        bound = inspect.signature(fun).bind(*args, **kwargs).arguments
+        named = []
+        for name, value in bound.items():
+            kind = inspect.signature(fun).parameters[name].kind
+            if kind is inspect.Parameter.VAR_KEYWORD:
+                named.extend((k, value[k]) for k in sorted(value))
+            else:
+                named.append((name, value))
+    except (TypeError, ValueError):
+        named = [(f"args[{i}]", a) for i, a in enumerate(args)] + [(k, kwargs[k]) for k in sorted(kwargs)]
+    return [name + suffix for name, value in named for suffix in leaves_of(value)]
+
+
+def staging_is_current() -> bool:
+    return isinstance(current_trace(), StagingTrace)
+
+

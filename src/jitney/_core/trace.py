@@ -1,0 +1,325 @@
+"""Traces and tracers: who interprets a primitive right now, and the stand-ins that user code computes with.
+
+One thread-local *current trace* decides what ``bind`` does; ``None`` means evaluate at once.  A trace
+that transforms (jvp, vmap) holds its parent and makes it current while a rule runs, so transformations
+nest in any order without levels or tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from jitney import _ext
+from jitney._base import dtypes, errors, sources
+from jitney._core import plugs
+from jitney._core.avals import ShapedArray, shaped_array
+
+ArrayImpl = _ext.ArrayImpl
+current_trace = _ext.current_trace
+swap_trace = _ext.set_trace
+
+# Arrays at least this long are evaluated by a compiled kernel instead of NumPy (SIMD math, threads).
+LARGE_EAGER = 32768
+
+
+class Trace:
+    """An interpreter of primitives; ``process(primitive, args, params)`` returns what ``bind`` returns."""
+
+    __slots__ = ("__weakref__",)
+
+    def process(self, primitive: Any, args: tuple, params: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+
+class under:
+    """``with under(trace):`` makes ``trace`` (``None``: eager) the current one of this thread."""
+
+    __slots__ = ("before", "trace")
+
+    def __init__(self, trace: Trace | None) -> None:
+        self.trace = trace
+
+    def __enter__(self) -> None:
+        self.before = swap_trace(self.trace)
+
+    def __exit__(self, *_: Any) -> None:
+        swap_trace(self.before)
+
+
+class ArrayMeta(type):
+    """Makes ``isinstance(x, Array)`` true of concrete arrays and of tracers."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, (ArrayImpl, Tracer)) if cls is Array else type.__instancecheck__(cls, instance)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        if cls is Array:
+            return issubclass(subclass, (ArrayImpl, Tracer)) or subclass is Array
+        return type.__subclasscheck__(cls, subclass)
+
+
+class Array(metaclass=ArrayMeta):
+    """The type of all jitney arrays, concrete or traced; for ``isinstance`` and annotations."""
+
+    __slots__ = ()
+
+    def __new__(cls, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("Array cannot be constructed directly: use jitney.numpy.array(...)")
+
+
+Array.__module__ = "jitney"
+
+
+class Tracer:
+    """A stand-in for an array while a function is traced; array methods are installed by ``numpy``."""
+
+    __slots__ = ("__weakref__", "_trace")
+    __array_priority__ = 1000
+    __hash__ = None  # type: ignore[assignment]
+
+    _trace: Any
+    aval: ShapedArray
+
+    def concrete(self) -> Any | None:
+        """The concrete array behind this tracer, if tracing did not hide it (``grad`` of eager code)."""
+        return None
+
+    def origin(self) -> str:
+        """One sentence on which arguments this value comes from."""
+        return ""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.aval.ndim
+
+    @property
+    def size(self) -> int:
+        return self.aval.size
+
+    @property
+    def itemsize(self) -> int:
+        return self.aval.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.aval.nbytes
+
+    @property
+    def weak_type(self) -> bool:
+        return self.aval.weak_type
+
+    def __len__(self) -> int:
+        return len(self.aval)
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.aval.shape:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(self.aval.shape[0]))  # type: ignore[index]
+
+    def __bool__(self) -> bool:
+        return bool(_concrete_or_raise(self, errors.TracerBoolConversionError, _BOOL))
+
+    def __index__(self) -> int:
+        return _concrete_or_raise(self, errors.TracerIntegerConversionError, _INDEX).__index__()
+
+    def __int__(self) -> int:
+        return int(_concrete_or_raise(self, errors.ConcretizationTypeError, _SCALAR.format("int")))
+
+    def __float__(self) -> float:
+        return float(_concrete_or_raise(self, errors.ConcretizationTypeError, _SCALAR.format("float")))
+
+    def __complex__(self) -> complex:
+        return complex(_concrete_or_raise(self, errors.ConcretizationTypeError, _SCALAR.format("complex")))
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return self.round(ndigits or 0)  # type: ignore[attr-defined]
+
+    def item(self, *args: int) -> Any:
+        return _concrete_or_raise(self, errors.ConcretizationTypeError, _SCALAR.format("x.item")).item(*args)
+
+    def tolist(self) -> Any:
+        return _concrete_or_raise(self, errors.ConcretizationTypeError, _SCALAR.format("x.tolist")).tolist()
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        raise_for_tracer(self, errors.TracerArrayConversionError, _ARRAY)
+
+    def __format__(self, spec: str) -> str:
+        value = self.concrete()
+        return format(value, spec) if value is not None and spec else str(self)
+
+    def __setitem__(self, *_: Any) -> NoReturn:
+        raise TypeError(
+            f"{type(self).__name__} (a jitney array) is immutable and does not support item assignment. "
+            "Instead of x[idx] = y, use x = x.at[idx].set(y) or another .at[] method."
+        )
+
+    def block_until_ready(self) -> Any:
+        return self
+
+    def copy_to_host_async(self) -> None:
+        return None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}<{self.aval.str_short()}>"
+
+    def __deepcopy__(self, _memo: Any) -> Any:
+        return self
+
+    def __copy__(self) -> Any:
+        return self
+
+
+_BOOL = (
+    "Python asked for the truth of a traced value ({aval}): `if`, `while`, `and`, `or`, `not`, `assert` and "
+    "chained comparisons need a concrete one.",
+    "Write jnp.where(c, a, b), or lax.cond / lax.while_loop for branches and loops; use & | ~ on arrays; {static}",
+)
+_INDEX = (
+    "Python needs an integer, but this value is traced ({aval}): range(n), list[i] and shapes need a concrete one.",
+    "Write lax.fori_loop for loops and jnp.take(x, i) or a jnp array for indexing; {static}",
+)
+
+
+class _Scalar(tuple):
+    def format(self, what: str) -> tuple[str, str]:
+        return tuple(part.replace("{what}", what) for part in self)  # type: ignore[return-value]
+
+
+_SCALAR = _Scalar(
+    (
+        "{what}() needs a concrete number, but this value is traced ({aval}).",
+        "Keep it an array (x.astype(...) changes the type), or compute it outside; {static}",
+    )
+)
+_ARRAY = (
+    "A traced value ({aval}) was passed to NumPy, which needs concrete numbers.",
+    "Use jitney.numpy (jnp.sin instead of np.sin) inside transformed functions; {static}",
+)
+
+
+def _concrete_or_raise(tracer: Tracer, error: type[Exception], text: tuple[str, str]) -> Any:
+    value = tracer.concrete()
+    if value is None:
+        raise_for_tracer(tracer, error, text)
+    return value
+
+
+def raise_for_tracer(tracer: Tracer, error: type[Exception], text: tuple[str, str]) -> NoReturn:
+    """Raise ``error`` with the user's line, the arguments behind ``tracer`` and what to write instead."""
+    what, cure = text
+    origin = tracer.origin()
+    static = "or make the argument static: jit(f, static_argnames=...)."
+    lines = [what.replace("{aval}", tracer.aval.str_short()), sources.excerpt(_ext.user_frame()), origin]
+    lines.append(cure.replace("{static}", static))
+    raise error("\n".join(line for line in lines if line))
+
+
+def raise_leaked(tracer: Tracer, where: str) -> NoReturn:
+    """Raise ``UnexpectedTracerError``: a tracer is used after (or outside of) its function."""
+    made = tracer.origin()
+    raise errors.UnexpectedTracerError(
+        f"A traced value {tracer.aval.str_short()} leaked out of the function that made it and reached {where}.\n"
+        + sources.excerpt(_ext.user_frame())
+        + (f"\n{made}" if made else "")
+        + "\nTransformed functions must not store values in globals, attributes or closures: return them instead."
+    )
+
+
+# -- avals of anything ------------------------------------------------------------------------------
+
+
+_PYTHON_SCALARS = (bool, int, float, complex)
+
+
+def get_aval(x: Any) -> ShapedArray:
+    """The aval of an array, tracer, NumPy array or scalar; ``TypeError`` for anything else."""
+    kind = type(x)
+    if kind is ArrayImpl or isinstance(x, Tracer):
+        return x.aval
+    if kind in _PYTHON_SCALARS:
+        return shaped_array((), dtypes.scalar_dtype(x), kind is not bool)
+    if isinstance(x, (np.ndarray, np.generic)):
+        return shaped_array(x.shape, dtypes.canonicalize_dtype(x.dtype), False)
+    if isinstance(x, ShapedArray):
+        return x
+    if hasattr(x, "__jax_array__"):
+        return get_aval(x.__jax_array__())
+    if isinstance(x, int):  # IntEnum and other subclasses
+        return shaped_array((), dtypes.default_dtype("i"), True)
+    raise TypeError(f"Value {x!r} with type {kind} is not a valid array type")
+
+
+def is_array_like(x: Any) -> bool:
+    """True if ``x`` can be an operand: array, tracer, NumPy array or scalar, Python scalar."""
+    kind = type(x)
+    return (
+        kind is ArrayImpl
+        or kind in _PYTHON_SCALARS
+        or isinstance(x, (Tracer, np.ndarray, np.generic, int))
+        or hasattr(x, "__jax_array__")
+    )
+
+
+def to_numpy(x: Any) -> np.ndarray:
+    """``x`` as an ndarray in its canonical dtype, without a copy where possible."""
+    if type(x) is ArrayImpl:
+        return x._np
+    if isinstance(x, Tracer):
+        raise_leaked(x, "an eager operation")
+    if hasattr(x, "__jax_array__"):
+        return to_numpy(x.__jax_array__())
+    array = np.asarray(x)
+    aval_dtype = dtypes.scalar_dtype(x) if type(x) in _PYTHON_SCALARS else dtypes.canonicalize_dtype(array.dtype)
+    return array if array.dtype == aval_dtype else array.astype(aval_dtype)
+
+
+def concrete_value(x: Any) -> Any | None:
+    """The concrete array or scalar behind ``x``, or None if it is hidden by tracing."""
+    return x.concrete() if isinstance(x, Tracer) else x
+
+
+# -- eager evaluation ---------------------------------------------------------------------------------
+
+
+def evaluate_eagerly(primitive: Any, args: tuple, params: dict[str, Any]) -> Any:
+    """Evaluate ``primitive`` at once: NumPy for small arrays, a cached compiled kernel for large ones."""
+    if primitive.impl is not None:
+        return primitive.impl(*args, **params)
+    avals = []
+    largest = 0
+    for arg in args:
+        if isinstance(arg, Tracer):
+            raise_leaked(arg, f"the operation {primitive.name!r}")
+        aval = arg.aval if type(arg) is ArrayImpl else get_aval(arg)
+        avals.append(aval)
+        if aval.size > largest:
+            largest = aval.size
+    out_aval = primitive.abstract(*avals, **params)
+    if primitive.multiple_results:
+        largest = max(largest, *(a.size for a in out_aval), 0)
+    elif out_aval.size > largest:
+        largest = out_aval.size
+    if largest >= LARGE_EAGER and primitive.lower is not None:
+        return plugs.evaluate_large(primitive, args, avals, params)
+    with np.errstate(all="ignore"):
+        out = primitive.numpy(*map(to_numpy, args), **params)
+    if primitive.multiple_results:
+        return [_wrap(value, aval) for value, aval in zip(out, out_aval, strict=True)]
+    return _wrap(out, out_aval)
+
+
+def _wrap(value: Any, aval: ShapedArray) -> Any:
+    if value.dtype != aval.dtype:
+        value = value.astype(aval.dtype)
+    return _ext.wrap(value, aval.weak_type)

@@ -1,0 +1,34 @@
+"""Connects the rooms at import: fills the plugs of ``_core`` and tells the extension its hooks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jitney import _ext
+from jitney._base.config import config
+from jitney._core import plugs, tree
+from jitney._core.avals import shaped_array
+
+
+def _compile_jaxpr(closed: Any) -> Any:
+    from jitney._compiler.pipeline import compile_program
+
+    return compile_program(closed)
+
+
+def _evaluate_large(primitive: Any, args: Any, avals: Any, params: Any) -> Any:
+    from jitney._control.eager import evaluate_large
+
+    return evaluate_large(primitive, args, avals, params)
+
+
+def _flatten(x: Any) -> tuple[list[Any], Any]:
+    return tree.flatten(x)
+
+
+plugs.compile_jaxpr = _compile_jaxpr
+plugs.evaluate_large = _evaluate_large
+_ext.register_hook("aval", shaped_array)
+_ext.register_hook("flatten", _flatten)
+config.on_change("jax_enable_x64", _ext.set_x64)
+config.on_change("jax_disable_jit", lambda on: _ext.config_key(int(bool(on))))

@@ -1,0 +1,1 @@
+"""Program transformations: forward derivatives, linearisation, transposition, batching."""

@@ -1,0 +1,30 @@
+"""``jitney.dtypes``: dtype functions that libraries use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jitney._base.dtypes import (
+    bfloat16 as bfloat16,
+    canonicalize_dtype as canonicalize_dtype,
+    float0 as float0,
+    promote as _promote,
+)
+from jitney._core.trace import get_aval as _get_aval
+
+
+def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
+    """The dtype that ``args`` (arrays, scalars, dtypes) promote to."""
+    types = []
+    for arg in args:
+        if isinstance(arg, (np.dtype, type, str)):
+            scalar = {bool: (np.dtype(bool), False), int: (canonicalize_dtype(int), True)}
+            scalar |= {float: (canonicalize_dtype(float), True), complex: (canonicalize_dtype(complex), True)}
+            types.append(scalar[arg] if arg in scalar else (canonicalize_dtype(arg), False))
+        else:
+            aval = _get_aval(arg)
+            types.append((aval.dtype, aval.weak_type))
+    dtype, weak = _promote(tuple(types))
+    return (dtype, weak) if return_weak_type_flag else dtype
