@@ -1,0 +1,296 @@
+// Where user code meets library code: the current trace, clean tracebacks, the user's own frame.
+// Begin with Boundary and filter_current_error.
+#include <string>
+#include <unordered_map>
+
+#include "callable.h"
+#include "jitney.h"
+
+extern "C" PyCodeObject* jt_user_frame(int (*is_internal)(PyCodeObject*), int* lasti);
+
+namespace jt {
+
+JT_TLS PyObject* current_trace = nullptr;
+
+namespace {
+
+// ---- which frames are ours --------------------------------------------------------------------
+
+std::string* g_prefix = new std::string;
+bool g_filter = false;
+// Verdict per code object; holds references so that an address is never reused for other code.
+std::unordered_map<PyCodeObject*, bool>* g_verdicts = new std::unordered_map<PyCodeObject*, bool>;
+
+void forget_verdicts() {
+    std::unordered_map<PyCodeObject*, bool> old;
+    old.swap(*g_verdicts);
+    for (auto& kv : old) Py_DECREF(kv.first);
+}
+
+int is_internal(PyCodeObject* code) {
+    auto it = g_verdicts->find(code);
+    if (JT_LIKELY(it != g_verdicts->end())) return it->second;
+    bool internal = false;
+    if (!g_prefix->empty()) {
+        Py_ssize_t n;
+        const char* name = PyUnicode_AsUTF8AndSize(code->co_filename, &n);
+        if (!name)
+            PyErr_Clear();
+        else
+            internal = size_t(n) >= g_prefix->size() && !memcmp(name, g_prefix->data(), g_prefix->size());
+    }
+    if (g_verdicts->size() >= 4096) forget_verdicts();  // programs that make code without end
+    Py_INCREF(code);
+    g_verdicts->emplace(code, internal);
+    return internal;
+}
+
+// The same traceback without our frames; steals and returns a reference.
+PyObject* filter_chain(PyObject* tb) {
+    PyTracebackObject* first = nullptr;
+    PyTracebackObject* last = nullptr;
+    PyTracebackObject* at = reinterpret_cast<PyTracebackObject*>(tb);
+    while (at) {
+        PyCodeObject* code = PyFrame_GetCode(at->tb_frame);
+        bool internal = is_internal(code);
+        Py_DECREF(code);
+        PyTracebackObject* next = at->tb_next;
+        if (!internal) {
+            if (last) {
+                if (last->tb_next != at) {
+                    Py_INCREF(at);
+                    PyTracebackObject* skipped = last->tb_next;
+                    last->tb_next = at;
+                    Py_DECREF(reinterpret_cast<PyObject*>(skipped));
+                }
+            } else {
+                first = at;
+                Py_INCREF(first);
+            }
+            last = at;
+        }
+        at = next;
+    }
+    if (last && last->tb_next) Py_CLEAR(last->tb_next);
+    Py_XDECREF(tb);
+    return reinterpret_cast<PyObject*>(first);
+}
+
+void filter_exception(PyObject* exc, int depth) {
+    if (!exc || depth > 16 || !PyExceptionInstance_Check(exc)) return;
+    PyObject* tb = PyException_GetTraceback(exc);
+    if (tb) {
+        Ref filtered(filter_chain(tb));
+        PyException_SetTraceback(exc, filtered ? filtered.p : Py_None);
+    }
+    Ref cause(PyException_GetCause(exc)), context(PyException_GetContext(exc));
+    filter_exception(cause.p, depth + 1);
+    if (context.p != cause.p) filter_exception(context.p, depth + 1);
+}
+
+}  // namespace
+
+JT_NOINLINE void filter_current_error() {
+    if (!g_filter) return;
+#if PY_VERSION_HEX >= 0x030C0000
+    PyObject* exc = PyErr_GetRaisedException();
+    filter_exception(exc, 0);
+    PyErr_SetRaisedException(exc);
+#else
+    PyObject *type, *value, *tb;
+    PyErr_Fetch(&type, &value, &tb);
+    if (tb) tb = filter_chain(tb);
+    if (value && PyExceptionInstance_Check(value)) {
+        PyException_SetTraceback(value, tb ? tb : Py_None);
+        Ref cause(PyException_GetCause(value)), context(PyException_GetContext(value));
+        filter_exception(cause.p, 1);
+        if (context.p != cause.p) filter_exception(context.p, 1);
+    }
+    PyErr_Restore(type, value, tb);
+#endif
+}
+
+// ---- what Boundary and JitFunction share ------------------------------------------------------
+
+int adopt_metadata(PyObject** dict, PyObject* fn) {
+    if (!*dict && !(*dict = PyDict_New())) return -1;
+    for (const char* name : {"__module__", "__name__", "__qualname__", "__doc__"}) {
+        Ref key(PyUnicode_InternFromString(name));
+        if (!key) return -1;
+        Ref value(PyObject_GetAttr(fn, key.p));
+        if (!value) {
+            if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
+            PyErr_Clear();
+            continue;
+        }
+        if (PyDict_SetItem(*dict, key.p, value.p) < 0) return -1;
+    }
+    return PyDict_SetItemString(*dict, "__wrapped__", fn);
+}
+
+PyObject* bind_method(PyObject* self, PyObject* obj, PyObject*) {
+    return !obj || obj == Py_None ? Py_NewRef(self) : PyMethod_New(self, obj);
+}
+
+PyObject* reduce_by_name(PyObject* self, PyObject*) {
+    Ref custom(PyObject_GetAttrString(self, "_reduce"));
+    if (custom) return PyObject_CallNoArgs(custom.p);
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return nullptr;
+    PyErr_Clear();
+    return PyObject_GetAttrString(self, "__qualname__");
+}
+
+namespace {
+
+// ---- Boundary ---------------------------------------------------------------------------------
+
+struct Boundary {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject* fn;
+    PyObject* dict;
+    PyObject* weakrefs;
+};
+Boundary* as_boundary(PyObject* o) { return reinterpret_cast<Boundary*>(o); }
+
+PyObject* boundary_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
+    PyObject* fn = Py_NewRef(as_boundary(self)->fn);
+    PyObject* r = PyObject_Vectorcall(fn, args, nargsf, kwnames);
+    Py_DECREF(fn);
+    if (JT_UNLIKELY(!r)) filter_current_error();
+    return r;
+}
+
+PyObject* boundary_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+    PyObject* fn;
+    static const char* names[] = {"fn", nullptr};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O", const_cast<char**>(names), &fn)) return nullptr;
+    if (!PyCallable_Check(fn)) {
+        PyErr_Format(PyExc_TypeError, "Boundary needs a callable, not an object of type %.200s", Py_TYPE(fn)->tp_name);
+        return nullptr;
+    }
+    Boundary* b = as_boundary(type->tp_alloc(type, 0));
+    if (!b) return nullptr;
+    b->vectorcall = boundary_call;
+    b->fn = Py_NewRef(fn);
+    if (adopt_metadata(&b->dict, fn) < 0) {
+        Py_DECREF(reinterpret_cast<PyObject*>(b));
+        return nullptr;
+    }
+    return reinterpret_cast<PyObject*>(b);
+}
+
+int boundary_traverse(PyObject* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(as_boundary(self)->fn);
+    Py_VISIT(as_boundary(self)->dict);
+    return 0;
+}
+
+int boundary_clear(PyObject* self) {
+    // fn stays until dealloc would be simplest, but a cycle may run through it; a cleared one calls None
+    PyObject* fn = as_boundary(self)->fn;
+    as_boundary(self)->fn = Py_NewRef(Py_None);
+    Py_XDECREF(fn);
+    Py_CLEAR(as_boundary(self)->dict);
+    return 0;
+}
+
+void boundary_dealloc(PyObject* self) {
+    PyObject_GC_UnTrack(self);
+    if (as_boundary(self)->weakrefs) PyObject_ClearWeakRefs(self);
+    Py_CLEAR(as_boundary(self)->fn);
+    Py_CLEAR(as_boundary(self)->dict);
+    PyTypeObject* t = Py_TYPE(self);
+    t->tp_free(self);
+    Py_DECREF(t);
+}
+
+PyObject* boundary_repr(PyObject* self) { return PyObject_Repr(as_boundary(self)->fn); }
+
+PyMemberDef boundary_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Boundary, vectorcall), READONLY, nullptr},
+    {"__dictoffset__", T_PYSSIZET, offsetof(Boundary, dict), READONLY, nullptr},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Boundary, weakrefs), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr}};
+PyGetSetDef boundary_getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyMethodDef boundary_methods[] = {{"__reduce__", reduce_by_name, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+PyType_Slot boundary_slots[] = {
+    {Py_tp_doc, const_cast<char*>("Boundary(fn)\n--\n\nCalls fn; exceptions that leave it carry no frames of ours.")},
+    {Py_tp_new, reinterpret_cast<void*>(boundary_new)},
+    {Py_tp_dealloc, reinterpret_cast<void*>(boundary_dealloc)},
+    {Py_tp_traverse, reinterpret_cast<void*>(boundary_traverse)},
+    {Py_tp_clear, reinterpret_cast<void*>(boundary_clear)},
+    {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+    {Py_tp_descr_get, reinterpret_cast<void*>(bind_method)},
+    {Py_tp_repr, reinterpret_cast<void*>(boundary_repr)},
+    {Py_tp_members, boundary_members},
+    {Py_tp_getset, boundary_getset},
+    {Py_tp_methods, boundary_methods},
+    {0, nullptr}};
+PyType_Spec boundary_spec = {"jitney._ext.Boundary", sizeof(Boundary), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
+                                 Py_TPFLAGS_METHOD_DESCRIPTOR,
+                             boundary_slots};
+
+// ---- functions --------------------------------------------------------------------------------
+
+PyObject* get_trace(PyObject*, PyObject*) { return Py_NewRef(current_trace ? current_trace : Py_None); }
+
+PyObject* set_trace(PyObject*, PyObject* trace) {
+    PyObject* old = current_trace;
+    current_trace = trace == Py_None ? nullptr : Py_NewRef(trace);
+    return old ? old : Py_NewRef(Py_None);
+}
+
+PyObject* set_internal_prefix(PyObject*, PyObject* args) {
+    const char* path;
+    Py_ssize_t n;
+    int enabled = 1;
+    if (!PyArg_ParseTuple(args, "s#|p", &path, &n, &enabled)) return nullptr;
+    g_prefix->assign(path, size_t(n));
+    g_filter = enabled && n > 0;
+    forget_verdicts();
+    Py_RETURN_NONE;
+}
+
+PyObject* filter_traceback(PyObject*, PyObject* exc) {
+    if (g_filter) filter_exception(exc, 0);
+    return Py_NewRef(exc);
+}
+
+PyObject* user_frame(PyObject*, PyObject*) {
+    int lasti = 0;
+    PyCodeObject* code = jt_user_frame(is_internal, &lasti);
+    if (!code) Py_RETURN_NONE;
+    PyObject* number = PyLong_FromLong(lasti);
+    PyObject* pair = number ? PyTuple_New(2) : nullptr;
+    if (!pair) {
+        Py_XDECREF(number);
+        return nullptr;
+    }
+    PyTuple_SET_ITEM(pair, 0, Py_NewRef(reinterpret_cast<PyObject*>(code)));
+    PyTuple_SET_ITEM(pair, 1, number);
+    return pair;
+}
+
+}  // namespace
+
+PyMethodDef boundary_functions[] = {
+    {"current_trace", get_trace, METH_NOARGS, "current_trace()\n--\n\nThis thread's trace; None means eager."},
+    {"set_trace", set_trace, METH_O, "set_trace(trace)\n--\n\nSets this thread's trace; returns the previous one."},
+    {"set_internal_prefix", set_internal_prefix, METH_VARARGS,
+     "set_internal_prefix(path, enabled=True)\n--\n\nFrames of files below path are ours; enabled hides them."},
+    {"filter_traceback", filter_traceback, METH_O, "filter_traceback(exc)\n--\n\nTakes our frames out of exc."},
+    {"user_frame", user_frame, METH_NOARGS,
+     "user_frame()\n--\n\n(code, lasti) of the nearest frame outside the package, or None."},
+    {nullptr, nullptr, 0, nullptr}};
+
+int init_boundary(PyObject* module) {
+    Ref type(PyType_FromSpec(&boundary_spec));
+    return type ? PyModule_AddObjectRef(module, "Boundary", type.p) : -1;
+}
+
+}  // namespace jt

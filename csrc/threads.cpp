@@ -1,0 +1,270 @@
+// The thread pool behind jt_parallel_for: lazy, persistent, restarted in forked children.
+// Begin with jt_parallel_for; Workers holds the hand-over protocol.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <mutex>
+#include <new>
+#include <string>
+#include <thread>
+
+#include "jitney.h"
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h>
+#endif
+
+namespace jt {
+namespace {
+
+inline void cpu_relax() {
+#if defined(__x86_64__) || defined(__i386__)
+    _mm_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+// ---- how many threads -------------------------------------------------------------------------
+
+int env_int(const char* name) {
+    const char* s = std::getenv(name);
+    if (!s || !*s) return 0;
+    int v = std::atoi(s);  // OMP_NUM_THREADS may be a list "4,2": the first entry counts
+    return v > 0 ? v : 0;
+}
+
+#if defined(__linux__)
+int quota_threads(double quota, double period) {
+    return quota > 0 && period > 0 ? std::max(1, int(std::ceil(quota / period))) : 0;
+}
+
+// Containers and batch systems limit processors by a time quota which the affinity mask does not show.
+int cgroup_limit() {
+    int best = 0;
+    auto take = [&](int n) {
+        if (n > 0 && (best == 0 || n < best)) best = n;
+    };
+    auto read_v2 = [&](const std::string& dir) {
+        std::ifstream f(dir + "/cpu.max");
+        std::string quota;
+        double period = 0;
+        if (f >> quota >> period && quota != "max") take(quota_threads(std::atof(quota.c_str()), period));
+    };
+    auto read_v1 = [&](const std::string& dir) {
+        std::ifstream fq(dir + "/cpu.cfs_quota_us"), fp(dir + "/cpu.cfs_period_us");
+        double quota = 0, period = 0;
+        if (fq >> quota && fp >> period) take(quota_threads(quota, period));
+    };
+    const std::string root = "/sys/fs/cgroup";
+    std::ifstream self("/proc/self/cgroup");
+    std::string line;
+    while (std::getline(self, line)) {
+        auto c1 = line.find(':'), c2 = line.find(':', c1 + 1);
+        if (c1 == std::string::npos || c2 == std::string::npos) continue;
+        std::string controllers = line.substr(c1 + 1, c2 - c1 - 1), path = line.substr(c2 + 1);
+        if (controllers.empty()) {
+            // a quota on any ancestor binds as well
+            for (std::string p = path; p.size() > 1; p = p.substr(0, p.rfind('/'))) read_v2(root + p);
+        } else if (("," + controllers + ",").find(",cpu,") != std::string::npos) {
+            read_v1(root + "/cpu" + path);
+            read_v1(root + "/cpu,cpuacct" + path);
+        }
+    }
+    read_v2(root);
+    read_v1(root + "/cpu");
+    return best;
+}
+#endif
+
+int default_threads() {
+    int n = int(std::thread::hardware_concurrency());
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) n = CPU_COUNT(&set);
+    if (int q = cgroup_limit()) n = std::min(n, q);
+#endif
+    n = std::max(n, 1);
+    int asked = env_int("JITNEY_NUM_THREADS");
+    if (!asked) asked = env_int("OMP_NUM_THREADS");
+    if (!asked) asked = env_int("SLURM_CPUS_PER_TASK");
+    return asked ? std::min(n, asked) : n;
+}
+
+std::atomic<int> g_threads{0};  // 0: not decided yet
+
+// ---- the pool ---------------------------------------------------------------------------------
+
+JT_TLS bool t_inside = false;  // this thread is already working on a parallel region
+
+struct Job {
+    void (*fn)(void*, int64_t, int64_t);
+    void* ctx;
+    int64_t n, chunk;
+};
+
+class Workers {
+    static constexpr uint32_t kClosed = 1u << 31;
+
+    std::mutex run_lock_;  // one parallel region at a time
+    Job job_{};
+    std::atomic<int64_t> next_{0};
+    std::atomic<uint32_t> inside_{kClosed};  // workers in the region, and whether it still lets any in
+    std::atomic<uint32_t> helpers_{0};       // how many it wants
+    std::atomic<uint64_t> round_{0};
+    std::atomic<int> sleeping_{0};
+    std::mutex sleep_lock_;
+    std::condition_variable wake_;
+    int started_ = 0;
+
+    void work() {
+        const Job job = job_;
+        for (;;) {
+            int64_t begin = next_.fetch_add(job.chunk, std::memory_order_relaxed);
+            if (begin >= job.n) return;
+            job.fn(job.ctx, begin, std::min(job.n, begin + job.chunk));
+        }
+    }
+
+    void worker_main() {
+        t_inside = true;
+        uint64_t seen = 0;
+        for (;;) {
+            wait_for_round(seen);
+            seen = round_.load(std::memory_order_acquire);
+            uint32_t before = inside_.fetch_add(1, std::memory_order_acq_rel);
+            if (!(before & kClosed) && before < helpers_.load(std::memory_order_acquire)) work();
+            inside_.fetch_sub(1, std::memory_order_acq_rel);
+        }
+    }
+
+    // Spins for some microseconds, as loops of short calls are common, then sleeps.
+    void wait_for_round(uint64_t seen) {
+        auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(20);
+        do {
+            for (int i = 0; i < 64; ++i) {
+                if (round_.load(std::memory_order_acquire) != seen) return;
+                cpu_relax();
+            }
+        } while (std::chrono::steady_clock::now() < until);
+        std::unique_lock<std::mutex> lock(sleep_lock_);
+        sleeping_.fetch_add(1);
+        wake_.wait(lock, [&] { return round_.load() != seen; });
+        sleeping_.fetch_sub(1);
+    }
+
+    void start(int workers) {
+        for (; started_ < workers; ++started_) {
+            try {
+                std::thread([this] { worker_main(); }).detach();
+            } catch (...) {
+                return;  // no more threads to be had: the caller does the rest
+            }
+        }
+    }
+
+  public:
+    // False when another caller is using the pool.
+    bool run(const Job& job, int threads) {
+        std::unique_lock<std::mutex> running(run_lock_, std::try_to_lock);
+        if (!running.owns_lock()) return false;
+        int64_t chunks = (job.n + job.chunk - 1) / job.chunk;
+        int helpers = int(std::min<int64_t>(threads - 1, chunks - 1));
+        start(helpers);
+        job_ = job;
+        next_.store(0, std::memory_order_relaxed);
+        helpers_.store(uint32_t(helpers), std::memory_order_relaxed);
+        inside_.fetch_and(~kClosed, std::memory_order_acq_rel);
+        round_.fetch_add(1);
+        if (sleeping_.load() > 0) {
+            { std::lock_guard<std::mutex> lock(sleep_lock_); }  // a worker about to sleep sees the round first
+            if (helpers >= started_)
+                wake_.notify_all();
+            else
+                for (int i = 0; i < helpers; ++i) wake_.notify_one();
+        }
+        t_inside = true;
+        work();
+        t_inside = false;
+        // Workers that did not come in time are not waited for.
+        inside_.fetch_or(kClosed, std::memory_order_acq_rel);
+        for (int i = 0; inside_.load(std::memory_order_acquire) != kClosed; ++i) {
+            if (i < 4096)
+                cpu_relax();
+            else
+                std::this_thread::yield();
+        }
+        return true;
+    }
+};
+
+// Leaked on purpose: detached workers may still be asleep in it when the process ends, and a forked child,
+// which has none of the parent's threads, simply takes a new one.
+std::atomic<Workers*> g_workers{nullptr};
+std::mutex* g_make_lock = new std::mutex;
+
+Workers* workers() {
+    Workers* w = g_workers.load(std::memory_order_acquire);
+    if (w) return w;
+    std::lock_guard<std::mutex> lock(*g_make_lock);
+    w = g_workers.load();
+    if (!w) g_workers.store(w = new Workers);
+    return w;
+}
+
+void after_fork_in_child() {
+    pool_after_fork();
+    g_make_lock = new std::mutex;
+    g_workers.store(nullptr);
+    t_inside = false;
+}
+
+}  // namespace
+
+void set_num_threads(int n) { g_threads.store(std::max(1, n)); }
+
+int get_num_threads() {
+    int n = g_threads.load(std::memory_order_relaxed);
+    if (n == 0) {
+        n = default_threads();
+        g_threads.store(n);
+    }
+    return n;
+}
+
+void install_fork_handlers() {
+#if !defined(_WIN32)
+    static bool done = false;
+    if (!done) pthread_atfork(pool_before_fork, pool_after_fork, after_fork_in_child);
+    done = true;
+#endif
+}
+
+}  // namespace jt
+
+void jt_parallel_for(void (*fn)(void*, int64_t, int64_t), void* ctx, int64_t n, int64_t grain) {
+    using namespace jt;
+    if (n <= 0) return;
+    if (grain < 1) grain = 1;
+    if (n > grain && !t_inside) {
+        int threads = get_num_threads();
+        if (threads > 1) {
+            // About four chunks a thread even out uneven work; a chunk is never below the grain.
+            int64_t chunk = std::max(grain, (n + 4 * threads - 1) / (4 * threads));
+            chunk = (chunk + grain - 1) / grain * grain;
+            if (chunk < n && workers()->run(Job{fn, ctx, n, chunk}, threads)) return;
+        }
+    }
+    fn(ctx, 0, n);
+}
