@@ -95,7 +95,8 @@ _WEAK_DEFAULT = {"i*": "i", "f*": "f", "c*": "c"}
 
 def canonicalize_dtype(dtype: Any) -> np.dtype:
     """The dtype that an array of ``dtype`` really gets (32-bit when x64 is disabled)."""
-    dtype = as_dtype(dtype)
+    if type(dtype) is not np.dtype or dtype.kind not in "biufc":
+        dtype = as_dtype(dtype)
     return dtype if config.x64_enabled else _TO_32.get(dtype, dtype)
 
 

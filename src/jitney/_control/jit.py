@@ -87,3 +87,4 @@ jit_p.transpose = _transpose
 jit_p.batch = _batch
 
 
+jit_p.print_params = lambda eqn: {"name": eqn.params["name"], "jaxpr": eqn.params["jaxpr"]}

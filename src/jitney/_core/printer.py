@@ -81,10 +81,11 @@ def _atom(atom: Any, names: Names) -> str:
 
 
 def _params(eqn: JaxprEqn) -> str:
-    params = eqn.primitive.print_params(eqn) if hasattr(eqn.primitive, "print_params") else eqn.params
+    custom = getattr(eqn.primitive, "print_params", None)
+    params = custom(eqn) if custom else dict(sorted(eqn.params.items()))
     if not params:
         return ""
-    texts = [f"{name}={_param(params[name])}" for name in sorted(params)]
+    texts = [f"{name}={_param(value)}" for name, value in params.items()]
     if any("\n" in t for t in texts) or sum(map(len, texts)) > 80:
         return "[\n" + "\n".join("  " + t.replace("\n", "\n  ") for t in texts) + "\n]"
     return "[" + " ".join(texts) + "]"

@@ -255,6 +255,8 @@ def get_aval(x: Any) -> ShapedArray:
         return x
     if hasattr(x, "__jax_array__"):
         return get_aval(x.__jax_array__())
+    if isinstance(getattr(x, "aval", None), ShapedArray):  # Undefined, ShapeDtypeStruct
+        return x.aval
     if isinstance(x, int):  # IntEnum and other subclasses
         return shaped_array((), dtypes.default_dtype("i"), True)
     raise TypeError(f"Value {x!r} with type {kind} is not a valid array type")
@@ -312,7 +314,10 @@ def evaluate_eagerly(primitive: Any, args: tuple, params: dict[str, Any]) -> Any
         largest = out_aval.size
     if largest >= LARGE_EAGER and primitive.lower is not None:
         return plugs.evaluate_large(primitive, args, avals, params)
-    with np.errstate(all="ignore"):
+    if primitive.may_warn:
+        with np.errstate(all="ignore"):
+            out = primitive.numpy(*map(to_numpy, args), **params)
+    else:
         out = primitive.numpy(*map(to_numpy, args), **params)
     if primitive.multiple_results:
         return [_wrap(value, aval) for value, aval in zip(out, out_aval, strict=True)]

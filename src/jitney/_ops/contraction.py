@@ -120,6 +120,7 @@ _standard = standard_jvp(
     ],
 )
 
+dot_general_p.may_warn = True
 dot_general_p.abstract = _abstract
 dot_general_p.numpy = _meaning
 dot_general_p.jvp = _jvp

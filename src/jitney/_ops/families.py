@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jitney._base import dtypes
-from jitney._core.avals import ShapedArray, shaped_array, tangent_aval
+from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.primitive import Primitive
 from jitney._core.tangents import Undefined, Zero, is_undefined
 from jitney._core.trace import get_aval
@@ -126,13 +126,19 @@ def elementwise(
     """
     prim = Primitive(name)
     prim.numpy = numpy
+    prim.may_warn = True
 
     def abstract(*avals: ShapedArray, **params: Any) -> ShapedArray:
         first = avals[0]
-        check_kinds(name, avals, kinds)
-        if same_dtype:
-            check_same_dtype(name, avals)
-        shape = first.shape if len(avals) == 1 else broadcast(name, avals)
+        if (len(avals) == 1 or avals[-1] is first) and len(avals) < 3 and first.dtype.kind in kinds:
+            if result is None:
+                return first  # the common case: nothing to promote, broadcast or refuse
+            shape = first.shape
+        else:
+            check_kinds(name, avals, kinds)
+            if same_dtype:
+                check_same_dtype(name, avals)
+            shape = first.shape if len(avals) == 1 else broadcast(name, avals)
         weak = all(a.weak_type for a in avals)
         dtype = first.dtype if result is None else result(first.dtype)
         return shaped_array(shape, dtype, weak and dtype != _BOOL)
@@ -260,6 +266,5 @@ __all__ = [
     "linear",
     "literal",
     "standard_jvp",
-    "tangent_aval",
     "unbroadcast",
 ]

@@ -46,6 +46,7 @@ def reduction(
 ) -> Primitive:
     """A reduction over ``axes``; ``jvp(g, ans, x, axes)`` is its tangent (None: zero)."""
     prim = Primitive(name)
+    prim.may_warn = True
 
     def abstract(x: ShapedArray, *, axes: tuple, **_: Any) -> ShapedArray:
         check_kinds(name, [x], kinds)
