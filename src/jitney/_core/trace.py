@@ -8,6 +8,7 @@ nest in any order without levels or tags.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import numpy as np
@@ -249,7 +250,9 @@ def get_aval(x: Any) -> ShapedArray:
         return x.aval
     if kind in _PYTHON_SCALARS:
         return shaped_array((), dtypes.scalar_dtype(x), kind is not bool)
-    if isinstance(x, (np.ndarray, np.generic)):
+    if isinstance(x, np.generic):
+        return _scalar_aval(x.dtype) if dtypes.config.x64_enabled else shaped_array((), dtypes.canonicalize_dtype(x.dtype))
+    if isinstance(x, np.ndarray):
         return shaped_array(x.shape, dtypes.canonicalize_dtype(x.dtype), False)
     if isinstance(x, ShapedArray):
         return x
@@ -260,6 +263,11 @@ def get_aval(x: Any) -> ShapedArray:
     if isinstance(x, int):  # IntEnum and other subclasses
         return shaped_array((), dtypes.default_dtype("i"), True)
     raise TypeError(f"Value {x!r} with type {kind} is not a valid array type")
+
+
+@lru_cache(maxsize=64)
+def _scalar_aval(dtype: np.dtype) -> ShapedArray:
+    return shaped_array((), dtypes.as_dtype(dtype))
 
 
 def is_array_like(x: Any) -> bool:
@@ -281,6 +289,8 @@ def to_numpy(x: Any) -> np.ndarray:
         raise_leaked(x, "an eager operation")
     if hasattr(x, "__jax_array__"):
         return to_numpy(x.__jax_array__())
+    if isinstance(x, np.generic) and x.dtype == dtypes.canonicalize_dtype(x.dtype):
+        return x  # ufuncs take NumPy scalars as they are
     array = np.asarray(x)
     aval_dtype = dtypes.scalar_dtype(x) if type(x) in _PYTHON_SCALARS else dtypes.canonicalize_dtype(array.dtype)
     return array if array.dtype == aval_dtype else array.astype(aval_dtype)
@@ -298,13 +308,16 @@ def evaluate_eagerly(primitive: Any, args: tuple, params: dict[str, Any]) -> Any
     """Evaluate ``primitive`` at once: NumPy for small arrays, a cached compiled kernel for large ones."""
     if primitive.impl is not None:
         return primitive.impl(*args, **params)
-    avals = []
-    largest = 0
+    avals, values, largest = [], [], 0
     for arg in args:
-        if isinstance(arg, Tracer):
+        if type(arg) is ArrayImpl:
+            aval, value = arg.aval, arg._np
+        elif isinstance(arg, Tracer):
             raise_leaked(arg, f"the operation {primitive.name!r}")
-        aval = arg.aval if type(arg) is ArrayImpl else get_aval(arg)
+        else:
+            aval, value = get_aval(arg), to_numpy(arg)
         avals.append(aval)
+        values.append(value)
         if aval.size > largest:
             largest = aval.size
     out_aval = primitive.abstract(*avals, **params)
@@ -316,9 +329,9 @@ def evaluate_eagerly(primitive: Any, args: tuple, params: dict[str, Any]) -> Any
         return plugs.evaluate_large(primitive, args, avals, params)
     if primitive.may_warn:
         with np.errstate(all="ignore"):
-            out = primitive.numpy(*map(to_numpy, args), **params)
+            out = primitive.numpy(*values, **params)
     else:
-        out = primitive.numpy(*map(to_numpy, args), **params)
+        out = primitive.numpy(*values, **params)
     if primitive.multiple_results:
         return [_wrap(value, aval) for value, aval in zip(out, out_aval, strict=True)]
     return _wrap(out, out_aval)

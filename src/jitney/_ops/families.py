@@ -134,6 +134,9 @@ def elementwise(
             if result is None:
                 return first  # the common case: nothing to promote, broadcast or refuse
             shape = first.shape
+        elif len(avals) == 2 and first.dtype == avals[1].dtype and 0 in (first.ndim, avals[1].ndim):
+            check_kinds(name, avals, kinds)
+            shape = first.shape or avals[1].shape  # a scalar beside an array
         else:
             check_kinds(name, avals, kinds)
             if same_dtype:
