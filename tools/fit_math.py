@@ -246,6 +246,54 @@ def log10_2(kind):
     return hi, to_float(LN2 / mp.log(10) - mpf(hi), kind)
 
 
+@entry
+def log_pair(kind):
+    """2/3 as hi + lo, then (2 atanh(s) / s - 2 - 2/3 z) / z^2 in z = s^2"""
+    def f(z):
+        s = mp.sqrt(z)
+        return (2 * mp.atanh(s) / s - 2 - 2 * z / 3) / z**2
+    if kind == "f64":
+        tail = fit(f, mpf("1e-12"), mpf("0.0401"), 7, kind, lambda z: z**2 / 2, exact=1)
+        return split(mpf(2) / 3, kind, 2) + tail
+    return None
+
+
+@entry
+def cbrt(kind):
+    """m^(-1/3)"""
+    return fit(lambda x: 1 / mp.cbrt(x), mpf("0.75"), mpf("1.5"), by_kind(kind, 7, 3), kind, mp.cbrt)
+
+
+@entry
+def pi_quarters_hi(kind):
+    """pi/4, pi/2, 3 pi/4, pi"""
+    return tuple(split(mp.pi * i / 4, kind, 1)[0] for i in range(1, 5))
+
+
+@entry
+def pi_quarters_lo(kind):
+    """What is missing in `pi_quarters_hi`."""
+    return tuple(split(mp.pi * i / 4, kind, 2)[1] for i in range(1, 5))
+
+
+@entry
+def atan(kind):
+    """(atan t - t) / t^3 in z = t^2, t < tan(pi/8)"""
+    def f(z):
+        t = mp.sqrt(z)
+        return (mp.atan(t) - t) / (t * z)
+    return fit(f, mpf("1e-12"), mpf("0.1718"), by_kind(kind, 10, 4), kind, lambda z: z, exact=1)
+
+
+@entry
+def asin(kind):
+    """(asin t - t) / t^3 in z = t^2, t < 1/2"""
+    def f(z):
+        t = mp.sqrt(z)
+        return (mp.asin(t) - t) / (t * z)
+    return fit(f, mpf("1e-12"), mpf("0.2501"), by_kind(kind, 11, 4), kind, lambda z: z, exact=1)
+
+
 # ---- output -------------------------------------------------------------------------------------
 
 
@@ -269,7 +317,7 @@ def write(table):
 
 
 def main():
-    table = load_old()
+    table = {k: v for k, v in load_old().items() if k.split(".")[0] in FITS}
     for name in sys.argv[1:] or list(FITS):
         for kind in ("f64", "f32"):
             print(name)

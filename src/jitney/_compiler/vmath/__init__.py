@@ -10,7 +10,7 @@ coefficients in `coefficients.py`, which `tools/fit_math.py` makes. No code of o
 
 from __future__ import annotations
 
-from . import exponential, logarithm, trigonometric  # noqa: F401  (they enter their functions)
+from . import algebraic, exponential, inverse, logarithm, power, trigonometric  # noqa: F401  (they enter names)
 from .registry import MathFunction, build, names, relevant
 
 __all__ = ["MathFunction", "definition", "names"]
