@@ -15,7 +15,8 @@ from jitney._core.avals import float0, tangent_aval
 from jitney._core.tangents import Zero
 from jitney._core.trace import get_aval
 from jitney._ops import shapes
-from jitney._ops.families import instantiate, literal
+from jitney._ops.families import literal
+from jitney._ops.raw import instantiate
 from jitney._transforms.jvp import jvp_flat
 from jitney._transforms.linearize import LinearMap, linearize_flat
 

@@ -15,9 +15,12 @@ from jitney._base import dtypes
 from jitney._core.avals import shaped_array
 from jitney._core.tangents import Zero, is_undefined
 from jitney._core.trace import get_aval
+from jitney._ops import raw
 from jitney._ops.families import (
+    align_batch,
     bilinear_transpose,
     broadcast_like,
+    common_shape,
     elementwise,
     literal,
     unbroadcast,
@@ -653,20 +656,16 @@ def _np_select_n(which: Any, *cases: Any) -> Any:
 
 
 def _select_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
-    from jitney._ops.families import instantiate
-
     which, *cases = primals
     ans = select_n_p.bind(which, *cases)
     gs = tangents[1:]
     if all(type(g) is Zero for g in gs):
         return ans, Zero.of(ans)
-    return ans, select_n_p.bind(which, *map(instantiate, gs))
+    return ans, select_n_p.bind(which, *map(raw.instantiate, gs))
 
 
 def _select_transpose(ct: Any, which: Any, *cases: Any) -> list[Any]:
-    from jitney._ops import shapes
-
-    zero = shapes.zeros(get_aval(ct))
+    zero = raw.zeros(get_aval(ct))
     return [None] + [
         select_n_p.bind(which, *[ct if i == j else zero for j in range(len(cases))]) if is_undefined(case) else None
         for i, case in enumerate(cases)
@@ -674,19 +673,16 @@ def _select_transpose(ct: Any, which: Any, *cases: Any) -> list[Any]:
 
 
 def _select_batch(size: int, args: Any, dims: Any) -> tuple[Any, int]:
-    from jitney._ops import shapes
-    from jitney._ops.families import align_batch
-
     which, *cases = args
     rank = max(get_aval(c).ndim - (d is not None) for c, d in zip(cases, dims[1:], strict=True))
     if dims[0] is None and get_aval(which).ndim == 0:  # a scalar choice stays one
         aligned, dim = align_batch(cases, dims[1:])
-        shape = shapes.common_shape(aligned)
-        return select_n_p.bind(which, *[shapes.broadcast_to_same_rank(c, shape) for c in aligned]), dim
+        shape = common_shape(aligned)
+        return select_n_p.bind(which, *[raw.broadcast_to_same_rank(c, shape) for c in aligned]), dim
     aligned, dim = align_batch(args, dims)
-    shape = shapes.common_shape(aligned)
+    shape = common_shape(aligned)
     assert len(shape) == rank + 1
-    return select_n_p.bind(*[shapes.broadcast_to_same_rank(c, shape) for c in aligned]), dim
+    return select_n_p.bind(*[raw.broadcast_to_same_rank(c, shape) for c in aligned]), dim
 
 
 def _lower_select_n(b: Any, which: Any, *cases: Any) -> Any:
@@ -797,9 +793,7 @@ def _np_bitcast(x: Any, *, new_dtype: Any) -> Any:
 
 
 def _bitcast_batch(size: int, args: Any, dims: Any, *, new_dtype: Any) -> tuple[Any, int]:
-    from jitney._ops import shapes
-
-    return bitcast_convert_type_p.bind(shapes.move_axis(args[0], dims[0], 0), new_dtype=new_dtype), 0
+    return bitcast_convert_type_p.bind(raw.move_axis(args[0], dims[0], 0), new_dtype=new_dtype), 0
 
 
 def _lower_bitcast(b: Any, x: Any, *, new_dtype: Any) -> Any:

@@ -19,6 +19,7 @@ from jitney._core.primitive import Primitive
 from jitney._core.tangents import Undefined, Zero, is_undefined
 from jitney._core.trace import get_aval
 from jitney._kernel.rules import Map
+from jitney._ops import raw
 
 _KIND_NAMES = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 _BOOL = np.dtype(bool)
@@ -82,26 +83,22 @@ def literal(like: Any, value: float) -> Any:
 
 def unbroadcast(ct: Any, aval: ShapedArray) -> Any:
     """Sum a cotangent over the axes along which an operand of ``aval`` was broadcast."""
-    from jitney._ops import reductions, shapes
-
     shape = get_aval(ct).shape
     if shape == aval.shape:
         return ct
     if not aval.shape:
-        return reductions.reduce_sum(ct, tuple(range(len(shape))))
+        return raw.reduce_sum(ct, tuple(range(len(shape))))
     axes = tuple(i for i, (m, n) in enumerate(zip(shape, aval.shape, strict=True)) if m != n)
-    return shapes.reshape(reductions.reduce_sum(ct, axes), aval.shape)
+    return raw.reshape(raw.reduce_sum(ct, axes), aval.shape)
 
 
 def broadcast_like(x: Any, aval: ShapedArray) -> Any:
     """Expand ``x`` (rank 0, or the rank of ``aval`` with size-1 axes) to the shape of ``aval``."""
-    from jitney._ops import shapes
-
     have = get_aval(x).shape
     if have == aval.shape:
         return x
     dims = tuple(range(aval.ndim)) if have else ()
-    return shapes.broadcast_in_dim(x, aval.shape, dims)
+    return raw.broadcast_in_dim(x, aval.shape, dims)
 
 
 # -- elementwise ------------------------------------------------------------------------------------
@@ -164,30 +161,12 @@ def standard_jvp(prim: Primitive, rules: Sequence[Callable[..., Any] | None]) ->
             if type(g) is Zero or rule is None:
                 continue
             term = rule(g, ans, *primals, **params)
-            total = term if total is None else add_tangents(total, term)
+            total = term if total is None else raw.add_tangents(total, term)
         if total is None:
             return ans, Zero.of(ans)
         return ans, broadcast_like(total, get_aval(ans))
 
     return jvp
-
-
-def add_tangents(x: Any, y: Any) -> Any:
-    """Sum of two tangents or cotangents, either of which may be a symbolic zero."""
-    from jitney._ops.elementwise import add_any_p
-
-    if type(x) is Zero:
-        return y
-    if type(y) is Zero:
-        return x
-    return add_any_p.bind(x, y)
-
-
-def instantiate(x: Any) -> Any:
-    """A symbolic zero as an array of zeros; anything else unchanged."""
-    from jitney._ops import shapes
-
-    return shapes.zeros(x.aval) if type(x) is Zero else x
 
 
 def elementwise_batch(prim: Primitive) -> Callable[..., Any]:
@@ -200,10 +179,13 @@ def elementwise_batch(prim: Primitive) -> Callable[..., Any]:
     return batch
 
 
+def common_shape(xs: Sequence[Any]) -> tuple[int, ...]:
+    """The shape to which operands of equal rank (or rank 0) broadcast."""
+    return broadcast("select_n", [get_aval(x) for x in xs])
+
+
 def align_batch(args: Sequence[Any], dims: Sequence[int | None]) -> tuple[list[Any], int]:
     """Give all operands of an elementwise operation one common batch axis (rank-0 ones may stay)."""
-    from jitney._ops import shapes
-
     avals = [get_aval(x) for x in args]
     ranks = [a.ndim - (d is not None) for a, d in zip(avals, dims, strict=True)]
     rank = max(ranks)
@@ -212,11 +194,11 @@ def align_batch(args: Sequence[Any], dims: Sequence[int | None]) -> tuple[list[A
     out = []
     for x, aval, d, r in zip(args, avals, dims, ranks, strict=True):
         if d is None:
-            out.append(x if aval.ndim == 0 else shapes.expand_dims(x, (dim,)))
+            out.append(x if aval.ndim == 0 else raw.expand_dims(x, (dim,)))
         elif r == rank:
-            out.append(shapes.move_axis(x, d, dim))
+            out.append(raw.move_axis(x, d, dim))
         else:  # a batched scalar among arrays
-            out.append(shapes.expand_dims(x, tuple(i for i in range(rank + 1) if i != dim)))
+            out.append(raw.expand_dims(x, tuple(i for i in range(rank + 1) if i != dim)))
     return out, dim
 
 
@@ -256,16 +238,15 @@ def bilinear_transpose(
 
 
 __all__ = [
-    "add_tangents",
     "align_batch",
     "bilinear_transpose",
     "broadcast",
     "broadcast_like",
+    "common_shape",
     "check_kinds",
     "check_same_dtype",
     "elementwise",
     "elementwise_batch",
-    "instantiate",
     "linear",
     "literal",
     "standard_jvp",

@@ -15,8 +15,9 @@ from jitney._core.tangents import Zero
 from jitney._core.trace import get_aval
 from jitney._kernel.rules import Reduce
 from jitney._ops import elementwise as ew
-from jitney._ops import shapes
+from jitney._ops import raw as shapes
 from jitney._ops.families import check_kinds, linear
+from jitney._ops.raw import reduce_sum as reduce_sum
 
 _BOOL = np.dtype(bool)
 
@@ -113,9 +114,7 @@ def _prod_jvp(g: Any, ans: Any, x: Any, axes: tuple) -> Any:
         return shapes.zeros(get_aval(ans).strip_weak_type())
     while count > 1:
         half = count // 2
-        part = lambda v, lo, hi: shapes.slice_p.bind(  # noqa: E731
-            v, start_indices=(lo, *[0] * len(kept)), limit_indices=(hi, *get_aval(v).shape[1:]), strides=None
-        )
+        part = lambda v, lo, hi: shapes.slice_(v, (lo, *[0] * len(kept)), (hi, *get_aval(v).shape[1:]))  # noqa: E731
         (x1, x2), (g1, g2) = ((part(v, 0, half), part(v, half, 2 * half)) for v in (x, g))
         merged_x, merged_g = ew.mul(x1, x2), ew.add(ew.mul(g1, x2), ew.mul(x1, g2))
         if count % 2:
@@ -175,10 +174,6 @@ argmax_p = arg_reduction("argmax", np.argmax)
 argmin_p = arg_reduction("argmin", np.argmin)
 
 # -- raw operations ---------------------------------------------------------------------------------
-
-
-def reduce_sum(x: Any, axes: Sequence[int]) -> Any:
-    return reduce_sum_p.bind(x, axes=tuple(axes), out_sharding=None) if len(axes) else x
 
 
 def _raw(prim: Primitive) -> Callable[[Any, Sequence[int]], Any]:

@@ -6,7 +6,6 @@ Their native lowering is an index rule: which operand element an output element 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +16,26 @@ from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero, is_undefined
 from jitney._core.trace import get_aval
 from jitney._kernel.rules import Pull
-from jitney._ops.families import instantiate, linear
+from jitney._ops.families import linear
+from jitney._ops.raw import (
+    broadcast_in_dim,
+    broadcast_leading,
+    concatenate,
+    full,
+    instantiate,
+    move_axis,
+    pad,
+    reduce_sum,
+    reshape,
+    select,
+    subtract,
+    transpose,
+)
+from jitney._ops.raw import broadcast_to_same_rank as broadcast_to_same_rank
+from jitney._ops.raw import expand_dims as expand_dims
+from jitney._ops.raw import iota as iota
+from jitney._ops.raw import squeeze as squeeze
+from jitney._ops.raw import zeros as zeros
 
 
 def _front(x: Any, dim: int) -> Any:
@@ -61,8 +79,6 @@ def _np_broadcast(x: Any, *, shape: tuple, broadcast_dimensions: tuple, sharding
 
 
 def _broadcast_transpose(ct: Any, x: Any, *, shape: tuple, broadcast_dimensions: tuple, sharding: Any = None) -> Any:
-    from jitney._ops.reductions import reduce_sum
-
     kept = {d for d, n in zip(broadcast_dimensions, x.aval.shape, strict=True) if n == shape[d]}
     summed = reduce_sum(ct, tuple(d for d in range(len(shape)) if d not in kept))
     return reshape(summed, x.aval.shape)
@@ -333,9 +349,6 @@ def _pad_jvp(primals: Any, tangents: Any, *, padding_config: tuple) -> tuple[Any
 
 
 def _pad_transpose(ct: Any, x: Any, value: Any, *, padding_config: tuple) -> list[Any]:
-    from jitney._ops.elementwise import sub
-    from jitney._ops.reductions import reduce_sum
-
     def to_operand(y: Any) -> Any:
         unpadded = pad(y, get_aval(y).dtype.type(0), [(-lo, -hi, 0) for lo, hi, _ in padding_config])
         shape = get_aval(unpadded).shape
@@ -347,7 +360,7 @@ def _pad_transpose(ct: Any, x: Any, value: Any, *, padding_config: tuple) -> lis
     if not is_undefined(value):
         return [operand_ct, None]
     axes = tuple(range(get_aval(ct).ndim))
-    value_ct = sub(reduce_sum(ct, axes), reduce_sum(operand_ct, axes))
+    value_ct = subtract(reduce_sum(ct, axes), reduce_sum(operand_ct, axes))
     return [operand_ct if is_undefined(x) else None, value_ct]
 
 
@@ -357,13 +370,11 @@ def _pad_batch(size: int, args: Any, dims: Any, *, padding_config: tuple) -> Any
     if dv is None:
         return pad(_front(x, dx), value, config), 0
     # A padding value of its own for each example: pad with zeros, then choose by a padded mask.
-    from jitney._ops.elementwise import select_n_p
-
     x = _front(x, dx) if dx is not None else broadcast_leading(x, size)
     padded = pad(x, get_aval(x).dtype.type(0), config)
     shape = get_aval(padded).shape
     inside = pad(full(get_aval(x).shape, True, np.dtype(bool)), np.False_, config)
-    return select_n_p.bind(inside, broadcast_in_dim(value, shape, (0,)), padded), 0
+    return select(inside, padded, broadcast_in_dim(value, shape, (0,))), 0
 
 
 def _pad_element(b: Any, idx: Any, x: Any, value: Any, *, padding_config: tuple) -> Any:
@@ -476,95 +487,3 @@ iota_p.numpy = _np_iota
 iota_p.jvp = lambda primals, tangents, **params: ((ans := iota_p.bind(**params)), Zero.of(ans))
 iota_p.batch = lambda size, args, dims, **params: (iota_p.bind(**params), None)
 iota_p.lower = Pull(lambda b, idx, *, dtype, shape, dimension, sharding=None: b.index_value(idx[dimension], np.dtype(dtype)))
-
-# -- raw operations ---------------------------------------------------------------------------------
-
-
-def broadcast_in_dim(x: Any, shape: Sequence[int], dims: Sequence[int]) -> Any:
-    shape, dims = tuple(shape), tuple(dims)
-    if get_aval(x).shape == shape and dims == tuple(range(len(shape))):
-        return x
-    return broadcast_in_dim_p.bind(x, shape=shape, broadcast_dimensions=dims, sharding=None)
-
-
-def broadcast_leading(x: Any, size: int) -> Any:
-    """Repeat ``x`` along a new first axis."""
-    shape = get_aval(x).shape
-    return broadcast_in_dim(x, (size, *shape), tuple(range(1, len(shape) + 1)))
-
-
-def broadcast_to_same_rank(x: Any, shape: Sequence[int]) -> Any:
-    """Expand size-1 axes (or a scalar) to ``shape``."""
-    return broadcast_in_dim(x, shape, tuple(range(len(shape))) if get_aval(x).ndim else ())
-
-
-def reshape(x: Any, shape: Sequence[int]) -> Any:
-    shape = tuple(shape)
-    if get_aval(x).shape == shape:
-        return x
-    return reshape_p.bind(x, new_sizes=shape, dimensions=None, sharding=None)
-
-
-def squeeze(x: Any, dimensions: Sequence[int]) -> Any:
-    return squeeze_p.bind(x, dimensions=tuple(dimensions)) if dimensions else x
-
-
-def expand_dims(x: Any, dimensions: Sequence[int]) -> Any:
-    """Insert size-1 axes so that they stand at ``dimensions`` of the result."""
-    shape = get_aval(x).shape
-    new = set(dimensions)
-    rank = len(shape) + len(new)
-    kept = tuple(d for d in range(rank) if d not in new)
-    sizes = iter(shape)
-    return broadcast_in_dim(x, tuple(1 if d in new else next(sizes) for d in range(rank)), kept)
-
-
-def transpose(x: Any, permutation: Sequence[int]) -> Any:
-    permutation = tuple(map(operator.index, permutation))
-    if permutation == tuple(range(len(permutation))):
-        return x
-    return transpose_p.bind(x, permutation=permutation)
-
-
-def move_axis(x: Any, source: int, target: int) -> Any:
-    """``x`` with axis ``source`` moved to ``target``."""
-    if source == target:
-        return x
-    order = [d for d in range(get_aval(x).ndim) if d != source]
-    order.insert(target, source)
-    return transpose(x, order)
-
-
-def pad(x: Any, value: Any, config: Sequence[tuple[int, int, int]]) -> Any:
-    config = tuple((int(lo), int(hi), int(inner)) for lo, hi, inner in config)
-    return x if not any(map(any, config)) else pad_p.bind(x, value, padding_config=config)
-
-
-def concatenate(xs: Sequence[Any], dimension: int) -> Any:
-    return concatenate_p.bind(*xs, dimension=dimension) if len(xs) != 1 else xs[0]
-
-
-def full(shape: Sequence[int], value: Any, dtype: np.dtype) -> Any:
-    """An array of ``shape`` filled with a scalar."""
-    scalar = np.dtype(dtype).type(value) if not hasattr(value, "aval") else value
-    return broadcast_in_dim(scalar, shape, ())
-
-
-def zeros(aval: ShapedArray) -> Any:
-    """Zeros of the type ``aval`` (``float0`` arrays are NumPy arrays)."""
-    if aval.dtype.kind == "V" and aval.dtype.names:
-        return np.zeros(aval.shape, aval.dtype)
-    if aval.weak_type and aval.dtype.kind in "ifc" and aval.dtype.itemsize >= 8:
-        return broadcast_in_dim({"i": 0, "f": 0.0, "c": 0j}[aval.dtype.kind], aval.shape, ())
-    return full(aval.shape, 0, aval.dtype)
-
-
-def iota(dtype: np.dtype, shape: Sequence[int], dimension: int = 0) -> Any:
-    return iota_p.bind(dtype=np.dtype(dtype), shape=tuple(shape), dimension=dimension, sharding=None)
-
-
-def common_shape(xs: Sequence[Any]) -> tuple[int, ...]:
-    """The shape to which operands of equal rank (or rank 0) broadcast."""
-    from jitney._ops.families import broadcast
-
-    return broadcast("select_n", [get_aval(x) for x in xs])

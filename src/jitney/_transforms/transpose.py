@@ -9,7 +9,7 @@ from jitney._core.avals import tangent_aval
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from jitney._core.staging import stage
 from jitney._core.tangents import Undefined, Zero
-from jitney._ops.families import add_tangents
+from jitney._ops.raw import add_tangents
 
 
 def backward_pass(
