@@ -1,0 +1,1 @@
+"""The compiler: begin in ``pipeline.py``, which lists the passes."""

@@ -1,0 +1,83 @@
+"""contract: how a ``dot_general`` is computed: by BLAS, or as a fused loop nest (product, then sum).
+
+    dot_general a[m,k] b[k,n]   ->   reduce_sum over k of a[i,k] * b[k,j]    in the loop order i, k, j
+
+The order puts an axis last that is contiguous in memory: j where the right operand's last axis is free
+(``k`` is then summed row by row), else k. Large products are calls of BLAS (``library.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from jitney._core.avals import shaped_array
+from jitney._kernel.rules import Reduce
+
+_SUM = Reduce(lambda dtype: 0, lambda b, x, y: b.add(x, y))
+_OR = Reduce(lambda dtype: False, lambda b, x, y: b.or_(x, y))
+_BLAS_WORK = 20_000  # multiplications from which a call of BLAS pays
+
+
+def add_product(graph: Any, eqn: Any, operands: list[Any]) -> list[Any]:
+    """Add the nodes (or the library step) of a ``dot_general``."""
+    from jitney._compiler import graph as g
+
+    (cx, cy), (bx, by) = eqn.params["dimension_numbers"]
+    x, y = operands
+    fx = _free(x.aval.ndim, cx, bx)
+    fy = _free(y.aval.ndim, cy, by)
+    sizes = _sizes(x.aval.shape, (bx, fx, cx)), _sizes(y.aval.shape, (fy,))
+    batch, m, k, n = math.prod(sizes[0][0]), math.prod(sizes[0][1]), math.prod(sizes[0][2]), math.prod(sizes[1][0])
+    aval = eqn.outvars[0].aval
+    if aval.size and aval.dtype.kind == "f" and x.aval.dtype == y.aval.dtype == aval.dtype and min(m, n) >= 4:
+        if m * n * k >= _BLAS_WORK and k >= 4:
+            return g.add_step(graph, "library", eqn, operands, (batch, m, n, k))
+    if aval.dtype.kind == "b":
+        return g.add_step(graph, "host", eqn, operands)
+    return [_loop_nest(graph, eqn, x, y, (cx, cy, bx, by, fx, fy))]
+
+
+def _free(rank: int, *taken: Any) -> tuple[int, ...]:
+    used = {a for axes in taken for a in axes}
+    return tuple(d for d in range(rank) if d not in used)
+
+
+def _sizes(shape: tuple[int, ...], groups: Any) -> list[list[int]]:
+    return [[shape[a] for a in axes] for axes in groups]
+
+
+def _loop_nest(graph: Any, eqn: Any, x: Any, y: Any, axes: tuple) -> Any:
+    """The product node over (batch, free, contracted) axes in a good order, and its sum."""
+    from jitney._compiler import graph as g
+
+    cx, cy, bx, by, fx, fy = axes
+    # Each loop axis: the axes of x and of y that it walks.
+    batch = [(a, b) for a, b in zip(bx, by, strict=True)]
+    contracted = sorted(((a, b) for a, b in zip(cx, cy, strict=True)), key=lambda ab: ab[0])
+    rows, columns = [(a, None) for a in fx], [(None, b) for b in fy]
+    small = math.prod(x.aval.shape[a] for a in cx) < 2
+    if columns and fy[-1] == y.aval.ndim - 1 and not small:
+        order = [*batch, *rows, *columns[:-1], *contracted, columns[-1]]
+    elif rows and not columns and fx[-1] == x.aval.ndim - 1 and not small:
+        order = [*batch, *rows[:-1], *contracted, rows[-1]]
+    else:
+        order = [*batch, *rows, *columns, *contracted]
+    shape = tuple(x.aval.shape[a] if a is not None else y.aval.shape[b] for a, b in order)
+    dtype = eqn.outvars[0].aval.dtype
+    place_x = {a: p for p, (a, _) in enumerate(order) if a is not None}
+    place_y = {b: p for p, (_, b) in enumerate(order) if b is not None}
+
+    def element(b: Any, idx: Any, left: Any, right: Any, **_: Any) -> Any:
+        u = left.read(tuple(idx[place_x[d]] for d in range(x.aval.ndim)))
+        v = right.read(tuple(idx[place_y[d]] for d in range(y.aval.ndim)))
+        return b.mul(b.cast(u, dtype), b.cast(v, dtype))
+
+    product = g.product_node(graph, shaped_array(shape, np.dtype(dtype), False), (x, y), element, eqn)
+    summed = tuple(p for p, (a, b) in enumerate(order) if a is not None and b is not None and a in cx)
+    if not summed:
+        product.flat = False
+        return product
+    return g.add_reduce(graph, eqn.outvars[0].aval, product, summed, _SUM, eqn)

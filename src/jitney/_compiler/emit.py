@@ -1,0 +1,691 @@
+"""emit: writes a loop program as LLVM IR text.
+
+Begin at :func:`emit`.  A value is one LLVM value, or in a vector loop, where it differs between iterations,
+a list with one LLVM vector per copy of the loop body.  ``blocks[level]`` is where code of a nesting level
+is being written: an inner loop's preheader stays open, so that addresses and broadcasts that do not
+change in the loop are written there.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from jitney._compiler import emit_ops
+from jitney._compiler.emit_ops import llvm_type, memory_type
+from jitney._compiler.ir import FunctionWriter, ModuleWriter, const, iota, poison, vec, zero
+from jitney._kernel.index import Dynamic, Index, LoopVar, Quotient
+from jitney._kernel.ir import Buffer, Call, For, LoopProgram, Region, Store, Value
+
+ENTRY = "jt_entry"
+_MAIN_PARAMS = ["ptr", "ptr", "ptr"]
+
+
+def emit(program: LoopProgram, features: Any) -> tuple[str, set[str]]:
+    """The module's text and the outside symbols that it needs."""
+    emitter = Emitter(program, features)
+    emitter.run()
+    return emitter.module.text(), emitter.symbols
+
+
+class Function:
+    """The function being written: where each level stands, what is known in it, what it captured."""
+
+    def __init__(self, f: FunctionWriter, first: int, parent: Function | None) -> None:
+        self.f, self.first, self.parent = f, first, parent
+        self.blocks = {first: f.entry}
+        self.caches: dict[int, dict] = {first: {}}
+        self.env: dict[Any, Any] = {}
+        self.captured: list[tuple[Any, str]] = []
+
+
+class Emitter:
+    """Writes one program."""
+
+    def __init__(self, program: LoopProgram, features: Any) -> None:
+        self.program, self.features = program, features
+        self.module = ModuleWriter()
+        self.symbols: set[str] = set()
+        self.fn: Function = Function(FunctionWriter(ENTRY, "i32", _MAIN_PARAMS), 0, None)
+        self.f = self.fn.f
+        self.width, self.copies = 1, 1
+        self.vector: LoopVar | None = None
+        self.failed: Any = None
+
+    def run(self) -> None:
+        self.statements(self.program.body, 0)
+        self.f.position(self.fn.blocks[0])
+        self.f.ret(const("i32", 0))
+        self.module.add(self.f)
+
+    # -- positions
+
+    def at(self, level: int) -> dict:
+        """Write at ``level`` from now on; gives the facts known there."""
+        level = max(level, self.fn.first)
+        self.f.position(self.fn.blocks[level])
+        return self.fn.caches[level]
+
+    def once(self, level: int, key: Any, make: Any) -> Any:
+        """What ``make()`` writes at ``level``, shared by key."""
+        here = self.f.current
+        cache = self.at(level)
+        found = cache.get(key)
+        if found is None:
+            found = cache[key] = make()
+        self.f.position(here)
+        return found
+
+    # -- statements
+
+    def statements(self, body: list, level: int) -> None:
+        for s in body:
+            kind = type(s)
+            if kind is Value:
+                self.fn.env[s] = self.value(s)
+            elif kind is Store:
+                self.store(s)
+            elif kind is For:
+                self.loop(s)
+            else:
+                self.call(s)
+
+    def lookup(self, key: Any, type_: str) -> Any:
+        """A value, loop counter or pointer, captured from the enclosing function if need be."""
+        found = self.fn.env.get(key)
+        if found is None:
+            found = self._capture(self.fn, key, type_)
+        return found
+
+    def _capture(self, fn: Function, key: Any, type_: str) -> Any:
+        assert fn.parent is not None, f"{key} is used before it is computed"
+        slot = len(fn.captured)
+        fn.captured.append((key, type_))
+        here = fn.f.current
+        fn.f.position(fn.f.entry)
+        place = fn.f.gep("i64", fn.f.args[0], const("i64", slot))
+        fn.env[key] = fn.f.load(type_, place, 8)
+        fn.f.position(here)
+        return fn.env[key]
+
+    def scalar(self, v: Value) -> Any:
+        """A uniform value."""
+        if v.op == "const":
+            return const(llvm_type(v.dtype), v.attr.value)
+        return self.lookup(v, llvm_type(v.dtype))
+
+    def lanes(self, v: Value, copy: int) -> Any:
+        """A value as the vector of one copy."""
+        if v.op == "const":
+            return const(vec(llvm_type(v.dtype), self.width), v.attr.value)
+        found = self.lookup(v, llvm_type(v.dtype))
+        if type(found) is list:
+            return found[copy]
+        return self.spread(found, v, v.level)
+
+    def spread(self, scalar: Any, key: Any, level: int) -> Any:
+        """A scalar in all lanes; written outside the vector loop where it can be."""
+        if self.width == 1:
+            return scalar
+        width = self.width
+        outside = min(level, self.vector.level - 1) if self.vector is not None else level
+        if level > outside:
+            return self.f.splat(scalar, width)
+        return self.once(outside, ("splat", key, width), lambda: self.f.splat(scalar, width))
+
+    def varies(self, v: Value) -> bool:
+        return type(self.fn.env.get(v)) is list
+
+    def value(self, v: Value) -> Any:
+        """Write one operation."""
+        op = v.op
+        if op == "const":
+            return const(llvm_type(v.dtype), v.attr.value)
+        if op == "load":
+            return self.load(v)
+        if op == "index":
+            return self.index_value(v.attr)
+        if op == "test":
+            return self.test(v.attr)
+        write = emit_ops.WRITERS[op]
+        if self.vector is None or not any([self.varies(a) for a in v.args]):
+            return write(self, v, *[self.scalar(a) for a in v.args])
+        return [write(self, v, *[self.lanes(a, c) for a in v.args]) for c in range(self.copies)]
+
+    # -- indices
+
+    def atom(self, atom: Any) -> Any:
+        """The number of an atom in the present iteration (of lane 0), as i64."""
+        if type(atom) is LoopVar:
+            return self.lookup(atom, "i64")
+        if type(atom) is Dynamic:
+            return self.scalar(atom.value)
+        return self.once(atom.level, atom, lambda: self._divide(self.number(atom.of), atom))
+
+    def _divide(self, x: Any, atom: Quotient) -> Any:
+        f = self.f
+        by = const(x.type, atom.by)
+        if atom.of.lo >= 0:
+            return f.urem(x, by) if atom.rest else f.udiv(x, by)
+        rest = f.srem(x, by)
+        negative = f.icmp("slt", rest, const(x.type, 0))
+        if atom.rest:
+            return f.select(negative, f.add(rest, by), rest)
+        return f.sub(f.sdiv(x, by), f.zext(negative, "i64"))
+
+    def number(self, index: Index) -> Any:
+        """An index as i64 (of lane 0)."""
+        total = None
+        for atom, c in index.terms:
+            x = self.atom(atom)
+            x = x if c == 1 else self.f.mul(x, const("i64", c))
+            total = x if total is None else self.f.add(total, x)
+        if total is None:
+            return const("i64", index.const)
+        return self.f.add(total, const("i64", index.const)) if index.const else total
+
+    def stride(self, index: Index) -> int | None:
+        """The step of an index from lane to lane; None where it is not even."""
+        if self.vector is None:
+            return 0
+        for atom, _ in index.terms:
+            if self._uneven(atom):
+                return None
+        return index.coefficient(self.vector)
+
+    def _uneven(self, atom: Any) -> bool:
+        if type(atom) is Dynamic:
+            return self.varies(atom.value)
+        if type(atom) is Quotient:
+            return any(a is self.vector or self._uneven(a) for a, _ in atom.of.terms)
+        return False
+
+    def number_lanes(self, index: Index, copy: int) -> Any:
+        """An index in every lane."""
+        wide = vec("i64", self.width)
+        total = None
+        for atom, c in index.terms:
+            x = self._atom_lanes(atom, copy)
+            x = x if c == 1 else self.f.mul(x, const(wide, c))
+            total = x if total is None else self.f.add(total, x)
+        return self.f.add(total, const(wide, index.const)) if index.const else total
+
+    def _atom_lanes(self, atom: Any, copy: int) -> Any:
+        if atom is self.vector:
+            base = self.f.splat(self.atom(atom), self.width)
+            steps = self.f.add(base, iota(vec("i64", self.width)))
+            return self.f.add(steps, const(steps.type, copy * self.width)) if copy else steps
+        if type(atom) is Dynamic and self.varies(atom.value):
+            return self.lanes(atom.value, copy)
+        if self._uneven(atom):
+            return self._divide(self.number_lanes(atom.of, copy), atom)
+        return self.f.splat(self.atom(atom), self.width)
+
+    def index_value(self, index: Index) -> Any:
+        if self.stride(index) == 0:
+            return self.number(index)
+        return [self.number_lanes(index, c) for c in range(self.copies)]
+
+    def test(self, condition: Any) -> Any:
+        number = self.index_value(condition.of)
+        sign = {"ge": "sge", "eq": "eq", "ne": "ne"}[condition.kind]
+        if type(number) is list:
+            return [self.f.icmp(sign, x, const(x.type, 0)) for x in number]
+        return self.f.icmp(sign, number, const("i64", 0))
+
+    # -- memory
+
+    def base(self, buffer: Buffer) -> Any:
+        """The pointer to a buffer's first element."""
+        found = self.fn.env.get(buffer)
+        if found is not None:
+            return found
+        if self.fn.parent is not None:
+            return self._capture_base(self.fn, buffer)
+        return self._main_base(buffer)
+
+    def _capture_base(self, fn: Function, buffer: Buffer) -> Any:
+        return self._capture(fn, buffer, "ptr")
+
+    def _main_base(self, buffer: Buffer) -> Any:
+        fn = self.fn
+        f, env = fn.f, fn.env
+        here = f.current
+        if buffer.kind == "stack":
+            env[buffer] = f.alloca(memory_type(buffer.dtype), buffer.size)
+            return env[buffer]
+        # Ahead of everything else in the entry block, so that it dominates every use.
+        start = f.entry.lines
+        f.entry.lines = []
+        f.position(f.entry)
+        if buffer.kind == "scratch":
+            arena = f.load("ptr", f.args[2], 8)
+            env[buffer] = f.gep("i8", arena, const("i64", buffer.offset))
+        else:
+            table = f.args[1] if buffer.kind == "out" else f.args[0]
+            env[buffer] = f.load("ptr", f.gep("ptr", table, const("i64", buffer.number)), 8)
+        f.entry.lines += start
+        f.position(here)
+        return env[buffer]
+
+    def address(self, buffer: Buffer, index: Index, shift: int = 0) -> Any:
+        """The pointer to an element; each loop's share of the address is added outside the loops within."""
+        element = memory_type(buffer.dtype)
+        pointer = self.base(buffer)
+        terms = sorted(index.terms, key=lambda t: t[0].level)
+        done: tuple = ()
+        for term in terms:
+            done = (*done, term)
+            pointer = self.once(term[0].level, (buffer, done),
+                                functools.partial(self._step, element, pointer, term))
+        last = index.const + shift
+        return self.f.gep(element, pointer, const("i64", last)) if last else pointer
+
+    def _step(self, element: str, pointer: Any, term: tuple) -> Any:
+        atom, c = term
+        x = self.atom(atom)
+        return self.f.gep(element, pointer, x if c == 1 else self.f.mul(x, const("i64", c)))
+
+    def load(self, v: Value) -> Any:
+        buffer, index = v.attr
+        predicate = v.args[0] if v.args else None
+        stride = self.stride(index)
+        if stride == 0 and not (predicate is not None and self.varies(predicate)):
+            return self._load_scalar(buffer, index, predicate)
+        return [self._load_lanes(buffer, index, stride, predicate, c) for c in range(self.copies)]
+
+    def _load_scalar(self, buffer: Buffer, index: Index, predicate: Value | None) -> Any:
+        pointer = self.address(buffer, index)
+        if predicate is not None:
+            pointer = self.f.select(self.scalar(predicate), pointer, self._zeros())
+        raw = self.f.load(memory_type(buffer.dtype), pointer, buffer.dtype.itemsize)
+        return self._from_memory(raw, buffer)
+
+    def _zeros(self) -> Any:
+        """A pointer to a zero of any type."""
+        return self.module.table("jt_zero", "i64", [0, 0])
+
+    def _from_memory(self, raw: Any, buffer: Buffer) -> Any:
+        return self.f.icmp("ne", raw, const(raw.type, 0)) if buffer.dtype.kind == "b" else raw
+
+    def _load_lanes(self, buffer: Buffer, index: Index, stride: int | None, predicate: Value | None, copy: int) -> Any:
+        f, size = self.f, buffer.dtype.itemsize
+        wide = vec(memory_type(buffer.dtype), self.width)
+        mask = self.lanes(predicate, copy) if predicate is not None else None
+        if stride == 1:
+            pointer = self.address(buffer, index, copy * self.width)
+            raw = f.load(wide, pointer, size) if mask is None else f.masked_load(wide, pointer, mask, zero(wide), size)
+        elif stride == -1:
+            raw = self._load_backwards(buffer, index, wide, mask, copy)
+        else:
+            if mask is None:
+                mask = const(vec("i1", self.width), True)
+            raw = f.gather(wide, self._pointers(buffer, index, stride, copy), mask, zero(wide), size)
+        return self._from_memory(raw, buffer)
+
+    def _load_backwards(self, buffer: Buffer, index: Index, wide: str, mask: Any, copy: int) -> Any:
+        f, w, size = self.f, self.width, buffer.dtype.itemsize
+        pointer = self.address(buffer, index, -copy * w - (w - 1))
+        order = list(range(w - 1, -1, -1))
+        if mask is None:
+            raw = f.load(wide, pointer, size)
+        else:
+            raw = f.masked_load(wide, pointer, f.shuffle(mask, None, order), zero(wide), size)
+        return f.shuffle(raw, None, order)
+
+    def _pointers(self, buffer: Buffer, index: Index, stride: int | None, copy: int) -> Any:
+        """One address per lane."""
+        element = memory_type(buffer.dtype)
+        if stride is None:
+            return self.f.gep(element, self.base(buffer), self.number_lanes(index, copy))
+        start = self.address(buffer, index, copy * self.width * stride)
+        wide = vec("i64", self.width)
+        from jitney._compiler.ir import const_lanes
+
+        return self.f.gep(element, start, const_lanes(wide, [stride * k for k in range(self.width)]))
+
+    def store(self, s: Store) -> None:
+        buffer, stride = s.buffer, self.stride(s.index)
+        many = self.varies(s.value) or (s.predicate is not None and self.varies(s.predicate)) or stride != 0
+        if self.vector is None or not many:
+            return self._store_scalar(s)
+        for copy in range(self.copies):
+            value = self.lanes(s.value, copy)
+            value = self.f.zext(value, "i8") if buffer.dtype.kind == "b" else value
+            mask = self.lanes(s.predicate, copy) if s.predicate is not None else None
+            self._store_lanes(buffer, s.index, stride, value, mask, copy)
+        return None
+
+    def _store_scalar(self, s: Store) -> None:
+        value = self.scalar(s.value)
+        value = self.f.zext(value, "i8") if s.buffer.dtype.kind == "b" else value
+        pointer = self.address(s.buffer, s.index)
+        if s.predicate is not None:
+            pointer = self.f.select(self.scalar(s.predicate), pointer, self.f.alloca("i64", 2))
+        self.f.store(value, pointer, s.buffer.dtype.itemsize)
+
+    def _store_lanes(self, buffer: Buffer, index: Index, stride: int | None, value: Any, mask: Any, copy: int) -> None:
+        f, size = self.f, buffer.dtype.itemsize
+        if stride == 1:
+            pointer = self.address(buffer, index, copy * self.width)
+            if mask is None:
+                f.store(value, pointer, size)
+            else:
+                f.masked_store(value, pointer, mask, size)
+            return
+        mask = const(vec("i1", self.width), True) if mask is None else mask
+        f.scatter(value, self._pointers(buffer, index, stride, copy), mask, size)
+
+    # -- loops
+
+    def loop(self, node: For) -> None:
+        if node.kind == "parallel" and self.fn.parent is None and self.vector is None:
+            self._parallel(node)
+        elif node.kind == "vector" and node.width > 1 and self.vector is None:
+            self._vector(node)
+        else:
+            self._serial(node)
+
+    def extent(self, node: For) -> Any:
+        return const("i64", node.extent) if isinstance(node.extent, int) else self.scalar(node.extent)
+
+    def repeat(self, level: int, lo: Any, hi: Any, step: int, sure: bool, inits: list, body: Any) -> list:
+        """``for i in lo, lo+step .. hi``: ``body(i, carried) -> carried``; ``sure``: at least one iteration."""
+        f, fn = self.f, self.fn
+        head = f.block("loop")
+        f.position(head)
+        i = f.phi("i64")
+        phis = [f.phi(x.type) for x in inits]
+        fn.blocks[level], fn.caches[level] = head, {}
+        nexts = body(i, phis)
+        tail = f.current
+        following = f.add_nsw(i, const("i64", step))
+        again = f.icmp("slt", following, hi)
+        done = f.block("done")
+        f.cbr(again, head, done)
+        before = fn.blocks[level - 1]
+        f.position(before)
+        if sure:
+            f.br(head)
+        else:
+            f.cbr(f.icmp("slt", lo, hi), head, done)
+        i.add(lo, before)
+        i.add(following, tail)
+        for p, x, y in zip(phis, inits, nexts, strict=True):
+            p.add(x, before)
+            p.add(y, tail)
+        del fn.blocks[level], fn.caches[level]
+        f.position(done)
+        fn.blocks[level - 1] = done
+        if sure:
+            return nexts
+        results = [f.phi(x.type) for x in inits]
+        for r, x, y in zip(results, inits, nexts, strict=True):
+            r.add(x, before)
+            r.add(y, tail)
+        return results
+
+    def single(self, level: int, i: Any, inits: list, body: Any) -> list:
+        """The body once, for a known counter."""
+        fn = self.fn
+        fn.blocks[level], fn.caches[level] = self.f.current, {}
+        nexts = body(i, inits)
+        del fn.blocks[level], fn.caches[level]
+        fn.blocks[level - 1] = self.f.current
+        return nexts
+
+    def _serial(self, node: For) -> None:
+        level, hi = node.var.level, self.extent(node)
+        lane_count = self.copies if self.vector is not None else 1
+        many = self.vector is not None  # carries of a loop inside a vector loop differ between lanes
+        inits: list = []
+        for c in node.carries:
+            inits += [self.lanes(c.init, k) for k in range(lane_count)] if many else [self.scalar(c.init)]
+
+        def body(i: Any, phis: list) -> list:
+            self.fn.env[node.var] = i
+            for n, c in enumerate(node.carries):
+                self.fn.env[c.phi] = phis[n * lane_count:(n + 1) * lane_count] if many else phis[n]
+            self.statements(node.body, level)
+            nexts: list = []
+            for c in node.carries:
+                nexts += [self.lanes(c.next, k) for k in range(lane_count)] if many else [self.scalar(c.next)]
+            return nexts
+
+        if node.extent == 0:
+            results = inits
+        elif node.extent == 1:
+            results = self.single(level, const("i64", 0), inits, body)
+        else:
+            results = self.repeat(level, const("i64", 0), hi, 1, isinstance(node.extent, int), inits, body)
+        for n, c in enumerate(node.carries):
+            self.fn.env[c.result] = results[n * lane_count:(n + 1) * lane_count] if many else results[n]
+
+    # -- vector loops: whole strides of copies, then single vectors, the last one reaching back over done lanes
+
+    def _vector(self, node: For) -> None:
+        w, u, n = node.width, node.copies, node.extent
+        f, stride = self.f, node.width * node.copies
+        self.vector, self.width = node.var, w
+        if isinstance(n, int):
+            whole, left = n // stride * stride, n % stride
+            hi: Any = const("i64", whole)
+        else:
+            total = self.scalar(n)
+            hi = f.mul(f.sdiv(total, const("i64", stride)), const("i64", stride))
+            whole, left = -1, -1
+        neutral = [const(vec(llvm_type(c.init.dtype), w), c.neutral.attr.value) for c in node.carries]
+        sums = [x for x in neutral for _ in range(u)]
+        if whole:
+            run = lambda i, phis: self._vector_body(node, i, phis, u, None)  # noqa: E731
+            if whole == stride:
+                sums = self.single(node.var.level, const("i64", 0), sums, run)
+            else:
+                sums = self.repeat(node.var.level, const("i64", 0), hi, stride, whole > 0, sums, run)
+        self.width, self.copies = w, 1
+        sums = self._fold_copies(node, sums, u)
+        if left:
+            sums = self._vector_rest(node, sums, hi, left)
+        self.vector, self.width, self.copies = None, 1, 1
+        self._fold_lanes(node, sums)
+
+    def _vector_body(self, node: For, i: Any, phis: list, copies: int, mask: Any) -> list:
+        self.copies = copies
+        self.fn.env[node.var] = i
+        for k, c in enumerate(node.carries):
+            self.fn.env[c.phi] = phis[k * copies:(k + 1) * copies]
+        self.statements(node.body, node.var.level)
+        nexts = []
+        for k, c in enumerate(node.carries):
+            for copy in range(copies):
+                value = self.lanes(c.next, copy)
+                nexts.append(value if mask is None else self.f.select(mask, value, phis[k * copies + copy]))
+        return nexts
+
+    def _vector_rest(self, node: For, sums: list, start: Any, left: int) -> list:
+        """The iterations after ``start``, a vector at a time."""
+        w, f, level = node.width, self.f, node.var.level
+        if isinstance(node.extent, int):
+            n = node.extent
+            if left <= w:
+                mask = None if left == w else self._lanes_from(w - left)
+                run = lambda i, phis: self._vector_body(node, i, phis, 1, mask)  # noqa: E731
+                return self.single(level, const("i64", n - w), sums, run)
+            total: Any = const("i64", n)
+        else:
+            total = self.scalar(node.extent)
+        last = f.sub(total, const("i64", w))
+        ragged = left < 0 or left % w != 0
+
+        def run_clipped(i: Any, phis: list) -> list:
+            if not ragged:
+                return self._vector_body(node, i, phis, 1, None)
+            at = f.select(f.icmp("slt", i, last), i, last)
+            mask = None
+            if node.carries:
+                shift = f.splat(f.sub(i, at), w)
+                mask = f.icmp("sge", iota(vec("i64", w)), shift)
+            return self._vector_body(node, at, phis, 1, mask)
+
+        return self.repeat(level, start, total, w, left > 0, sums, run_clipped)
+
+    def _lanes_from(self, first: int) -> Any:
+        from jitney._compiler.ir import const_lanes
+
+        return const_lanes(vec("i1", self.width), [k >= first for k in range(self.width)])
+
+    def _fold_copies(self, node: For, sums: list, copies: int) -> list:
+        """The accumulators of the copies, paired into one each."""
+        return self._fold_groups(node, [sums[k * copies:(k + 1) * copies] for k in range(len(node.carries))])
+
+    def _fold_groups(self, node: For, groups: list[list]) -> list:
+        while groups and len(groups[0]) > 1:
+            half = len(groups[0]) // 2
+            paired: list[list] = [[None] * half for _ in groups]
+            for numbers, region in node.folds:
+                for k in range(half):
+                    xs = [groups[n][2 * k] for n in numbers] + [groups[n][2 * k + 1] for n in numbers]
+                    for n, r in zip(numbers, self.region(region, xs), strict=True):
+                        paired[n][k] = r
+            groups = [p + g[half * 2:] for p, g in zip(paired, groups, strict=True)]
+        return [g[0] for g in groups]
+
+    def _fold_lanes(self, node: For, sums: list) -> None:
+        """Halve the vectors until one lane is left, then combine with what the carry began with."""
+        f, w = self.f, node.width
+        while sums and w > 1:
+            half = w // 2
+            low = [f.shuffle(x, None, list(range(half))) if half > 1 else f.extract(x, 0) for x in sums]
+            high = [f.shuffle(x, None, list(range(half, w))) if half > 1 else f.extract(x, 1) for x in sums]
+            w = half
+            self.width = w
+            sums = self._fold_groups(node, [[a, b] for a, b in zip(low, high, strict=True)])
+        self.width = 1
+        for numbers, region in node.folds:
+            inits = [node.carries[n].init for n in numbers]
+            found = [sums[n] for n in numbers]
+            if not all(self._is_neutral(node.carries[n]) for n in numbers):
+                found = self.region(region, [self.scalar(x) for x in inits] + found)
+            for n, r in zip(numbers, found, strict=True):
+                self.fn.env[node.carries[n].result] = r
+
+    @staticmethod
+    def _is_neutral(carry: Any) -> bool:
+        return carry.init is carry.neutral
+
+    def region(self, region: Region, args: list) -> list:
+        """A pure function written in place, at the lanes of its arguments."""
+        env = dict(zip(region.params, args, strict=True))
+
+        def read(v: Value) -> Any:
+            if v.op == "const":
+                return const(vec(llvm_type(v.dtype), self.width), v.attr.value)
+            return env[v]
+
+        for v in region.body:
+            if v.op != "const":
+                env[v] = emit_ops.WRITERS[v.op](self, v, *[read(a) for a in v.args])
+        return [read(v) for v in region.results]
+
+    # -- parallel loops
+
+    def _parallel(self, node: For) -> None:
+        """The body as a function of a range of iterations, handed to the thread pool."""
+        outer, outer_fn = self.f, self.fn
+        name = f"jt_body{len(self.module.functions)}_{node.var.uid}"
+        inner = FunctionWriter(name, "void", ["ptr", "i64", "i64"], linkage="internal")
+        level = node.var.level
+        self.fn, self.f = Function(inner, level - 1, outer_fn), inner
+        self.fn.caches[level - 1] = {}
+
+        def body(i: Any, phis: list) -> list:
+            self.fn.env[node.var] = i
+            self.statements(node.body, level)
+            return []
+
+        inner.position(inner.entry)
+        self.repeat(level, inner.args[1], inner.args[2], 1, False, [], body)
+        inner.ret()
+        self.module.add(inner)
+        captured = self.fn.captured
+        self.fn, self.f = outer_fn, outer
+        outer.position(outer_fn.blocks[level - 1])
+        self._call_parallel(node, name, captured)
+
+    def _call_parallel(self, node: For, name: str, captured: list) -> None:
+        f = self.f
+        frame = f.alloca("i64", max(len(captured), 1), 16)
+        for slot, (key, type_) in enumerate(captured):
+            value = self.base(key) if isinstance(key, Buffer) else self._captured_value(key, type_)
+            f.store(value, f.gep("i64", frame, const("i64", slot)), 8)
+        from jitney._compiler.ir import Value as Text
+
+        self.symbols.add("jt_parallel_for")
+        f.call("jt_parallel_for", "void",
+               [Text(f"@{name}", "ptr"), frame, self.extent(node), const("i64", max(node.grain, 1))])
+
+    def _captured_value(self, key: Any, type_: str) -> Any:
+        return self.scalar(key) if isinstance(key, Value) else self.lookup(key, type_)
+
+    # -- calls
+
+    def call(self, s: Call) -> None:
+        if s.symbol == "host":
+            self._host(s)
+        else:
+            self._gemm(s)
+
+    def _pointer_table(self, buffers: list[Buffer]) -> Any:
+        f = self.f
+        table = f.alloca("ptr", max(len(buffers), 1), 16)
+        for k, buffer in enumerate(buffers):
+            f.store(self.base(buffer), f.gep("ptr", table, const("i64", k)), 8)
+        return table
+
+    def _host(self, s: Call) -> None:
+        f = self.f
+        self.symbols.add("jt_host_call")
+        status = f.call("jt_host_call", "i32", [f.args[2], const("i64", s.number), self._pointer_table(s.inputs),
+                                                self._pointer_table(s.outputs)])
+        failed, on = f.block("failed"), f.block("on")
+        f.cbr(f.icmp("ne", status, const("i32", 0)), failed, on)
+        f.position(failed)
+        f.ret(status)
+        f.position(on)
+        self.fn.blocks[0] = on
+
+    def _gemm(self, s: Call) -> None:
+        """C = A B row by row is C' = B' A' column by column, which is how BLAS reads memory."""
+        batch, m, n, k, left_first, right_last = s.arguments
+        f, level = self.f, 0
+        self.symbols.add(s.symbol)
+        scalar = "double" if s.symbol == "dgemm" else "float"
+        size = 8 if scalar == "double" else 4
+        slot = lambda type_, value: self._constant_slot(type_, value)  # noqa: E731
+        right_op, right_ld = ("T", k) if right_last else ("N", n)
+        left_op, left_ld = ("T", m) if left_first else ("N", k)
+
+        def one(i: Any, _: list) -> list:
+            a, b, c = (f.gep("i8", self.base(buf), f.mul(i, const("i64", span * size)))
+                       for buf, span in ((s.inputs[0], m * k), (s.inputs[1], k * n), (s.outputs[0], m * n)))
+            f.call(s.symbol, "void", [
+                slot("i8", ord(right_op)), slot("i8", ord(left_op)), slot("i32", n), slot("i32", m), slot("i32", k),
+                slot(scalar, 1.0), b, slot("i32", right_ld), a, slot("i32", left_ld), slot(scalar, 0.0),
+                c, slot("i32", n)])
+            return []
+
+        for buffer in (*s.inputs, *s.outputs):
+            self.base(buffer)
+        if batch == 1:
+            one(const("i64", 0), [])
+        else:
+            self.repeat(level + 1, const("i64", 0), const("i64", batch), 1, True, [], one)
+
+    def _constant_slot(self, type_: str, value: Any) -> Any:
+        """A pointer to a constant, as Fortran wants its arguments."""
+        return self.module.table(f"jt_{type_}_{value}".replace(".", "_").replace("-", "m"), type_, [value], 16)
+
+
+__all__ = ["ENTRY", "emit", "np", "poison"]

@@ -1,0 +1,512 @@
+"""lower_kernels: writes each kernel as loops over scalar values.
+
+    kernel [1000] { s = reduce_sum (mul x x) }   ->   for i < 1000 vector (acc) { acc + x[i]*x[i] } ; s <- acc
+
+Begin at :func:`lower_kernels`.  Elements are *pulled*: ``Lowering.pull(node, index)`` asks the node's rule for one
+element, which asks for its operands' elements, down to loads from buffers.  Small nodes are pulled with
+constant indices in the function's body and stay in registers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from jitney._compiler import library
+from jitney._compiler.fuse import Kernel
+from jitney._compiler.graph import Graph, Node, Step, nanoseconds
+from jitney._compiler.options import options
+from jitney._kernel import index as ix
+from jitney._kernel.builder import NATIVE, Block, Builder
+from jitney._kernel.index import Index
+from jitney._kernel.ir import Buffer, Call, For, LoopProgram, Unsupported, Value
+
+BLOCK = 1024  # elements that one run of accumulators sums before partial sums are paired
+_SPLIT = 3 * BLOCK  # folds longer than this are cut into blocks
+_PARALLEL_NS = 60_000.0  # estimated serial time from which threads pay
+_CHUNK_NS = 15_000.0  # least work of one parallel chunk
+_STACK_BYTES = 8192
+
+
+def lower_kernels(graph: Graph, kernels: list[Kernel]) -> LoopProgram:
+    """The loop program of a fused graph."""
+    return Lowering(graph).run(kernels)
+
+
+class Operand:
+    """A node as lowering rules see it: ``aval`` and ``read(idx)``."""
+
+    __slots__ = ("aval", "lowering", "node")
+
+    def __init__(self, lowering: Lowering, node: Node) -> None:
+        self.lowering, self.node, self.aval = lowering, node, node.aval
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.aval.dtype
+
+    def read(self, idx: Any) -> Value:
+        """The element at ``idx`` (a tuple of indices or ints)."""
+        return self.lowering.pull(self.node, tuple([i if type(i) is Index else ix.constant(int(i)) for i in idx]))
+
+
+class Lowering:
+    """The state of lowering one program."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.program = LoopProgram()
+        self.b = Builder(self.program.body)
+        self.memo: dict[Any, Value] = {}
+        self.space: tuple[int, ...] | None = None  # the merged axes of a flat kernel
+        self.spilled: dict[Node, Buffer] = {}
+        self.names = itertools.count()
+        for node in graph.inputs:
+            self.program.buffers.append(node.buffer)
+
+    # -- the whole program
+
+    def run(self, kernels: list[Kernel]) -> LoopProgram:
+        work: dict[int, list[Any]] = {}
+        for node in self.graph.nodes:
+            if node.small and node.kind != "literal" and (node.kind != "pull" or node.needed):
+                work.setdefault(node.level, []).append(node)
+        # In one stage: registers first (kernels may read them), then whole-array steps, then loops.
+        for step in self.graph.steps:
+            work.setdefault(step.level, []).append(step)
+        for kernel in kernels:
+            work.setdefault(kernel.level, []).append(kernel)
+        for level in sorted(work):
+            for item in work[level]:
+                self._lower(item)
+        return self.program
+
+    def _lower(self, item: Any) -> None:
+        if isinstance(item, Node):
+            self._lower_small(item)
+        elif isinstance(item, Step):
+            self._lower_step(item)
+        else:
+            self._lower_kernel(item)
+
+    def _lower_small(self, node: Node) -> None:
+        """All elements in registers; an output is stored besides."""
+        shape = node.aval.shape
+        for position, idx in enumerate(itertools.product(*map(range, shape))):
+            value = self.pull(node, tuple(map(ix.constant, idx)))
+            if node.out >= 0:
+                self.b.store(self.buffer_of(node), position, value)
+
+    # -- buffers
+
+    def buffer_of(self, node: Node) -> Buffer:
+        """Where a node's elements are or will be written."""
+        if node.buffer is None:
+            if node.out >= 0:
+                node.buffer = Buffer(f"out{node.out}", node.aval.dtype, node.aval.size, "out", node.out)
+                self.program.buffers.append(node.buffer)
+            else:
+                node.buffer = self.temporary(node.aval.dtype, node.aval.size)
+        return node.buffer
+
+    def temporary(self, dtype: np.dtype, size: int) -> Buffer:
+        kind = "stack" if size * dtype.itemsize <= _STACK_BYTES else "scratch"
+        buffer = Buffer(f"tmp{next(self.names)}", dtype, size, kind)
+        self.program.buffers.append(buffer)
+        return buffer
+
+    def in_memory(self, node: Node) -> Buffer:
+        """A complete buffer of a node that a whole-array step reads."""
+        if node.complete:
+            return node.buffer
+        if not (node.small or node.kind == "literal"):
+            assert node.aval.size == 0, f"{node.kind} node is read as a whole before it is computed"
+            return self.buffer_of(node)
+        return self._spill(node)
+
+    def _spill(self, node: Node) -> Buffer:
+        """Copy a register node to memory, once."""
+        found = self.spilled.get(node)
+        if found is not None:
+            return found
+        if node.out >= 0 and node.buffer is not None:
+            buffer = node.buffer
+        else:
+            buffer = self.temporary(node.aval.dtype, node.aval.size)
+            if node.aval.dtype not in NATIVE:
+                raise Unsupported(f"{node.aval.dtype} literals")
+            for position, idx in enumerate(itertools.product(*map(range, node.aval.shape))):
+                value = self.pull(node, tuple(map(ix.constant, idx)))
+                self._store_outside(buffer, position, value)
+        self.spilled[node] = buffer
+        return buffer
+
+    def _store_outside(self, buffer: Buffer, position: int, value: Value) -> None:
+        """A store in the function's body, ahead of the loops that are open."""
+        from jitney._kernel.ir import Store
+
+        self.b.scopes[0].body.append(Store(buffer, ix.constant(position), value))
+
+    # -- elements
+
+    def pull(self, node: Node, idx: tuple[Index, ...]) -> Value:
+        """The element of ``node`` at ``idx``, shared within the blocks where it is valid."""
+        predicate = self.b.predicate
+        found = self.memo.get((node, idx, None))
+        if found is None and predicate is not None:
+            found = self.memo.get((node, idx, predicate))
+        if found is not None:
+            return found
+        try:
+            value = self._pull(node, idx)
+        except Unsupported as error:
+            error.eqn = getattr(error, "eqn", None) or node.eqn
+            raise
+        if value.dtype != node.aval.dtype:
+            raise TypeError(f"the lowering of {node.eqn.primitive if node.eqn else node.kind} gives {value.dtype} "
+                            f"where {node.aval.dtype} is declared")
+        self.b.remember(self.memo, (node, idx, predicate), value)
+        return value
+
+    def _pull(self, node: Node, idx: tuple[Index, ...]) -> Value:
+        b = self.b
+        if node.kind == "literal":
+            return b.const(node.value, node.aval.dtype)
+        if node.complete:
+            return b.load(node.buffer, self._position(node, idx))
+        if node.small and node.kind != "pull" and not all(not i.terms for i in idx):
+            return b.load(self._spill(node), ix.linearize(idx, node.aval.shape))
+        params = node.eqn.params if node.eqn is not None else {}
+        if node.kind == "map":
+            values = [self.pull(o, self._aligned(o, e, idx)) for o, e in zip(node.operands, node.edges, strict=True)]
+            return node.rule.scalar(b, *values, **params)
+        if node.kind == "pull":
+            return node.rule.element(b, idx, *[Operand(self, o) for o in node.operands], **params)
+        if node.kind == "reduce":
+            return self._fold_now(node, idx)
+        raise AssertionError(f"{node.kind} node is read before it is computed")
+
+    def _position(self, node: Node, idx: tuple[Index, ...]) -> Index:
+        shape = node.aval.shape
+        if self.space is not None and len(idx) == len(self.space) and node.aval.size == math.prod(self.space):
+            shape = self.space
+        return ix.linearize(idx, shape)
+
+    def _aligned(self, operand: Node, edge: str, idx: tuple[Index, ...]) -> tuple[Index, ...]:
+        """The index at which an elementwise operation reads its operand: size-1 axes broadcast."""
+        if edge == "same":
+            return idx
+        shape = operand.aval.shape
+        if edge == "scalar":
+            return (ix.constant(0),) * len(shape)
+        return tuple([i if n != 1 else ix.constant(0) for i, n in zip(idx, shape, strict=True)])
+
+    def _fold_now(self, node: Node, idx: tuple[Index, ...]) -> Value:
+        """A small fold, written out as a balanced tree."""
+        (x,) = node.operands
+        axes = node.value
+        spans = [range(n) if d in axes else (None,) for d, n in enumerate(x.aval.shape)]
+        values = []
+        for place in itertools.product(*spans):
+            rest = iter(idx)
+            values.append(self.pull(x, tuple([ix.constant(p) if p is not None else next(rest) for p in place])))
+        while len(values) > 1:
+            pairs = [node.rule.combine(self.b, u, v) for u, v in zip(values[::2], values[1::2], strict=False)]
+            values = pairs + values[len(pairs) * 2:]
+        return values[0]
+
+    # -- steps
+
+    def _lower_step(self, step: Step) -> None:
+        try:
+            if step.kind == "loops":
+                self._lower_explicit(step)
+            elif step.kind == "library":
+                library.lower_product(self, step)
+            else:
+                self._lower_host(step)
+        except Unsupported as error:
+            error.eqn = getattr(error, "eqn", None) or step.eqn
+            raise
+        for node in step.outputs:
+            node.complete = True
+
+    def _lower_explicit(self, step: Step) -> None:
+        ins = [Block(self.in_memory(n), n.aval.shape) for n in step.inputs]
+        outs = []
+        for node in step.outputs:
+            buffer = self.buffer_of(node)
+            buffer.changing = True
+            outs.append(Block(buffer, node.aval.shape))
+        step.eqn.primitive.lower.build(self.b, outs, ins, **step.eqn.params)
+        for out in outs:
+            out.buffer.changing = False
+
+    def _lower_host(self, step: Step) -> None:
+        from jitney._compiler.host import host_function
+
+        inputs = [self.in_memory(n) for n in step.inputs]
+        outputs = [self.buffer_of(n) for n in step.outputs]
+        number = len(self.program.callables)
+        self.program.callables.append((host_function(step), len(inputs), len(outputs)))
+        self.b.scopes[0].body.append(Call("host", inputs, outputs, number))
+
+    # -- kernels
+
+    def _lower_kernel(self, kernel: Kernel) -> None:
+        if math.prod(kernel.shape) == 0:
+            return
+        Nest(self, kernel.shape, kernel.axes or (), kernel.roots).write()
+        for node in kernel.roots:
+            node.complete = node.complete or node.buffer is not None
+
+
+class Nest:
+    """One loop nest: its axes (merged where the kernel is flat), their order, and its body."""
+
+    def __init__(self, lowering: Lowering, shape: tuple[int, ...], axes: tuple[int, ...], roots: list[Node]) -> None:
+        self.lowering, self.b, self.roots = lowering, lowering.b, roots
+        self.flat = options.enabled("merge_axes") and all(_flat_root(r) for r in roots)
+        self.shape, self.axes = _merge(shape, frozenset(axes)) if self.flat else (shape, frozenset(axes))
+        self.cost = nanoseconds(sum(_cost(r) for r in roots) + 0.5)
+        self.kept = [d for d in range(len(self.shape)) if d not in self.axes and self.shape[d] > 1]
+        self.folded = [d for d in sorted(self.axes) if self.shape[d] > 1]
+        self.folds = [r for r in roots if r.kind == "reduce"]
+
+    def write(self) -> None:
+        count = math.prod(self.shape[d] for d in self.folded)
+        outer = math.prod(self.shape[d] for d in self.kept)
+        total = self.cost * count * outer
+        parallel = total > _PARALLEL_NS and options.enabled("parallelize")
+        outside = self.lowering.space
+        self.lowering.space = self.shape if self.flat else None
+        if self.folds and count > _SPLIT and options.enabled("split_folds"):
+            self._write_blocks(parallel)
+        else:
+            self._write_whole(parallel)
+        self.lowering.space = outside
+
+    # -- folds in one go, and maps
+
+    def _write_whole(self, parallel: bool) -> None:
+        index: list[Any] = [ix.constant(0)] * len(self.shape)
+        vector = self._vector_axis()
+        if parallel and self.kept and vector == self.kept[0] and not self.folded:
+            self._write_chunks(index)
+            return
+        self._open(self.kept, index, vector, parallel, lambda: self._write_folds(index, vector, self.folded, None))
+
+    def _write_chunks(self, index: list[Any]) -> None:
+        """One long axis, cut into chunks for threads."""
+        (axis,) = self.kept
+        n = self.shape[axis]
+        size = _chunk_size(n, max(512, int(_CHUNK_NS / self.cost)))
+        count = -(-n // size)
+        with self.b.counted(count, count, "parallel", "c") as node:
+            node.work = self.cost * size
+            start = ix.variable(node.var) * size
+            extent, most = _extent(self.b, n, size, node)
+            with self.b.counted(extent, most, "vector") as inner:
+                inner.work = self.cost
+                index[axis] = start + ix.variable(inner.var)
+                self._write_folds(index, axis, [], None)
+
+    def _vector_axis(self) -> int:
+        """The axis that lanes run along: the last one that is not of size 1."""
+        both = sorted(self.kept + self.folded)
+        return both[-1] if both else -1
+
+    def _open(self, axes: list[int], index: list[Any], vector: int, parallel: bool, body: Any) -> None:
+        """Loops over ``axes`` from the outside in, around ``body()``."""
+        if not axes:
+            body()
+            return
+        axis = axes[0]
+        kind = "vector" if axis == vector else "parallel" if parallel else "serial"
+        with self.b.counted(self.shape[axis], self.shape[axis], kind, "ijklmnpq"[axis % 8]) as node:
+            rest = math.prod(self.shape[d] for d in (*axes[1:], *self.folded))
+            node.work = self.cost * rest
+            index[axis] = ix.variable(node.var)
+            self._open(axes[1:], index, vector, False, body)
+
+    def _write_folds(self, index: list[Any], vector: int, axes: list[int], block: Any) -> None:
+        """Maps at ``index``; folds over ``axes`` with one carry each, results stored at the kept index."""
+        if not self.folds:
+            self._store_maps(index)
+            return
+        if not axes:
+            self._store_maps(index)
+            for root in self.folds:
+                self._finish(root, index, self.lowering.pull(root.operands[0], tuple(index)), block)
+            return
+        self._fold_loops(index, vector, axes, block)
+
+    def _fold_loops(self, index: list[Any], vector: int, axes: list[int], block: Any) -> None:
+        inits = [self._neutral(r) for r in self.folds]
+        results = self._fold_axis(index, vector, axes, inits, block)
+        for root, value in zip(self.folds, results, strict=True):
+            self._finish(root, index, value, block)
+
+    def _neutral(self, root: Node) -> Value:
+        return self.b.const(root.rule.init(root.aval.dtype), root.aval.dtype)
+
+    def _fold_axis(self, index: list[Any], vector: int, axes: list[int], inits: list[Value], block: Any) -> list[Value]:
+        """Loop over ``axes[0]`` carrying the folds; inner axes inside."""
+        axis = axes[0]
+        extent, most, start = self.shape[axis], self.shape[axis], ix.constant(0)
+        if block is not None and axis == block.axis:
+            extent, most, start = block.extent, block.size, block.start
+        with self.b.counted(extent, most, "vector" if axis == vector else "serial", "rstuvw"[axis % 6]) as node:
+            node.work = self.cost * math.prod(self.shape[d] for d in axes[1:])
+            carries = [self.b.carry(node, init, self._neutral(r)) for r, init in zip(self.folds, inits, strict=True)]
+            index[axis] = start + ix.variable(node.var)
+            if len(axes) > 1:
+                nexts = self._fold_axis(index, vector, axes[1:], [c.phi for c in carries], block)
+            else:
+                self._store_maps(index)
+                nexts = [
+                    r.rule.combine(self.b, c.phi, self.lowering.pull(r.operands[0], tuple(index)))
+                    for r, c in zip(self.folds, carries, strict=True)
+                ]
+            for c, following in zip(carries, nexts, strict=True):
+                c.next = following
+        if node.kind == "vector":
+            for number, root in enumerate(self.folds):
+                dtype = root.aval.dtype
+                node.folds.append(((number,), self.b.region(
+                    (dtype, dtype), lambda rb, x, y, _rule=root.rule: [_rule.combine(rb, x, y)])))
+        return [c.result for c in carries]
+
+    def _store_maps(self, index: list[Any]) -> None:
+        for root in self.roots:
+            if root.kind == "reduce":
+                continue
+            value = self.lowering.pull(root, tuple(index))
+            self.b.store(self.lowering.buffer_of(root), ix.linearize(index, self.shape), value)
+
+    def _finish(self, root: Node, index: list[Any], value: Value, block: Any) -> None:
+        """Store a finished fold (of a block: a partial result); one of everything stays in a register too."""
+        if block is not None:
+            position = ix.linearize([block.number, *(index[d] for d in self.kept)],
+                                    [block.count, *(self.shape[d] for d in self.kept)])
+            self.b.store(block.partials[root], position, value)
+            return
+        if not self.kept:
+            self._keep_scalar(root, value)
+            return
+        kept = [d for d in range(len(self.shape)) if d not in self.axes]
+        position = ix.linearize([index[d] for d in kept], [self.shape[d] for d in kept])
+        self.b.store(self.lowering.buffer_of(root), position, value)
+
+    def _keep_scalar(self, root: Node, value: Value) -> None:
+        """A fold of everything is a register from here on, and in memory where it is asked for."""
+        key = (root, (ix.constant(0),) * root.aval.ndim, None)
+        self.lowering.memo[key] = value
+        if root.out >= 0 or root.needed:
+            self.b.store(self.lowering.buffer_of(root), 0, value)
+
+    # -- long folds: blocks, then a fold of the partial results
+
+    def _write_blocks(self, parallel: bool) -> None:
+        block = _Block(self, self.folded)
+        index: list[Any] = [ix.constant(0)] * len(self.shape)
+        vector = self._vector_axis()
+        for root in self.folds:
+            block.partials[root] = self.lowering.temporary(root.aval.dtype, block.count * block.outer)
+        with self.b.counted(block.count, block.count, "parallel" if parallel else "serial", "blk") as node:
+            node.work = self.cost * block.size * block.outer * block.inner
+            block.number = ix.variable(node.var)
+            block.start = block.number * block.size
+            block.extent, block.size = _extent(self.b, self.shape[block.axis], block.size, node)
+            self._open(self.kept, index, vector, False,
+                       lambda: self._write_folds(index, vector, self.folded, block))
+        for root in self.folds:
+            self._fold_partials(root, block)
+
+    def _fold_partials(self, root: Node, block: _Block) -> None:
+        """The same fold once more, over the blocks' results (axis 0)."""
+        from jitney._compiler.graph import add_reduce
+        from jitney._core.avals import shaped_array
+
+        sizes = tuple(self.shape[d] for d in self.kept)
+        source = Node("opaque", shaped_array((block.count, *sizes), root.aval.dtype, False))
+        source.buffer, source.complete = block.partials[root], True
+        scratch = Graph()
+        again = add_reduce(scratch, shaped_array(sizes, root.aval.dtype, False), source, (0,), root.rule, root.eqn)
+        again.small, again.root, again.out, again.needed = False, True, root.out, root.needed
+        if self.kept:
+            again.buffer = self.lowering.buffer_of(root)
+        elif root.buffer is not None or root.out >= 0 or root.needed:
+            again.buffer = self.lowering.buffer_of(root)
+        Nest(self.lowering, source.aval.shape, (0,), [again]).write()
+        if not self.kept:
+            value = self.lowering.memo[(again, (), None)]
+            self.lowering.memo[(root, (ix.constant(0),) * root.aval.ndim, None)] = value
+
+
+class _Block:
+    """How a long fold is cut: along ``axis``, ``count`` blocks of ``size``."""
+
+    def __init__(self, nest: Nest, folded: list[int]) -> None:
+        self.axis = folded[0]
+        self.inner = math.prod(nest.shape[d] for d in folded[1:])
+        self.outer = math.prod(nest.shape[d] for d in nest.kept)
+        n = nest.shape[self.axis]
+        self.size = _chunk_size(n, max(1, BLOCK // self.inner)) if self.inner < BLOCK else 1
+        self.count = -(-n // self.size)
+        self.partials: dict[Node, Buffer] = {}
+        self.number: Any = None
+        self.start: Any = None
+        self.extent: Any = None
+
+
+def _extent(b: Builder, n: int, size: int, outer: For) -> tuple[Any, int]:
+    """Iterations of the block that ``outer`` is at: ``size``, fewer in the last one."""
+    if n % size == 0:
+        return size, size
+    left = ix.variable(outer.var) * -size + n
+    return b.min(b.index_value(left), b.const(size, np.int64)), size
+
+
+def _chunk_size(n: int, wanted: int) -> int:
+    """About ``wanted``, a multiple of 64, so that the last chunk is not tiny (its vectors may reach back)."""
+    if n <= wanted:
+        return n
+    size = max(64, wanted // 64 * 64)
+    if wanted < 64:
+        return wanted
+    for candidate in (size, *(size + 64 * k for k in range(1, 64))):
+        if n % candidate == 0 or n % candidate >= 64:
+            return candidate
+    return size
+
+
+def _merge(shape: tuple[int, ...], axes: frozenset[int]) -> tuple[tuple[int, ...], frozenset[int]]:
+    """Neighbouring axes that are both kept or both folded become one: ``(3, 4, 5), {1, 2} -> (3, 20), {1}``."""
+    merged: list[int] = []
+    folded: list[bool] = []
+    for d, n in enumerate(shape):
+        if n == 1:
+            continue
+        if merged and folded[-1] == (d in axes):
+            merged[-1] *= n
+        else:
+            merged.append(n)
+            folded.append(d in axes)
+    return tuple(merged), frozenset(d for d, f in enumerate(folded) if f)
+
+
+def _flat_root(root: Node) -> bool:
+    inner = root.operands[0] if root.kind == "reduce" else root
+    return inner.flat
+
+
+def _cost(root: Node) -> float:
+    return (root.operands[0].cost if root.kind == "reduce" else root.cost) + 1.0

@@ -1,0 +1,151 @@
+"""The machine: LLVM text -> machine code in memory, through llvmlite (imported at the first compile).
+
+Begin at :func:`assemble`.  The explicit vector code needs only a light set of LLVM passes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from jitney._compiler.options import options
+
+_PREFER = {"avx512f": 64, "avx2": 32, "avx": 32}
+_names = itertools.count()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Target:
+    """The CPU that code is made for."""
+
+    name: str
+    text: str  # features as LLVM spells them
+    register_bytes: int
+
+
+@lru_cache(maxsize=None)
+def host_target() -> Target:
+    """This machine."""
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features()
+    register = next((size for f, size in _PREFER.items() if features.get(f)), 16)
+    return Target(llvm.get_host_cpu_name(), features.flatten(), register)
+
+
+class Machine:
+    """LLVM's objects: a target machine, a JIT, and a pipeline of passes."""
+
+    def __init__(self) -> None:
+        import llvmlite.binding as llvm
+
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        self.llvm = llvm
+        host = host_target()
+        triple = llvm.get_process_triple()
+        make = lambda: llvm.Target.from_triple(triple).create_target_machine(  # noqa: E731
+            cpu=host.name, features=host.text, opt=2, reloc="pic", codemodel="small")
+        self.target = make()
+        self.jit = llvm.create_lljit_compiler(make())
+        self.data_layout = str(self.target.target_data)
+        self.triple = triple
+
+    def passes(self) -> Any:
+        llvm = self.llvm
+        tuning = llvm.create_pipeline_tuning_options(speed_level=1)
+        builder = llvm.create_pass_builder(self.target, tuning)
+        manager = llvm.create_new_module_pass_manager()
+        manager.add_always_inliner_pass()
+        manager.add_sroa_pass()
+        manager.add_instruction_combine_pass()
+        manager.add_simplify_cfg_pass()
+        return manager, builder
+
+
+@lru_cache(maxsize=None)
+def machine() -> Machine:
+    """The one machine of this process."""
+    return Machine()
+
+
+class Code:
+    """Machine code that lives as long as this object; ``address`` is its entry."""
+
+    def __init__(self, tracker: Any, entry: str, machine_: Machine) -> None:
+        self.tracker, self.machine = tracker, machine_
+        self.address = tracker[entry]
+
+
+def symbol_addresses(names: set[str], given: dict[str, int]) -> dict[str, int]:
+    """Addresses of the outside symbols that a module needs: given ones, the extension's, the C library's."""
+    found = {}
+    for name in names:
+        address = given.get(name) or _extension_symbols().get(name) or _process_symbol(name)
+        if not address:
+            raise RuntimeError(f"compiled code needs {name}, which is neither in the extension nor in the C library")
+        found[name] = address
+    return found
+
+
+@lru_cache(maxsize=None)
+def _extension_symbols() -> dict[str, int]:
+    try:
+        from jitney import _ext
+    except ImportError:
+        return {}
+    return dict(_ext.symbols())
+
+
+@lru_cache(maxsize=None)
+def _process_symbol(name: str) -> int:
+    import ctypes.util
+
+    for library in (None, ctypes.util.find_library("m")):
+        try:
+            return ctypes.cast(getattr(ctypes.CDLL(library), name), ctypes.c_void_p).value or 0
+        except (AttributeError, OSError):
+            continue
+    return 0
+
+
+# What LLVM itself may call for intrinsics without an instruction.
+_RUNTIME = ("memcpy", "memset", "memmove", "fmod", "fmodf", "floor", "floorf", "ceil", "ceilf", "trunc", "truncf",
+            "roundeven", "roundevenf", "round", "roundf", "fma", "fmaf", "rint", "rintf", "nearbyint", "nearbyintf")
+
+
+def assemble(text: str, entry: str, symbols: dict[str, int]) -> Code:
+    """Compile a module and load it."""
+    with _lock:
+        return _assemble(text, entry, symbols)
+
+
+def _assemble(text: str, entry: str, symbols: dict[str, int]) -> Code:
+    m = machine()
+    llvm = m.llvm
+    header = f'target datalayout = "{m.data_layout}"\ntarget triple = "{m.triple}"\n'
+    module = llvm.parse_assembly(header + text, llvm.create_context())
+    if options.check:
+        module.verify()
+    if options.enabled("llvm_passes"):
+        manager, builder = m.passes()
+        manager.run(module, builder)
+    options.show("llvm", "llvm, optimised", lambda: str(module))
+    image = m.target.emit_object(module)
+    options.show("asm", "asm", lambda: m.target.emit_assembly(module))
+    library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(entry)
+    for name in _RUNTIME:
+        address = _process_symbol(name)
+        if address:
+            library.import_symbol(name, address)
+    for name, address in symbols.items():
+        library.import_symbol(name, address)
+    return Code(library.link(m.jit, f"jt{next(_names)}"), entry, m)
+
+
+__all__ = ["Code", "Target", "assemble", "ctypes", "host_target", "machine", "symbol_addresses"]

@@ -1,0 +1,97 @@
+"""The compiler: a program in, one native function out.  Begin at :func:`compile_program`.
+
+    jaxpr   inline_calls, drop_dead, simplify_algebra, share_equal     jaxpr -> jaxpr
+    graph   build_graph, fuse                                          jaxpr -> values, kernels
+    loops   lower_kernels, drop_unused, choose_widths, plan_memory     kernels -> loop IR
+    llvm    emit, assemble                                             loop IR -> machine code
+
+Each pass is a file with its name, can be turned off (``options.without``), and is followed by the checker of
+its IR when ``options.check`` is set. ``JITNEY_DEBUG=passes|jaxpr|loops|llvm|asm`` prints what each step made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jitney._compiler.choose_widths import choose_widths
+from jitney._compiler.drop_dead import drop_dead
+from jitney._compiler.drop_unused import drop_unused
+from jitney._compiler.emit import ENTRY, emit
+from jitney._compiler.fuse import fuse
+from jitney._compiler.graph import Graph, build_graph
+from jitney._compiler.inline_calls import inline_calls
+from jitney._compiler.lower_kernels import lower_kernels
+from jitney._compiler.machine import assemble, host_target, symbol_addresses
+from jitney._compiler.options import options
+from jitney._compiler.plan_memory import plan_memory
+from jitney._compiler.share_equal import share_equal
+from jitney._compiler.simplify_algebra import simplify_algebra
+from jitney._core.jaxpr import ClosedJaxpr
+from jitney._kernel.checker import check_loops
+from jitney._kernel.ir import LoopProgram, Unsupported
+from jitney._kernel.printer import print_loops
+
+_JAXPR_PASSES = (inline_calls, drop_dead, simplify_algebra, share_equal, drop_dead)
+
+
+def compile_program(closed: ClosedJaxpr, *, donated: Sequence[int] = ()) -> Any:
+    """Compile to an ``_ext.Executable``; ``donated`` inputs may be overwritten."""
+    from jitney._compiler.executable import make_executable
+
+    simple = simplify(closed)
+    graph, program = lower(simple)
+    text, symbols = emit(program, host_target())
+    options.show("llvm", "llvm", lambda: text)
+    code = assemble(text, ENTRY, symbol_addresses(symbols, program.symbols))
+    return make_executable(simple, graph, program, code)
+
+
+def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """The program, flat and with less in it."""
+    for run in _JAXPR_PASSES:
+        if run is inline_calls or options.enabled(run.__name__):
+            closed = run(closed)
+            _show(run.__name__, "jaxpr", closed)
+    return closed
+
+
+def lower(closed: ClosedJaxpr) -> tuple[Graph, LoopProgram]:
+    """The loop program; equations that turn out to have no native form are sent to their NumPy meaning."""
+    refused: set[int] = set()
+    while True:
+        graph = build_graph(closed, frozenset(refused))
+        kernels = fuse(graph)
+        try:
+            program = lower_kernels(graph, kernels)
+        except Unsupported as error:
+            eqn = getattr(error, "eqn", None)
+            if eqn is None or id(eqn) in refused:
+                raise NotImplementedError(str(error)) from error
+            refused.add(id(eqn))
+            continue
+        return graph, _finish_loops(program)
+
+
+def _finish_loops(program: LoopProgram) -> LoopProgram:
+    _show("lower_kernels", "loops", program)
+    if options.enabled("drop_unused"):
+        drop_unused(program)
+        _show("drop_unused", "loops", program)
+    choose_widths(program, host_target().register_bytes if options.enabled("choose_widths") else 0)
+    plan_memory(program)
+    _show("choose_widths", "loops", program)
+    return program
+
+
+def _show(name: str, stage: str, ir: Any) -> None:
+    if stage == "loops":
+        if options.check:
+            check_loops(ir)
+        options.show("loops" if name == "choose_widths" else "passes", f"after {name}", lambda: print_loops(ir))
+        return
+    if options.check:
+        from jitney._core import checker
+
+        checker.check_jaxpr(ir.jaxpr)
+    options.show("jaxpr" if name == "share_equal" else "passes", f"after {name}", lambda: str(ir))

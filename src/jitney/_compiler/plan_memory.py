@@ -1,0 +1,57 @@
+"""plan_memory: places temporaries in one scratch arena; buffers whose lives do not overlap share bytes.
+
+    tmp0: written by loop 0, read by loop 1;  tmp1: written by loop 2    ->    both at offset 0
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jitney._kernel.ir import Buffer, Call, For, LoopProgram, Store, Value
+
+_ALIGN = 64
+
+
+def plan_memory(program: LoopProgram) -> None:
+    """Set ``offset`` of scratch buffers and ``scratch_bytes`` of the program."""
+    lives = _lifetimes(program.body)
+    active: list[tuple[int, int, int]] = []  # (end of life, offset, end offset)
+    top = 0
+    for buffer, (first, last) in sorted(lives.items(), key=lambda item: item[1]):
+        active = [a for a in active if a[0] >= first]
+        size = -(-max(buffer.size * buffer.dtype.itemsize, 1) // _ALIGN) * _ALIGN
+        buffer.offset = _first_gap(active, size)
+        active.append((last, buffer.offset, buffer.offset + size))
+        top = max(top, buffer.offset + size)
+    program.scratch_bytes = top
+
+
+def _first_gap(active: list[tuple[int, int, int]], size: int) -> int:
+    offset = 0
+    for _, lo, hi in sorted(active, key=lambda a: a[1]):
+        if offset + size <= lo:
+            return offset
+        offset = max(offset, hi)
+    return offset
+
+
+def _lifetimes(body: list) -> dict[Buffer, tuple[int, int]]:
+    """First and last statement of the function's body that touches each scratch buffer."""
+    lives: dict[Buffer, tuple[int, int]] = {}
+    for number, s in enumerate(body):
+        for buffer in _touched(s):
+            if buffer.kind == "scratch":
+                first = lives[buffer][0] if buffer in lives else number
+                lives[buffer] = (first, number)
+    return lives
+
+
+def _touched(s: Any) -> list[Buffer]:
+    if type(s) is Store:
+        return [s.buffer]
+    if type(s) is Value:
+        return [s.attr[0]] if s.op == "load" else []
+    if type(s) is Call:
+        return [*s.inputs, *s.outputs]
+    assert type(s) is For
+    return [b for inner in s.body for b in _touched(inner)]

@@ -1,0 +1,175 @@
+"""simplify_algebra: exact rewrites of single equations, and arithmetic on literals.
+
+    mul x 1.0                      ->  x
+    add 2.0 3.0                    ->  5.0
+    transpose (transpose x)        ->  x            (permutations that cancel)
+    convert_element_type x         ->  x            (same dtype)
+    div x 4.0                      ->  mul x 0.25   (powers of two: exact)
+    neg (neg x)                    ->  x
+
+``x * 0`` stays (nan, infinities, signed zeros), as does ``x + 0.0`` (it turns -0.0 into 0.0); ``x - 0.0`` and
+``x + -0.0`` go.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn, Literal, Var
+from jitney._core.primitive import registry
+
+
+def simplify_algebra(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """One walk; every equation sees its operands already simplified."""
+    jaxpr = closed.jaxpr
+    env: dict[Var, Any] = {}
+    made: dict[Var, JaxprEqn] = {}
+    eqns = []
+    for eqn in jaxpr.eqns:
+        if env:
+            args = [a if type(a) is Literal else env.get(a, a) for a in eqn.invars]
+            eqn = JaxprEqn(eqn.primitive, args, eqn.outvars, eqn.params, eqn.source)
+        if len(eqn.outvars) == 1:
+            result = _simpler(eqn, made)
+            if isinstance(result, (Var, Literal)) and result.aval.shape == eqn.outvars[0].aval.shape:
+                env[eqn.outvars[0]] = result
+                continue
+            if isinstance(result, JaxprEqn):
+                eqn = result
+            made[eqn.outvars[0]] = eqn
+        eqns.append(eqn)
+    outs = [a if type(a) is Literal else env.get(a, a) for a in jaxpr.outvars]
+    outs = [_same_dtype(new, old) for new, old in zip(outs, jaxpr.outvars, strict=True)]
+    return ClosedJaxpr(jaxpr.replace(eqns=eqns, outvars=outs), closed.consts)
+
+
+def _same_dtype(new: Any, old: Any) -> Any:
+    assert new.aval.dtype == old.aval.dtype, (new, old)
+    return new
+
+
+def _simpler(eqn: JaxprEqn, made: dict[Var, JaxprEqn]) -> Any:
+    folded = _fold(eqn)
+    if folded is not None:
+        return folded
+    rule = _RULES.get(eqn.primitive.name)
+    return None if rule is None else rule(eqn, made)
+
+
+_FOLDED = frozenset(("add", "sub", "mul", "div", "neg", "max", "min", "convert_element_type", "integer_pow", "sign",
+                     "abs", "sqrt", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "square"))
+
+
+def _fold(eqn: JaxprEqn) -> Literal | None:
+    """The literal that a scalar operation on literals gives."""
+    if eqn.primitive.name not in _FOLDED or not all(type(a) is Literal for a in eqn.invars):
+        return None
+    aval = eqn.outvars[0].aval
+    if aval.shape or aval.dtype.kind not in "fiub" or eqn.primitive.numpy is None:
+        return None
+    args = [np.asarray(a.val, a.aval.dtype) for a in eqn.invars]
+    if eqn.primitive.name == "div" and aval.dtype.kind != "f":
+        return None
+    with np.errstate(all="ignore"):
+        value = np.asarray(eqn.primitive.numpy(*args, **eqn.params))
+    if value.shape or value.dtype != aval.dtype:
+        return None
+    return Literal(value[()], aval)
+
+
+def _number(atom: Any) -> Any:
+    """The value of a scalar literal, else None."""
+    return atom.val if type(atom) is Literal and np.ndim(atom.val) == 0 else None
+
+
+def _is_positive_zero(v: Any) -> bool:
+    return v == 0 and (not isinstance(v, (float, np.floating)) or math.copysign(1.0, v) > 0)
+
+
+def _is_negative_zero(v: Any) -> bool:
+    return v == 0 and isinstance(v, (float, np.floating)) and math.copysign(1.0, v) < 0
+
+
+def _add(eqn: JaxprEqn, made: dict) -> Any:
+    for x, y in (eqn.invars, eqn.invars[::-1]):
+        v = _number(y)
+        if v is not None and (_is_negative_zero(v) or (v == 0 and y.aval.dtype.kind in "iu")):
+            return x
+    return None
+
+
+def _sub(eqn: JaxprEqn, made: dict) -> Any:
+    v = _number(eqn.invars[1])
+    return eqn.invars[0] if v is not None and _is_positive_zero(v) else None
+
+
+def _mul(eqn: JaxprEqn, made: dict) -> Any:
+    for x, y in (eqn.invars, eqn.invars[::-1]):
+        v = _number(y)
+        if v is not None and v == 1 and y.aval.dtype.kind in "fiu":
+            return x
+    return None
+
+
+def _div(eqn: JaxprEqn, made: dict) -> Any:
+    x, y = eqn.invars
+    v = _number(y)
+    if v is None or y.aval.dtype.kind not in "fiu":
+        return None
+    if v == 1:
+        return x
+    if y.aval.dtype.kind == "f" and v != 0 and np.isfinite(v) and "mul" in registry:
+        mantissa, exponent = math.frexp(abs(float(v)))
+        if mantissa == 0.5 and abs(exponent) < 100:
+            inverse = Literal(y.aval.dtype.type(1.0 / float(v)), y.aval)
+            return JaxprEqn(registry["mul"], [x, inverse], eqn.outvars, {}, eqn.source)
+    return None
+
+
+def _neg(eqn: JaxprEqn, made: dict) -> Any:
+    inner = made.get(eqn.invars[0]) if type(eqn.invars[0]) is not Literal else None
+    return inner.invars[0] if inner is not None and inner.primitive.name == "neg" else None
+
+
+def _transpose(eqn: JaxprEqn, made: dict) -> Any:
+    permutation = tuple(eqn.params["permutation"])
+    if permutation == tuple(range(len(permutation))):
+        return eqn.invars[0]
+    inner = made.get(eqn.invars[0]) if type(eqn.invars[0]) is not Literal else None
+    if inner is not None and inner.primitive.name == "transpose":
+        first = inner.params["permutation"]
+        both = tuple(first[p] for p in permutation)
+        if both == tuple(range(len(both))):
+            return inner.invars[0]
+        return JaxprEqn(eqn.primitive, inner.invars, eqn.outvars, {"permutation": both}, eqn.source)
+    return None
+
+
+def _convert(eqn: JaxprEqn, made: dict) -> Any:
+    x = eqn.invars[0]
+    return x if x.aval.dtype == eqn.outvars[0].aval.dtype else None
+
+
+def _same_shape(eqn: JaxprEqn, made: dict) -> Any:
+    x = eqn.invars[0]
+    return x if x.aval.shape == eqn.outvars[0].aval.shape and len(eqn.invars) == 1 else None
+
+
+def _integer_pow(eqn: JaxprEqn, made: dict) -> Any:
+    return eqn.invars[0] if eqn.params.get("y") == 1 else None
+
+
+def _copy(eqn: JaxprEqn, made: dict) -> Any:
+    return eqn.invars[0]
+
+
+_RULES = {
+    "add": _add, "add_any": _add, "sub": _sub, "mul": _mul, "div": _div, "neg": _neg,
+    "transpose": _transpose, "convert_element_type": _convert, "reshape": _same_shape,
+    "broadcast_in_dim": _same_shape, "squeeze": _same_shape, "slice": _same_shape, "integer_pow": _integer_pow,
+    "copy": _copy, "copy_p": _copy, "stop_gradient": _copy,
+}
+_RULES["slice"] = lambda eqn, made: None if eqn.params.get("strides") else _same_shape(eqn, made)

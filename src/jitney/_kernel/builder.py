@@ -1,0 +1,463 @@
+"""The builder ``b`` that lowering rules receive: scalar operations, indices, explicit loops.
+
+A rule sees scalar meaning; the compiler vectorises.  Every operation is placed in the outermost
+block where its operands are known (so loop-invariant work is hoisted as it is written), and equal
+operations are shared.
+
+Values carry a NumPy dtype (``x.dtype``).  Vocabulary: ``add sub mul div rem neg abs sign min max pow
+sqrt floor ceil trunc round_even math(name, *xs) eq ne lt le gt ge select and_ or_ xor not_ shl
+shr_logical shr_arithmetic cast bitcast const popcount clz is_finite is_nan``; indices
+(``_kernel/index.py``) with ``index_value to_index index_eq guard test``; and for explicit rules
+``loop load store variable``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from jitney._kernel import index as ix
+from jitney._kernel.index import Condition, Index, LoopVar
+from jitney._kernel.ir import Buffer, Carry, For, Region, Store, Unsupported, Value
+
+BOOL = np.dtype(bool)
+I64 = np.dtype(np.int64)
+NATIVE = frozenset(np.dtype(t) for t in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"))
+
+
+class Scope:
+    """An open block: its statements and the facts that end with it."""
+
+    __slots__ = ("body", "keys")
+
+    def __init__(self, body: list) -> None:
+        self.body = body
+        self.keys: list[tuple[dict, Any]] = []
+
+
+class Builder:
+    """Builds the body of a loop program; ``scopes`` are the open blocks from the outside in."""
+
+    def __init__(self, body: list) -> None:
+        self.scopes = [Scope(body)]
+        self.known: dict[Any, Value] = {}
+        self.predicate: Value | None = None
+        self.names = itertools.count()
+
+    # -- placing
+
+    def emit(self, op: str, dtype: np.dtype, args: tuple[Value, ...] = (), attr: Any = None, level: int = 0) -> Value:
+        """The value of a pure operation; equal ones are shared, placed as far out as their operands allow."""
+        key = (op, dtype, args, attr)
+        found = self.known.get(key)
+        if found is not None:
+            return found
+        for a in args:
+            if a.level > level:
+                level = a.level
+        value = Value(op, dtype, args, attr, level, next(self.names))
+        scope = self.scopes[level]
+        scope.body.append(value)
+        self.remember(self.known, key, value)
+        return value
+
+    def remember(self, table: dict, key: Any, value: Value) -> None:
+        """``table[key] = value`` for as long as the value's block is open."""
+        table[key] = value
+        if value.level:
+            self.scopes[value.level].keys.append((table, key))
+
+    @property
+    def level(self) -> int:
+        return len(self.scopes) - 1
+
+    def push(self, body: list) -> None:
+        self.scopes.append(Scope(body))
+
+    def pop(self) -> None:
+        for table, key in self.scopes.pop().keys:
+            table.pop(key, None)
+
+    # -- constants, conversions
+
+    def const(self, value: Any, dtype: Any) -> Value:
+        """A literal of ``dtype``."""
+        dtype = np.dtype(dtype)
+        if dtype not in NATIVE:
+            raise Unsupported(f"{dtype} values")
+        number = np.asarray(value).astype(dtype).item()
+        # 0.0 == -0.0 and nan != nan: the key says which one is meant.
+        key = number.hex() if isinstance(number, float) else number
+        found = self.known.get(("const", dtype, key))
+        if found is None:
+            found = self.emit("const", dtype, (), _Literal(number))
+            self.known["const", dtype, key] = found
+        return found
+
+    def like(self, value: Any, x: Value) -> Value:
+        """A literal of ``x``'s dtype."""
+        return self.const(value, x.dtype)
+
+    def cast(self, x: Value, dtype: Any) -> Value:
+        """Convert; float -> bool is ``x != 0``, float -> int saturates (nan gives 0)."""
+        dtype = np.dtype(dtype)
+        if dtype == x.dtype:
+            return x
+        if dtype not in NATIVE:
+            raise Unsupported(f"conversion of {x.dtype} to {dtype}")
+        if dtype == BOOL:
+            return self.ne(x, self.const(0, x.dtype))
+        if x.op == "const" and x.dtype.kind in "iub":
+            return self.const(np.asarray(x.attr.value, x.dtype).astype(dtype), dtype)
+        return self.emit("cast", dtype, (x,))
+
+    def bitcast(self, x: Value, dtype: Any) -> Value:
+        """The same bits as another dtype of the same width."""
+        dtype = np.dtype(dtype)
+        if dtype == x.dtype:
+            return x
+        if dtype.itemsize != x.dtype.itemsize or BOOL in (dtype, x.dtype) or dtype not in NATIVE:
+            raise Unsupported(f"bitcast of {x.dtype} to {dtype}")
+        return self.emit("bitcast", dtype, (x,))
+
+    # -- arithmetic
+
+    def _same(self, op: str, x: Value, y: Value) -> None:
+        if x.dtype != y.dtype:
+            raise TypeError(f"{op}: operands of dtypes {x.dtype} and {y.dtype}: a lowering rule must cast first")
+
+    def _binary(self, op: str, x: Value, y: Value) -> Value:
+        self._same(op, x, y)
+        return self.emit(op, x.dtype, (x, y))
+
+    def add(self, x: Value, y: Value) -> Value:
+        return self._binary("or" if x.dtype == BOOL else "add", x, y)
+
+    def sub(self, x: Value, y: Value) -> Value:
+        return self._binary("xor" if x.dtype == BOOL else "sub", x, y)
+
+    def mul(self, x: Value, y: Value) -> Value:
+        return self._binary("and" if x.dtype == BOOL else "mul", x, y)
+
+    def div(self, x: Value, y: Value) -> Value:
+        """True division of floats; of ints truncating, with x/0 = -1 and MIN/-1 = MIN as in XLA."""
+        return self._binary("div", x, y)
+
+    def rem(self, x: Value, y: Value) -> Value:
+        """Remainder with the sign of ``x``; of ints x%0 = x."""
+        return self._binary("rem", x, y)
+
+    def neg(self, x: Value) -> Value:
+        return self.emit("neg", x.dtype, (x,))
+
+    def abs(self, x: Value) -> Value:
+        return x if x.dtype.kind in "ub" else self.emit("abs", x.dtype, (x,))
+
+    def sign(self, x: Value) -> Value:
+        """-1, 0 or 1; of floats nan and signed zeros are kept."""
+        if x.dtype.kind in "ub":
+            return self.cast(self.ne(x, self.like(0, x)), x.dtype)
+        one, zero = self.like(1, x), self.like(0, x)
+        signed = self.select(self.gt(x, zero), one, self.select(self.lt(x, zero), self.like(-1, x), x))
+        return signed
+
+    def min(self, x: Value, y: Value) -> Value:
+        """The smaller; nan if either is."""
+        return self._binary("and" if x.dtype == BOOL else "min", x, y)
+
+    def max(self, x: Value, y: Value) -> Value:
+        """The greater; nan if either is."""
+        return self._binary("or" if x.dtype == BOOL else "max", x, y)
+
+    def pow(self, x: Value, y: Value) -> Value:
+        """``x ** y``: of floats by ``math``; integer powers are written with ``power_by_squaring``."""
+        if x.dtype.kind == "f":
+            return self.math("pow", x, y)
+        raise Unsupported("integer powers with a computed exponent")
+
+    def integer_pow(self, x: Value, n: int) -> Value:
+        """``x ** n`` for a constant integer ``n`` by repeated squaring."""
+        if n < 0:
+            return self.div(self.like(1, x), self.integer_pow(x, -n))
+        result, square = None, x
+        while n:
+            if n & 1:
+                result = square if result is None else self.mul(result, square)
+            n >>= 1
+            square = self.mul(square, square) if n else square
+        return self.like(1, x) if result is None else result
+
+    def math(self, name: str, *xs: Value) -> Value:
+        """An elementary function of floats by name (``exp``, ``log``, ``sin``, ``erf``, ``pow``, ``atan2`` ...)."""
+        if xs[0].dtype.kind != "f":
+            raise Unsupported(f"{name} of {xs[0].dtype}")
+        if name in ("sqrt", "floor", "ceil", "trunc", "round_even", "abs"):
+            return getattr(self, name)(*xs)
+        return self.emit("math", xs[0].dtype, xs, name)
+
+    def sqrt(self, x: Value) -> Value:
+        return self._float("sqrt", x)
+
+    def floor(self, x: Value) -> Value:
+        return self._float("floor", x)
+
+    def ceil(self, x: Value) -> Value:
+        return self._float("ceil", x)
+
+    def trunc(self, x: Value) -> Value:
+        return self._float("trunc", x)
+
+    def round_even(self, x: Value) -> Value:
+        return self._float("round_even", x)
+
+    def round_away(self, x: Value) -> Value:
+        return self._float("round_away", x)
+
+    def fma(self, x: Value, y: Value, z: Value) -> Value:
+        return self.emit("fma", x.dtype, (x, y, z))
+
+    def copysign(self, x: Value, y: Value) -> Value:
+        return self.emit("copysign", x.dtype, (x, y))
+
+    def _float(self, op: str, x: Value) -> Value:
+        if x.dtype.kind != "f":
+            raise Unsupported(f"{op} of {x.dtype}")
+        return self.emit(op, x.dtype, (x,))
+
+    # -- comparison and choice
+
+    def _compare(self, op: str, x: Value, y: Value) -> Value:
+        self._same(op, x, y)
+        return self.emit(op, BOOL, (x, y))
+
+    def eq(self, x: Value, y: Value) -> Value:
+        return self._compare("eq", x, y)
+
+    def ne(self, x: Value, y: Value) -> Value:
+        return self._compare("ne", x, y)
+
+    def lt(self, x: Value, y: Value) -> Value:
+        return self._compare("lt", x, y)
+
+    def le(self, x: Value, y: Value) -> Value:
+        return self._compare("le", x, y)
+
+    def gt(self, x: Value, y: Value) -> Value:
+        return self._compare("lt", y, x)
+
+    def ge(self, x: Value, y: Value) -> Value:
+        return self._compare("le", y, x)
+
+    def select(self, c: Value, t: Value, f: Value) -> Value:
+        """``t`` where ``c``, else ``f``."""
+        if t is f:
+            return t
+        self._same("select", t, f)
+        return self.emit("select", t.dtype, (c, t, f))
+
+    def is_nan(self, x: Value) -> Value:
+        return self.ne(x, x) if x.dtype.kind == "f" else self.const(False, BOOL)
+
+    def is_finite(self, x: Value) -> Value:
+        if x.dtype.kind != "f":
+            return self.const(True, BOOL)
+        return self.lt(self.abs(x), self.like(math.inf, x))
+
+    # -- bits
+
+    def and_(self, x: Value, y: Value) -> Value:
+        return self._binary("and", x, y)
+
+    def or_(self, x: Value, y: Value) -> Value:
+        return self._binary("or", x, y)
+
+    def xor(self, x: Value, y: Value) -> Value:
+        return self._binary("xor", x, y)
+
+    def not_(self, x: Value) -> Value:
+        return self.emit("not", x.dtype, (x,))
+
+    def shl(self, x: Value, y: Value) -> Value:
+        """Left shift; 0 when the distance is not below the width."""
+        return self._binary("shl", x, y)
+
+    def shr_logical(self, x: Value, y: Value) -> Value:
+        return self._binary("shr_logical", x, y)
+
+    def shr_arithmetic(self, x: Value, y: Value) -> Value:
+        return self._binary("shr_arithmetic", x, y)
+
+    def popcount(self, x: Value) -> Value:
+        return self.emit("popcount", x.dtype, (x,))
+
+    def clz(self, x: Value) -> Value:
+        return self.emit("clz", x.dtype, (x,))
+
+    # -- indices
+
+    def index_value(self, index: int | Index, dtype: Any = I64) -> Value:
+        """The number of an index as a value."""
+        dtype = np.dtype(dtype)
+        if type(index) is not Index or not index.terms:
+            return self.const(int(index), dtype)
+        number = self.emit("index", I64, (), index, index.level)
+        return self.cast(number, dtype)
+
+    def to_index(self, value: Value, lo: int, hi: int) -> Index:
+        """A computed index, clamped to ``[lo, hi]``."""
+        if value.op == "const":
+            return ix.constant(min(max(int(value.attr.value), lo), hi))
+        if value.dtype.kind == "u" and value.dtype.itemsize == 8:
+            value = self.min(value, self.like(np.iinfo(np.int64).max, value))
+        wide = self.cast(value, I64)
+        wide = self.max(self.min(wide, self.const(hi, I64)), self.const(lo, I64))
+        return ix.variable(ix.Dynamic(wide, lo, hi)) if lo < hi else ix.constant(lo)
+
+    def index_eq(self, a: Index, c: int | Index) -> bool | Condition:
+        """Whether two indices are equal."""
+        return a.eq(c)
+
+    def test(self, condition: bool | Condition | Value) -> Value:
+        """A condition on indices as a bool value."""
+        if isinstance(condition, Value):
+            return condition
+        if type(condition) is Condition:
+            return self.emit("test", BOOL, (), condition, condition.level)
+        return self.const(bool(condition), BOOL)
+
+    def guard(self, condition: Any, then: Callable[[], Value], otherwise: Value | Callable[[], Value]) -> Value:
+        """``then()`` where all of ``condition`` hold, else ``otherwise``; loads of ``then`` are not made elsewhere.
+
+        ``condition`` is one condition or a sequence of them (bools, index conditions, bool values).
+        """
+        conditions = condition if isinstance(condition, (list, tuple)) else (condition,)
+        open_ones = [c for c in conditions if c is not True]
+        other = otherwise if callable(otherwise) else lambda: otherwise
+        if any(c is False for c in open_ones):
+            return other()
+        if not open_ones:
+            return then()
+        holds = self.test(open_ones[0])
+        for c in open_ones[1:]:
+            holds = self.and_(holds, self.test(c))
+        with self._under(holds):
+            value = then()
+        with self._under(self.not_(holds)):
+            alternative = other()
+        return self.select(holds, value, alternative)
+
+    @contextlib.contextmanager
+    def _under(self, holds: Value) -> Iterator[None]:
+        outer = self.predicate
+        self.predicate = holds if outer is None else self.and_(outer, holds)
+        try:
+            yield
+        finally:
+            self.predicate = outer
+
+    # -- memory and loops
+
+    def load(self, buffer: Buffer, index: Any) -> Value:
+        """The element at a flat ``index`` or at a tuple (where the buffer has a ``shape``)."""
+        buffer, flat = _flat(buffer, index)
+        args = () if self.predicate is None else (self.predicate,)
+        if buffer.changing:
+            value = Value("load", buffer.dtype, args, (buffer, flat), self.level, next(self.names))
+            self.scopes[-1].body.append(value)
+            return value
+        return self.emit("load", buffer.dtype, args, (buffer, flat), flat.level)
+
+    def store(self, buffer: Buffer, index: Any, value: Value) -> None:
+        """Write the element at ``index`` in the innermost open block."""
+        buffer, flat = _flat(buffer, index)
+        if value.dtype != buffer.dtype:
+            raise TypeError(f"store of {value.dtype} into {buffer.dtype} elements: cast first")
+        self.scopes[-1].body.append(Store(buffer, flat, value, self.predicate))
+
+    @contextlib.contextmanager
+    def loop(self, n: int | Value, kind: str = "serial", name: str = "i") -> Iterator[int | Index]:
+        """``with b.loop(n) as i:`` repeats what is written inside for i = 0 .. n-1."""
+        with self.counted(n, n if isinstance(n, int) else 1 << 62, kind, name) as node:
+            yield ix.variable(node.var)
+
+    @contextlib.contextmanager
+    def counted(self, extent: int | Value, most: int, kind: str, name: str = "i") -> Iterator[For]:
+        """An open ``For`` of ``extent`` iterations, ``most`` at most."""
+        node = For(LoopVar(name, 0, max(most - 1, 0), self.level + 1), extent, kind)
+        self.push(node.body)
+        try:
+            yield node
+        finally:
+            self.pop()
+            self.scopes[-1].body.append(node)
+
+    def carry(self, node: For, init: Value, neutral: Value | None = None) -> Carry:
+        """A value carried through the open loop ``node``; set ``.next``; read ``.result`` after ``node`` is closed."""
+        phi = Value("phi", init.dtype, (), None, node.var.level, next(self.names))
+        found = Carry(phi, init, neutral)
+        found.result = Value("result", init.dtype, (), None, node.var.level - 1, next(self.names))
+        node.carries.append(found)
+        return found
+
+    def region(self, dtypes: Sequence[np.dtype], body: Callable[..., Sequence[Value]]) -> Region:
+        """A pure function of fresh parameters, kept apart from the block around it."""
+        inner = Builder([])
+        params = [Value("param", d, (), None, 0, next(inner.names)) for d in dtypes]
+        results = list(body(inner, *params))
+        return Region(params, inner.scopes[0].body, results)
+
+    def variable(self, init: Value) -> Variable:
+        """A scalar that explicit loops may change: ``v.get()``, ``v.set(x)``."""
+        return Variable(self, init)
+
+
+class Variable:
+    """A mutable scalar on the stack (LLVM turns it into a register)."""
+
+    def __init__(self, b: Builder, init: Value) -> None:
+        self.b = b
+        self.buffer = Buffer(f"var{next(b.names)}", init.dtype, 1, "stack")
+        self.buffer.changing = True
+        self.set(init)
+
+    def get(self) -> Value:
+        outer, self.b.predicate = self.b.predicate, None
+        value = self.b.load(self.buffer, 0)
+        self.b.predicate = outer
+        return value
+
+    def set(self, value: Value) -> None:
+        self.b.store(self.buffer, 0, value)
+
+
+class _Literal:
+    """A number as an attribute: equal only to itself, so that 0.0, -0.0, 0 and False stay apart."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+class Block:
+    """A buffer seen with a shape, as explicit rules receive it: ``b.load(x, (i, j))``."""
+
+    __slots__ = ("buffer", "dtype", "shape")
+
+    def __init__(self, buffer: Buffer, shape: tuple[int, ...]) -> None:
+        self.buffer, self.shape, self.dtype = buffer, shape, buffer.dtype
+
+
+def _flat(target: Any, index: Any) -> tuple[Buffer, Index]:
+    if isinstance(target, Block):
+        index = ix.linearize(index, target.shape) if isinstance(index, tuple) else index
+        target = target.buffer
+    return target, index if type(index) is Index else ix.constant(int(index))

@@ -1,0 +1,134 @@
+"""The loop IR: one native function as structured loops over scalar values.
+
+Grammar::
+
+    program ::= buffer* stmt*
+    buffer  ::= in | const | out | scratch | stack          name, dtype, number of elements
+    stmt    ::= value                                        a pure operation, a load, a get
+              | store buffer[index] <- value   (if value)
+              | for var < extent kind (carry)* { stmt* yield value* }
+              | call symbol(buffer...)                       a native or host function on whole buffers
+    value   ::= op dtype (value*) attr                       single assignment
+    kind    ::= serial | vector width x copies | parallel grain
+    carry   ::= phi <- init ; next ; neutral
+
+Values are scalars with a NumPy dtype. A ``vector`` loop has scalar meaning; its iterations are
+independent but for carries, which are folded lane by lane with the loop's ``folds`` regions.
+``level`` of a value is the nesting depth of the block that it stands in (0: the function's body).
+
+Operations: the vocabulary of ``builder.py``, and ``const`` (attr: number), ``index`` (attr: Index),
+``test`` (attr: Condition), ``load`` (attr: buffer, index; an optional argument is the predicate: where
+it is false the value is 0 and nothing is read), ``math`` (attr: name), ``phi`` and ``param``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jitney._kernel.index import Index, LoopVar
+
+
+class Unsupported(Exception):
+    """A rule or the compiler has no native form for this case; the equation calls its NumPy meaning."""
+
+
+class Value:
+    """One scalar operation and its result."""
+
+    __slots__ = ("args", "attr", "dtype", "level", "name", "op")
+
+    def __init__(self, op: str, dtype: np.dtype, args: tuple, attr: Any, level: int, name: int) -> None:
+        self.op, self.dtype, self.args, self.attr = op, dtype, args, attr
+        self.level, self.name = level, name
+
+    def __repr__(self) -> str:
+        return f"%{self.name}"
+
+
+class Buffer:
+    """A flat run of elements in memory.
+
+    ``kind``: ``in``/``const``/``out`` (``number`` says which), ``scratch`` (``offset`` into the arena, set by
+    the memory plan) or ``stack``. ``changing`` buffers are read and written by explicit loops, so that a
+    load stays where it is written.
+    """
+
+    __slots__ = ("changing", "dtype", "kind", "name", "number", "offset", "size")
+
+    def __init__(self, name: str, dtype: np.dtype, size: int, kind: str, number: int = 0) -> None:
+        self.name, self.dtype, self.size, self.kind, self.number = name, dtype, size, kind, number
+        self.offset = 0
+        self.changing = False
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Store:
+    """``buffer[index] <- value``, where ``predicate`` holds."""
+
+    __slots__ = ("buffer", "index", "predicate", "value")
+
+    def __init__(self, buffer: Buffer, index: int | Index, value: Value, predicate: Value | None = None) -> None:
+        self.buffer, self.index, self.value, self.predicate = buffer, index, value, predicate
+
+
+class Carry:
+    """A loop-carried value: ``phi`` is ``init`` at first, then the last iteration's ``next``; ``result`` after."""
+
+    __slots__ = ("init", "neutral", "next", "phi", "result")
+
+    def __init__(self, phi: Value, init: Value, neutral: Value | None) -> None:
+        self.phi, self.init, self.neutral = phi, init, neutral
+        self.next: Value | None = None
+        self.result: Value | None = None
+
+
+class Region:
+    """A pure function as statements: ``params -> results``."""
+
+    __slots__ = ("body", "params", "results")
+
+    def __init__(self, params: list[Value], body: list, results: list[Value]) -> None:
+        self.params, self.body, self.results = params, body, results
+
+
+class For:
+    """``for var in range(extent)``; ``folds`` are ``(carry numbers, region)`` for vector loops."""
+
+    __slots__ = ("body", "carries", "copies", "exact", "extent", "folds", "grain", "kind", "var", "width", "work")
+
+    def __init__(self, var: LoopVar, extent: int | Value, kind: str) -> None:
+        self.var, self.extent, self.kind = var, extent, kind
+        self.body: list = []
+        self.carries: list[Carry] = []
+        self.folds: list[tuple[tuple[int, ...], Region]] = []
+        self.width, self.copies, self.grain = 1, 1, 0
+        self.exact = False  # each iteration must run once: no overlapped last vector
+        self.work = 0.0  # estimated nanoseconds per iteration
+
+
+class Call:
+    """A call on whole buffers: a native ``symbol`` with literal arguments, or host function ``number``."""
+
+    __slots__ = ("arguments", "inputs", "number", "outputs", "symbol")
+
+    def __init__(self, symbol: str, inputs: list[Buffer], outputs: list[Buffer], number: int = -1,
+                 arguments: tuple = ()) -> None:
+        self.symbol, self.inputs, self.outputs = symbol, inputs, outputs
+        self.number, self.arguments = number, arguments
+
+
+class LoopProgram:
+    """The function: its buffers and its body."""
+
+    __slots__ = ("body", "buffers", "callables", "scratch_bytes", "symbols")
+
+    def __init__(self) -> None:
+        self.buffers: list[Buffer] = []
+        self.body: list = []
+        self.callables: list[Any] = []
+        self.symbols: dict[str, int] = {}
+        self.scratch_bytes = 0

@@ -1,0 +1,76 @@
+"""Writes a loop program as text (see the grammar in ``ir.py``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jitney._kernel.ir import Buffer, Call, For, LoopProgram, Store, Value
+
+
+def print_loops(program: LoopProgram) -> str:
+    """One line per statement; values are numbered in order of appearance."""
+    writer = _Writer()
+    for buffer in program.buffers:
+        writer.buffer(buffer)
+    writer.block(program.body, 0)
+    return "\n".join(writer.lines)
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.names: dict[Any, str] = {}
+
+    def buffer(self, b: Buffer) -> None:
+        self.lines.append(f"{b.kind} {b.name} : {b.dtype}[{b.size}]")
+
+    def name(self, v: Value) -> str:
+        if v.op == "const":
+            return f"{v.attr!r}"
+        found = self.names.get(v)
+        if found is None:
+            found = self.names[v] = f"%{len(self.names)}"
+            # Indices name dynamic values by number: keep the same one.
+            v.name = len(self.names) - 1
+        return found
+
+    def block(self, body: list, depth: int) -> None:
+        pad = "  " * depth
+        for s in body:
+            if type(s) is Value:
+                if s.op != "const":
+                    self.lines.append(f"{pad}{self.value(s)}")
+            elif type(s) is Store:
+                when = "" if s.predicate is None else f" if {self.name(s.predicate)}"
+                self.lines.append(f"{pad}store {s.buffer}[{s.index}] <- {self.name(s.value)}{when}")
+            elif type(s) is For:
+                self.loop(s, depth)
+            else:
+                self.call(s, pad)
+
+    def value(self, v: Value) -> str:
+        args = " ".join(map(self.name, v.args))
+        if v.op == "load":
+            buffer, index = v.attr
+            when = f" if {args}" if v.args else ""
+            return f"{self.name(v)} = load {buffer}[{index}]{when}"
+        attr = "" if v.attr is None else f" {v.attr}"
+        return f"{self.name(v)} = {v.op}{attr} {v.dtype} {args}".rstrip()
+
+    def loop(self, node: For, depth: int) -> None:
+        pad = "  " * depth
+        kind = node.kind
+        if kind == "vector" and node.width > 1:
+            kind += f" {node.width} x {node.copies}"
+        extent = node.extent if isinstance(node.extent, int) else self.name(node.extent)
+        carries = "".join(f" ({self.name(c.phi)} <- {self.name(c.init)})" for c in node.carries)
+        self.lines.append(f"{pad}for {node.var} < {extent} {kind}{carries} {{")
+        self.block(node.body, depth + 1)
+        for c in node.carries:
+            self.lines.append(f"{pad}  {self.name(c.result)} yields {self.name(c.next)}")
+        self.lines.append(f"{pad}}}")
+
+    def call(self, s: Call, pad: str) -> None:
+        what = f"host {s.number}" if s.symbol == "host" else f"{s.symbol} {s.arguments}"
+        ins, outs = ", ".join(map(repr, s.inputs)), ", ".join(map(repr, s.outputs))
+        self.lines.append(f"{pad}call {what} ({ins}) -> ({outs})")

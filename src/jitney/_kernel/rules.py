@@ -1,0 +1,67 @@
+"""The kinds of native lowering a primitive may state in its ``lower`` slot.
+
+A rule says *what one element is*, never how to loop: the compiler decides about loops, SIMD width,
+threads and memory.  Begin with :class:`Map`; the builder ``b`` that rules receive is specified in
+``_kernel/builder.py``.
+
+==========  ==============================================================================
+rule        meaning
+==========  ==============================================================================
+``Map``     elementwise: ``out[i] = scalar(b, x[i], y[i], ..., **params)`` (size-1 axes and
+            rank-0 operands broadcast)
+``Pull``    any output element from operand elements: ``element(b, idx, *operands, **params)``
+            where ``operand.read(idx)`` gives a value; covers views (transpose, slice, pad,
+            broadcast, concatenate, iota) and gathers
+``Reduce``  fold of one or several operands over ``params['axes']`` with an associative ``combine``
+``Loops``   explicit loops that write whole outputs (scatter, cumulative sums, small contractions)
+==========  ==============================================================================
+
+A primitive whose slot is empty calls its NumPy meaning from compiled code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Elementwise rule ``scalar(b, *values, **params) -> value``."""
+
+    scalar: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """Index rule ``element(b, idx, *operands, **params) -> value`` with ``operand.read(idx)``.
+
+    ``operand.aval`` is the operand's shape and dtype. ``cheap`` says that the rule only moves
+    indices (a view), so that inlining it never repeats arithmetic.
+    """
+
+    element: Callable[..., Any]
+    cheap: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """Fold over ``params['axes']``.
+
+    ``init(dtype)`` is the neutral element as a Python/NumPy scalar, ``combine(b, x, y)`` folds two values.
+    """
+
+    init: Callable[..., Any]
+    combine: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Loops:
+    """Explicit rule ``build(b, outs, ins, **params)`` over buffers: ``b.loop``, ``b.load``, ``b.store``.
+
+    ``supports(in_avals, **params) -> bool`` may decline a case (it then calls the NumPy meaning).
+    """
+
+    build: Callable[..., Any]
+    supports: Callable[..., bool] = lambda in_avals, **params: True
