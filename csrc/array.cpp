@@ -270,7 +270,13 @@ Read read_numpy_scalar(PyObject* obj, Leaf* leaf) {
     PyArray_Descr* d = reinterpret_cast<PyArray_Descr*>(holder.p);
     int num = canonical_type_num(d);
     if (num < 0 || PyDataType_ELSIZE(d) > npy_intp(sizeof leaf->scalar)) return Read::unsupported;
-    PyArray_ScalarAsCtype(obj, leaf->scalar);
+    if (num < NPY_USERDEF) {
+        PyArray_ScalarAsCtype(obj, leaf->scalar);
+    } else {  // only the type itself knows where its scalars keep their value
+        Ref zero_d(PyArray_FromScalar(obj, nullptr));
+        if (!zero_d) return Read::error;
+        memcpy(leaf->scalar, PyArray_DATA(reinterpret_cast<PyArrayObject*>(zero_d.p)), size_t(PyDataType_ELSIZE(d)));
+    }
     leaf->data = leaf->scalar;
     leaf->type_num = num;
     return Read::ok;
@@ -495,6 +501,10 @@ PyObject* array_index(PyObject* self) {
     if (a->ndim == 0 && a->type_num != NPY_BOOL) {
         item.p = first_item(a);
         if (!item) return nullptr;
+        if (a->type_num >= NPY_USERDEF) {  // small integers of ml_dtypes come as scalars of their own
+            Py_SETREF(item.p, PyNumber_Index(item.p));
+            if (!item) PyErr_Clear();
+        }
     }
     if (!item || !PyLong_CheckExact(item.p)) {
         PyErr_SetString(PyExc_TypeError, "Only integer scalar arrays can be converted to a scalar index.");
@@ -537,13 +547,9 @@ PyObject* array_repr(PyObject* self) {
     if (!np) return nullptr;
     std::string body;
     if (a->size == 0) {
-        body = "[]";
-        // the brackets alone tell the shape (0,)
-        if (!(a->ndim == 1)) {
-            Ref s(PyObject_Str(array_shape(a)));
-            if (!s) return nullptr;
-            body += std::string(", shape=") + PyUnicode_AsUTF8(s.p);
-        }
+        Ref s(PyObject_Str(array_shape(a)));
+        if (!s) return nullptr;
+        body = std::string("[], shape=") + PyUnicode_AsUTF8(s.p);
     } else {
         Ref fn(PyObject_GetAttrString(np.p, "array2string")), args(PyTuple_Pack(1, v)),
             kwargs(Py_BuildValue("{s:s,s:s,s:s}", "separator", ", ", "prefix", prefix, "suffix", ","));
@@ -562,12 +568,10 @@ PyObject* array_repr(PyObject* self) {
     if (!options) return nullptr;
     PyObject* width = PyDict_GetItemString(options.p, "linewidth");
     size_t line = width && PyLong_Check(width) ? size_t(PyLong_AsSize_t(width)) : 75;
-    std::string text = prefix + body + ",";
-    size_t newline = text.rfind('\n');
-    size_t last = text.size() - (newline == std::string::npos ? 0 : newline + 1);
-    // an over-long last line gets the tail set off by the width of the prefix, as users know it from JAX
-    text += last + 1 + tail.size() < line ? " " : "      ";
-    text += tail;
+    size_t newline = body.rfind('\n');
+    size_t last = body.size() - (newline == std::string::npos ? 0 : newline + 1);
+    // JAX's look: after a long last line (a first line counts without the prefix) the tail is set off
+    std::string text = prefix + body + (last + tail.size() + 3 <= line ? ", " : ",      ") + tail;
     return PyUnicode_FromStringAndSize(text.data(), Py_ssize_t(text.size()));
 }
 

@@ -172,7 +172,7 @@ class Walk {
 
   private:
     bool descend() {
-        if (JT_LIKELY(++depth_ < 1000)) return true;
+        if (JT_LIKELY(++depth_ < 400)) return true;
         PyErr_SetString(PyExc_RecursionError, "the arguments are nested too deeply, or a list contains itself");
         return false;
     }
@@ -626,7 +626,6 @@ JT_NOINLINE PyObject* miss(JitFunction* jf, Walk& walk, uint64_t hash, PyObject*
                      Py_TYPE(made.p)->tp_name);
         return nullptr;
     }
-    // What was compiled under the settings of the key must not be kept under others that it changed meanwhile.
     Entry* e = find_entry(jf, walk, hash);  // another thread may have been faster
     if (!e) {
         if (PyErr_Occurred()) return nullptr;

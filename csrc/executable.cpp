@@ -33,6 +33,9 @@ bool cast_scalar(Leaf* leaf, int to) {
         case NPY_DOUBLE:
             if (to == NPY_FLOAT) return cast_to<float, double>(leaf);
             break;
+        case NPY_FLOAT:
+            if (to == NPY_DOUBLE) return cast_to<double, float>(leaf);
+            break;
         case NPY_INT64:
             if (to == NPY_INT32) return cast_to<int32_t, int64_t>(leaf);
             if (to == NPY_DOUBLE) return cast_to<double, int64_t>(leaf);

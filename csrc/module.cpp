@@ -14,11 +14,12 @@ PyObject* hook_flatten = nullptr;
 
 namespace {
 
-void register_hook(const char* name, nb::object fn) {
+nb::object register_hook(const char* name, nb::object fn) {
     PyObject** slot = !strcmp(name, "aval") ? &hook_aval : !strcmp(name, "flatten") ? &hook_flatten : nullptr;
     if (!slot) throw nb::value_error("the hooks are \"aval\" and \"flatten\"");
-    PyObject* value = fn.is_none() ? nullptr : fn.release().ptr();
-    Py_XSETREF(*slot, value);
+    nb::object old = *slot ? nb::steal(*slot) : nb::none();
+    *slot = fn.is_none() ? nullptr : fn.release().ptr();
+    return old;
 }
 
 nb::dict stats() {
@@ -51,7 +52,8 @@ NB_MODULE(_ext, m) {
         check(PyModule_AddFunctions(m.ptr(), functions) == 0);
 
     m.def("register_hook", &register_hook, nb::arg("name"), nb::arg("fn").none(),
-          "Sets what the extension calls for \"aval\" (shape, dtype, weak_type) or \"flatten\" (object).");
+          "Sets what the extension calls for \"aval\" (shape, dtype, weak_type) or \"flatten\" (object); "
+          "returns the previous one.");
     m.def("pool_stats", &stats, "Bytes in use and cached by the buffer pool, its limit, hits and misses.");
     m.def("pool_trim", &pool_trim, "Gives cached buffers back to the system; returns how many bytes.");
     m.def("pool_set_limit", &pool_set_limit, nb::arg("bytes"), "Bytes that the buffer pool may keep cached.");

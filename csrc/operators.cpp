@@ -121,7 +121,13 @@ const Table g_table;
 // ---- the fast path ----------------------------------------------------------------------------
 
 // A Python float or int as one element of the array's type; false where that is not exact or not ours.
-bool convert_scalar(PyObject* o, Kind kind, char* buffer) {
+// `weak` becomes false for np.float64, which is a scalar but no weak one.
+bool convert_scalar(PyObject* o, Kind kind, char* buffer, bool* weak) {
+    if (kind == k_f64 && Py_TYPE(o) == &PyDoubleArrType_Type) {
+        memcpy(buffer, &reinterpret_cast<PyDoubleScalarObject*>(o)->obval, sizeof(double));
+        *weak = false;
+        return true;
+    }
     if (PyFloat_CheckExact(o)) {
         double v = PyFloat_AS_DOUBLE(o);
         if (kind == k_f64) {
@@ -204,22 +210,22 @@ PyObject* fast_binary(Op op, PyObject* x, PyObject* y) {
             }
             weak = a->weak && b->weak;
         } else {
-            if (!convert_scalar(y, kind, scalar)) return nullptr;
+            weak = a->weak;
+            if (!convert_scalar(y, kind, scalar, &weak)) return nullptr;
             py = scalar;
             sy = true;
             shape_of = a;
-            weak = a->weak;
         }
     } else {
         if (!is_array(y)) return nullptr;
         const Array* b = as_array(y);
         kind = kind_of(b->type_num);
-        if (kind == k_none || !convert_scalar(x, kind, scalar)) return nullptr;
+        weak = b->weak;
+        if (kind == k_none || !convert_scalar(x, kind, scalar, &weak)) return nullptr;
         px = scalar;
         py = b->data;
         sx = true;
         shape_of = b;
-        weak = b->weak;
     }
     Loop f = g_table.at[op][kind];
     if (!f || shape_of->size > g_limit) return nullptr;
@@ -310,7 +316,13 @@ PyObject* unary(PyObject* x) {
         if (JT_LIKELY(r != nullptr)) return r;
         if (JT_UNLIKELY(PyErr_Occurred() != nullptr)) return nullptr;
     }
-    return call_operator(Op(op), x, nullptr);
+    PyObject* r = call_operator(Op(op), x, nullptr);
+    if (JT_UNLIKELY(r == Py_NotImplemented)) {  // there is no other operand that Python could ask
+        Py_DECREF(r);
+        r = PyErr_Format(PyExc_TypeError, "bad operand type for a unary operator: a jitney array of dtype %S",
+                         as_array(x)->descr);
+    }
+    return r;
 }
 
 PyObject* power(PyObject* x, PyObject* y, PyObject* modulus) {
@@ -340,13 +352,9 @@ PyObject* register_operator(PyObject*, PyObject* args, PyObject* kwargs) {
         return nullptr;
     for (const OpName& n : g_names)
         if (!strcmp(n.name, name)) {
-            if (impl == Py_None) {
-                Py_CLEAR(g_impl[n.op]);
-            } else {
-                Py_INCREF(impl);
-                Py_XSETREF(g_impl[n.op], impl);
-            }
-            Py_RETURN_NONE;
+            PyObject* old = g_impl[n.op];
+            g_impl[n.op] = impl == Py_None ? nullptr : Py_NewRef(impl);
+            return old ? old : Py_NewRef(Py_None);
         }
     PyErr_Format(PyExc_ValueError, "unknown operator %R", PyTuple_GET_ITEM(args, 0));
     return nullptr;
@@ -387,7 +395,7 @@ PyType_Slot operator_slots[] = {
 PyMethodDef operator_functions[] = {
     {"register_operator", cfunction(register_operator), METH_VARARGS | METH_KEYWORDS,
      "register_operator(name, python_impl, ufunc=None)\n--\n\nSets what an operator of ArrayImpl calls when the fast "
-     "path does not apply."},
+     "path does not apply; returns what it called before."},
     {"set_eager_limit", set_eager_limit, METH_O,
      "set_eager_limit(n)\n--\n\nElements up to which operators run in the extension; returns the previous limit."},
     {nullptr, nullptr, 0, nullptr}};
