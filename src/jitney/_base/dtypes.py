@@ -170,8 +170,10 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], _x64: bool) -> tuple[np.d
 
 
 def to_inexact(dtype: np.dtype) -> np.dtype:
-    """The floating dtype that integers and booleans become in ``sin``, ``mean``, ``/``."""
-    return dtype if is_inexact(dtype) else default_dtype("f")
+    """The floating dtype that integers and booleans become in ``sin``, ``mean``, ``/``: 64 bits only for 64 bits."""
+    if is_inexact(dtype):
+        return dtype
+    return default_dtype("f") if dtype.itemsize == 8 else np.dtype("f4")
 
 
 @lru_cache(maxsize=None)
