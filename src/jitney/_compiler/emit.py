@@ -39,6 +39,15 @@ class Function:
         self.caches: dict[int, dict] = {first: {}}
         self.env: dict[Any, Any] = {}
         self.captured: list[tuple[Any, str]] = []
+        self.alias: dict[int, int] = {}  # a level whose body is written once stands where its outer level stands
+
+    def block(self, level: int) -> Any:
+        """Where ``level`` is being written."""
+        return self.blocks[self.alias.get(level, level)]
+
+    def move(self, level: int, block: Any) -> None:
+        """Write ``level`` in ``block`` from now on."""
+        self.blocks[self.alias.get(level, level)] = block
 
 
 class Emitter:
@@ -65,7 +74,7 @@ class Emitter:
     def at(self, level: int) -> dict:
         """Write at ``level`` from now on; gives the facts known there."""
         level = max(level, self.fn.first)
-        self.f.position(self.fn.blocks[level])
+        self.f.position(self.fn.block(level))
         return self.fn.caches[level]
 
     def once(self, level: int, key: Any, make: Any) -> Any:
@@ -405,7 +414,7 @@ class Emitter:
         again = f.icmp("slt", following, hi)
         done = f.block("done")
         f.cbr(again, head, done)
-        before = fn.blocks[level - 1]
+        before = fn.block(level - 1)
         f.position(before)
         if sure:
             f.br(head)
@@ -418,7 +427,7 @@ class Emitter:
             p.add(y, tail)
         del fn.blocks[level], fn.caches[level]
         f.position(done)
-        fn.blocks[level - 1] = done
+        fn.move(level - 1, done)
         if sure:
             return nexts
         results = [f.phi(x.type) for x in inits]
@@ -430,10 +439,9 @@ class Emitter:
     def single(self, level: int, i: Any, inits: list, body: Any) -> list:
         """The body once, for a known counter."""
         fn = self.fn
-        fn.blocks[level], fn.caches[level] = self.f.current, {}
+        fn.alias[level], fn.caches[level] = fn.alias.get(level - 1, level - 1), {}
         nexts = body(i, inits)
-        del fn.blocks[level], fn.caches[level]
-        fn.blocks[level - 1] = self.f.current
+        del fn.alias[level], fn.caches[level]
         return nexts
 
     def _serial(self, node: For) -> None:
@@ -611,7 +619,7 @@ class Emitter:
         self.module.add(inner)
         captured = self.fn.captured
         self.fn, self.f = outer_fn, outer
-        outer.position(outer_fn.blocks[level - 1])
+        outer.position(outer_fn.block(level - 1))
         self._call_parallel(node, name, captured)
 
     def _call_parallel(self, node: For, name: str, captured: list) -> None:

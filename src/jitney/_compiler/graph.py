@@ -174,7 +174,7 @@ def add_reduce(graph: Graph, aval: ShapedArray, x: Node, axes: tuple[int, ...], 
     """A fold of ``x`` over ``axes``; of nothing, it is the neutral element."""
     if x.aval.size == 0:
         start = rule.init(aval.dtype)
-        fill = Map(lambda b, _start=start, _dtype=aval.dtype: b.const(_start, _dtype))
+        fill = Map(lambda b, **_: b.const(start, aval.dtype))
         return graph.add(_index_function(Node("map", aval, (), fill, eqn)))
     if all(x.aval.shape[d] == 1 for d in axes):
         axes_set = set(axes)

@@ -26,12 +26,14 @@ def check_loops(program: LoopProgram) -> None:
 class _Checker:
     def __init__(self) -> None:
         self.known: set[Any] = set()
+        self.ragged: set[LoopVar] = set()  # counters whose range is only a bound
 
     def fail(self, s: Any, why: str) -> None:
         what = f"{s.op} {s.dtype}" if isinstance(s, Value) else type(s).__name__
         raise LoopError(f"{what}: {why}")
 
-    def block(self, body: list, level: int) -> None:
+    def block(self, body: list, level: int, loop: For | None = None) -> list[Any]:
+        """Check the statements; gives what they define."""
         added: list[Any] = []
         for s in body:
             if type(s) is Value:
@@ -44,7 +46,9 @@ class _Checker:
                 self.loop(s, level, added)
             elif type(s) is not Call:
                 self.fail(s, "is no statement")
-        self.known.difference_update(added)
+        if loop is not None:
+            self.yields(loop)
+        return added
 
     def value(self, v: Value, level: int) -> None:
         if v.level != level:
@@ -61,7 +65,8 @@ class _Checker:
             if buffer.dtype != v.dtype:
                 self.fail(v, f"loads from {buffer.dtype} elements")
             self.index(v, index)
-            if not v.args and (index.lo < 0 or index.hi >= buffer.size):
+            exact = not any(index.depends_on(r) for r in self.ragged)
+            if not v.args and exact and (index.lo < 0 or index.hi >= buffer.size):
                 self.fail(v, f"reads {buffer}[{index}], range [{index.lo}, {index.hi}] of {buffer.size}")
         elif v.op in ("index", "test"):
             self.index(v, v.attr if v.op == "index" else v.attr.of)
@@ -87,39 +92,24 @@ class _Checker:
     def loop(self, node: For, level: int, added: list[Any]) -> None:
         if node.var.level != level + 1:
             self.fail(node, f"counter of level {node.var.level} in a block of level {level}")
-        if isinstance(node.extent, Value) and node.extent not in self.known:
-            self.fail(node, "extent is used before it is computed")
+        if isinstance(node.extent, Value):
+            self.ragged.add(node.var)
+            if node.extent not in self.known:
+                self.fail(node, "extent is used before it is computed")
+        if any(c.init not in self.known for c in node.carries):
+            self.fail(node, "a carry begins with an unknown value")
         inner: list[Any] = [node.var, *(c.phi for c in node.carries)]
-        for c in node.carries:
-            if c.init not in self.known:
-                self.fail(node, "a carry begins with an unknown value")
         self.known.update(inner)
-        self.body(node, level)
-        self.known.difference_update(inner)
+        self.known.difference_update(inner + self.block(node.body, level + 1, node))
         results = [c.result for c in node.carries]
         self.known.update(results)
         added.extend(results)
 
-    def body(self, node: For, level: int) -> None:
-        """The block, and what it yields, which must be known inside."""
-        before = set(self.known)
-        kept = _Checker()
-        kept.known = before
-        inner: list[Any] = []
-        for s in node.body:
-            if type(s) is Value:
-                kept.value(s, level + 1)
-                kept.known.add(s)
-            elif type(s) is Store:
-                kept.store(s)
-            elif type(s) is For:
-                kept.loop(s, level + 1, inner)
+    def yields(self, node: For) -> None:
+        """What a loop hands to its next iteration, checked at the end of its body."""
         for c in node.carries:
-            if c.next is None or c.next not in kept.known or c.next.dtype != c.phi.dtype:
+            if c.next is None or c.next not in self.known or c.next.dtype != c.phi.dtype:
                 self.fail(node, "a carry's next value is missing or of another dtype")
         folded = {n for numbers, _ in node.folds for n in numbers}
         if node.kind == "vector" and node.width > 1 and folded != set(range(len(node.carries))):
             self.fail(node, "a vector loop needs a fold for every carry")
-
-
-__all__ = ["LoopError", "LoopVar", "check_loops"]

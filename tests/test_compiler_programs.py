@@ -1,0 +1,235 @@
+"""Compiled programs equal the NumPy meaning of their equations: dtypes, sizes, views, folds, products."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from compiler_cases import agrees, compiled, staged
+
+from jitney import lax
+
+SIZES = (0, 1, 2, 3, 7, 8, 9, 16, 17, 63, 64, 65, 100, 1000, 1001, 5000, 100003)
+DTYPES = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8")
+
+
+def cut(x, start, limit, strides=None):
+    return lax.slice_p.bind(x, start_indices=start, limit_indices=limit, strides=strides)
+
+
+def array(shape, dtype="f8", seed=0):
+    rng = np.random.default_rng(seed)
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        return rng.random(shape) < 0.5
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return rng.integers(max(info.min, -50), min(info.max, 50), shape).astype(dtype)
+    return (rng.random(shape) * 4 - 2).astype(dtype)
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_map_and_sums_of_every_size(n):
+    def fun(x, y):
+        z = lax.add(lax.mul(x, x), y)
+        return z, lax.reduce_sum(z, (0,)), lax.reduce_max(lax.sub(x, y), (0,)) if n else z
+
+    agrees(fun, array(n), array(n, seed=1))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", (1, 3, 9, 100, 5000))
+def test_dtypes(dtype, n):
+    x, y = array(n, dtype), array(n, dtype, 1)
+    number = np.dtype(dtype).kind in "iuf"
+
+    def fun(x, y):
+        outs = [lax.max(x, y), lax.min(x, y), lax.eq(x, y), lax.lt(x, y), lax.reduce_max(x, (0,)), lax.add(x, y)]
+        if number:
+            outs += [lax.sub(x, y), lax.mul(x, y), lax.div(x, y), lax.rem(x, y), lax.sign(x), lax.neg(x)]
+            outs += [lax.reduce_sum(x, (0,)), lax.reduce_prod(lax.rev(x, (0,)), (0,)), lax.abs(x)]
+        return outs
+
+    agrees(fun, x, y, tolerance=1e-5 if dtype == "f4" else None)
+
+
+@pytest.mark.parametrize("source", DTYPES)
+def test_conversions(source):
+    x = array(37, source)
+    agrees(lambda x: [lax.convert_element_type(x, t) for t in DTYPES if not (source[0] == "f" and t[0] == "u")], x)
+
+
+@pytest.mark.parametrize("dtype", ("i1", "i4", "i8", "u1", "u8"))
+def test_bits(dtype):
+    x, y = np.abs(array(41, dtype)), np.abs(array(41, dtype, 1)) % np.dtype(dtype).type(np.dtype(dtype).itemsize * 8)
+
+    def fun(x, y):
+        return [lax.bitwise_and(x, y), lax.bitwise_or(x, y), lax.bitwise_xor(x, y), lax.bitwise_not(x),
+                lax.shift_left(x, y), lax.shift_right_logical(x, y), lax.shift_right_arithmetic(x, y),
+                lax.population_count(x), lax.clz(x)]
+
+    agrees(fun, x, y)
+
+
+@pytest.mark.parametrize("n", (1, 5, 8, 100, 4097))
+def test_math(n):
+    x = np.abs(array(n)) + 0.25
+
+    def fun(x):
+        y = lax.mul(x, np.float64(0.3))
+        return [lax.exp(x), lax.log(x), lax.sqrt(x), lax.rsqrt(x), lax.floor(x), lax.ceil(x), lax.tanh(x), lax.pow(x, y),
+                lax.logistic(x), lax.square(x), lax.integer_pow_p.bind(x, y=3), lax.integer_pow_p.bind(x, y=-2)]
+
+    agrees(fun, x, tolerance=1e-14)
+
+
+SHAPES = ((5,), (1, 4), (3, 1), (4, 5), (3, 40), (40, 3), (2, 3, 4), (17, 33), (5, 1, 70), (64, 100), (3, 7, 5, 2))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_folds_over_every_axis(shape):
+    x = array(shape)
+    rank = len(shape)
+    every = [(d,) for d in range(rank)] + [tuple(range(rank))] + [(0, rank - 1)] * (rank > 1)
+
+    def fun(x):
+        return [f(lax.mul(x, x), axes) for axes in every for f in (lax.reduce_sum, lax.reduce_max)]
+
+    agrees(fun, x)
+
+
+@pytest.mark.parametrize("shape", ((4000, 3), (3, 4000), (5000, 7), (200, 300), (10000, 1), (2, 9001), (3000, 2, 2)))
+def test_long_folds(shape):
+    x = array(shape)
+    agrees(lambda x: [lax.reduce_sum(x, (0,)), lax.reduce_sum(x, (1,)), lax.reduce_sum(x, tuple(range(len(shape)))),
+                      lax.reduce_min(x, (0,))], x)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_views(shape):
+    x = array(shape)
+    rank = len(shape)
+
+    def fun(x):
+        t = lax.transpose(x, tuple(range(rank))[::-1])
+        flat = lax.reshape(x, (x.size,))
+        return [t, lax.add(lax.reshape(t, shape), x), lax.rev(x, (0,)), lax.rev(x, (rank - 1,)), flat,
+                lax.reshape(lax.transpose(lax.reshape(lax.exp(flat), shape), tuple(range(rank))[::-1]), (x.size,)),
+                lax.broadcast_in_dim(x, (*shape, 2), tuple(range(rank))),
+                lax.broadcast_in_dim(lax.sqrt(lax.abs(x)), (3, *shape), tuple(range(1, rank + 1)))]
+
+    agrees(fun, x)
+
+
+@pytest.mark.parametrize("n", (1, 2, 5, 9, 33, 1000, 10001))
+def test_slices_pads_concatenates(n):
+    x = array(n)
+
+    def fun(x):
+        head = lax.pad(x, np.float64(7), [(2, 0, 0)])
+        both = lax.pad(lax.exp(x), np.float64(0), [(1, 3, 0)])
+        spread = lax.pad(x, np.float64(0), [(1, 2, 2)])
+        cropped = lax.pad(x, np.float64(0), [(-1, 2, 0)])
+        joined = lax.concatenate([x, lax.mul(x, x), x], 0)
+        outs = [head, both, spread, cropped, joined, lax.reduce_sum(joined, (0,)), lax.rev(joined, (0,))]
+        if n > 2:
+            a, b = cut(x, (1,), (n,)), cut(x, (0,), (n - 1,))
+            outs += [lax.sub(a, b), cut(x, (0,), (n,), (2,)), lax.sub(lax.exp(a), lax.exp(b))]
+        return outs
+
+    agrees(fun, x)
+
+
+def test_iota_and_choice():
+    def fun(x):
+        i = lax.iota(np.int64, 50)
+        grid = lax.broadcasted_iota(np.float32, (4, 9), 1)
+        odd = lax.eq(lax.rem(i, np.int64(2)), np.int64(1))
+        return i, grid, lax.select(odd, x, lax.neg(x)), lax.clamp(np.float64(-0.5), x, np.float64(0.5))
+
+    agrees(fun, array(50))
+
+
+@pytest.mark.parametrize("m,k,n", ((1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 5, 6), (10, 10, 10), (33, 17, 9), (50, 60, 70)))
+@pytest.mark.parametrize("dtype", ("f4", "f8", "i8"))
+def test_matrix_products(m, k, n, dtype):
+    a, b, v = array((m, k), dtype), array((k, n), dtype, 1), array(k, dtype, 2)
+
+    def fun(a, b, v):
+        at, bt = lax.transpose(a, (1, 0)), lax.transpose(b, (1, 0))
+        numbers = [(((1,), (0,)), a, b), (((0,), (0,)), at, b), (((1,), (1,)), a, bt), (((0,), (1,)), at, bt)]
+        outs = [lax.dot_general(x, y, (dims, ((), ()))) for dims, x, y in numbers]
+        return [*outs, lax.dot(a, v), lax.dot(v, b), lax.dot(v, v), lax.add(lax.dot(a, b), lax.dot(a, b))]
+
+    agrees(fun, a, b, v, tolerance=1e-5 if dtype == "f4" else 1e-13)
+
+
+def test_products_of_parameters():
+    """Operands that are inputs in their stored and transposed layouts, through BLAS."""
+    a, b = array((60, 50)), array((50, 40), seed=1)
+    bt, at = np.ascontiguousarray(b.T), np.ascontiguousarray(a.T)
+
+    def fun(a, b, at, bt):
+        numbers = [(((1,), (0,)), a, b), (((0,), (0,)), at, b), (((1,), (1,)), a, bt), (((0,), (1,)), at, bt)]
+        return [lax.dot_general(x, y, (dims, ((), ()))) for dims, x, y in numbers]
+
+    agrees(fun, a, b, at, bt, tolerance=1e-13)
+
+
+@pytest.mark.parametrize("shape", ((7, 3, 3, 3), (5, 8, 8, 8), (3, 30, 40, 50)))
+def test_batched_products(shape):
+    batch, m, k, n = shape
+    agrees(lambda a, b: lax.batch_matmul(a, b), array((batch, m, k)), array((batch, k, n), seed=1), tolerance=1e-13)
+
+
+def test_outputs_that_are_inputs_or_literals():
+    x = array(10)
+    agrees(lambda x: (x, x, lax.add(x, np.float64(1)), np.float64(3.0), lax.full((4,), 2.5)), x)
+
+
+def test_no_native_form_calls_numpy():
+    """Complex numbers and half precision have no native form yet."""
+    z = array(12) + 1j * array(12, seed=1)
+    agrees(lambda z: (lax.mul(z, z), lax.exp(lax.real(z))), z)
+    h = array(12, "f2")
+    agrees(lambda h: lax.add(h, h), h)
+
+
+def test_softmax_and_statistics():
+    x = array((50, 100))
+
+    def fun(x):
+        top = lax.broadcast_in_dim(lax.reduce_max(x, (1,)), x.shape, (0,))
+        e = lax.exp(lax.sub(x, top))
+        s = lax.broadcast_in_dim(lax.reduce_sum(e, (1,)), x.shape, (0,))
+        mean = lax.div(lax.reduce_sum(x, (1,)), np.float64(100))
+        d = lax.sub(x, lax.broadcast_in_dim(mean, x.shape, (0,)))
+        return lax.div(e, s), mean, lax.sqrt(lax.div(lax.reduce_sum(lax.mul(d, d), (1,)), np.float64(100)))
+
+    agrees(fun, x)
+
+
+def test_signed_zeros_and_nan():
+    x = np.array([0.0, -0.0, np.nan, np.inf, -np.inf, 1.0, -1.0, 5e-324, -5e-324] * 3)
+    y = np.roll(x, 4)
+    agrees(lambda x, y: [lax.max(x, y), lax.min(x, y), lax.sign(x), lax.add(x, np.float64(0.0)), lax.mul(x, np.float64(0)),
+                         lax.is_finite(x), lax.eq(x, y), lax.ne(x, y), lax.lt(x, y), lax.ge(x, y), lax.neg(x)], x, y)
+    got = compiled(staged(lambda x: (lax.neg(x), lax.sub(x, np.float64(0.0)), lax.add(x, np.float64(0.0))), x), x)
+    for g, w in zip(got, (-x, x - 0.0, x + 0.0), strict=True):
+        np.testing.assert_array_equal(np.signbit(g), np.signbit(w))
+
+
+def test_long_chains():
+    def scalars(x):
+        for k in range(3000):
+            x = lax.add(lax.mul(x, np.float64(0.999)), np.float64(0.001 * k))
+        return x
+
+    agrees(scalars, np.float64(0.3), tolerance=1e-12)
+    agrees(scalars, array(100), tolerance=1e-12)
+
+    def slices(x):
+        for _ in range(300):
+            x = lax.concatenate([cut(x, (1,), (40,)), cut(x, (0,), (1,))], 0)
+        return x
+
+    agrees(slices, array(40))
