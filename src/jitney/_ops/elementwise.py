@@ -199,7 +199,7 @@ def _np_integer_pow(x: Any, *, y: int) -> Any:
 
 def _lower_integer_pow(b: Any, x: Any, *, y: int) -> Any:
     """Repeated squaring; the reciprocal of the positive power if ``y`` is negative."""
-    n, square, result = abs(y), x, None
+    n, square, result = (y if y > 0 else -y), x, None
     while n:
         if n & 1:
             result = square if result is None else b.mul(result, square)
