@@ -1,0 +1,40 @@
+"""Settings for all tests: JAX, the oracle, on the CPU and in 64 bits; small helpers as fixtures."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # helpers beside the tests: opdb, comparing
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+import jitney  # noqa: E402
+
+jax.config.update("jax_enable_x64", True)
+settings.register_profile(
+    "jitney", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("jitney")
+
+
+@pytest.fixture
+def no_x64() -> Iterator[None]:
+    """Both libraries with 64-bit types disabled."""
+    with jitney.config.temporarily("jax_enable_x64", False):
+        jax.config.update("jax_enable_x64", False)
+        try:
+            yield
+        finally:
+            jax.config.update("jax_enable_x64", True)
+
+
+@pytest.fixture
+def no_jit() -> Iterator[None]:
+    """Both libraries with ``jax_disable_jit``."""
+    with jitney.config.temporarily("jax_disable_jit", True), jax.disable_jit():
+        yield
