@@ -604,8 +604,9 @@ Entry* make_entry(Walk& walk, uint64_t hash, PyObject* exe, PyObject* builder) {
     for (KeyObject& k : e->objects) Py_INCREF(k.obj);
     bool ok = true;
     if (builder == Py_None) {
-        ok = n_out == 1;
-        if (!ok) PyErr_SetString(PyExc_TypeError, "without a template a program must have exactly one output");
+        ok = n_out <= 1;
+        if (n_out == 0) e->tree.push_back({Entry::Node::none, 0, nullptr});  // a function that returns None
+        if (!ok) PyErr_SetString(PyExc_TypeError, "a program of several outputs needs a template for its result");
     } else if (PyCallable_Check(builder)) {
         e->builder = Py_NewRef(builder);
     } else {

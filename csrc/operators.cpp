@@ -233,6 +233,8 @@ PyObject* fast_binary(Op op, PyObject* x, PyObject* y) {
     Array* out = array_new(compares ? descr_of(NPY_BOOL) : shape_of->descr, shape_of->ndim, shape_of->shape,
                            weak && !compares, false);
     if (JT_UNLIKELY(!out)) return nullptr;
+    out->shape_tuple = Py_XNewRef(shape_of->shape_tuple);
+    if (!compares && weak == bool(shape_of->weak)) out->aval = Py_XNewRef(shape_of->aval);
     f(px, py, out->data, shape_of->size, sx, sy);
     return reinterpret_cast<PyObject*>(out);
 }

@@ -508,6 +508,18 @@ def test_everything_else_goes_to_python(operators):
     assert x is not a and a.tolist() == [0, 1, 2]
 
 
+def test_results_share_the_aval_of_their_operand():
+    previous = _ext.register_hook("aval", lambda shape, dtype, weak: (shape, dtype, weak))
+    try:
+        a, w = wrap(np.arange(3.0)), wrap(2.0, True)
+        for x, y in ((a, a), (a, w), (w, a), (w, w), (a, 2), (2, w)):
+            for z in (x * y, x < y):
+                assert z.aval == (z.shape, z.dtype, z.weak_type)
+            assert a.aval and w.aval and (x * y).aval == (z.shape, F8, (x * y).weak_type)
+    finally:
+        _ext.register_hook("aval", previous)
+
+
 def test_operators_without_an_implementation(operators):
     for name in ("matmul", "lshift", "divmod", "equal"):
         operators(name, None)
@@ -668,8 +680,8 @@ def test_symbols():
     assert unary(symbols["exp"])(1.0) == pytest.approx(np.e)
     assert unary(symbols["erf"])(0.0) == 0.0
     for name in (
-        "exp log sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh exp2 log2 log10 log1p expm1 cbrt "
-        "erf erfc lgamma tgamma round rint atan2 pow fmod hypot remainder nextafter ldexp"
+        "exp log sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh exp2 log2 log10 log1p expm1 "
+        "cbrt erf erfc lgamma tgamma round rint atan2 pow fmod hypot remainder nextafter ldexp"
     ).split():
         assert symbols[name] and symbols[name + "f"]
     alloc = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_int64)(symbols["jt_alloc"])
@@ -806,6 +818,7 @@ def test_jit_structures_and_results():
         for _ in range(3):
             got = f(*args)
             assert repr(got) == repr(got) and type(got) is type(want) and got == want
+    assert jitted(Misses(Executable(0, [], [], [], [], [F8])))(1.0) is None
     assert len(build["made"]) == 3 and all(isinstance(x, ArrayImpl) for x in build["made"])
 
 
