@@ -148,7 +148,7 @@ class JitFunction:
     Where no trace is current and all leaves are concrete, the arguments are flattened (positional, then
     keywords by name; dict keys sorted), and the program is looked up by structure, dtypes, weak types,
     shapes, static values and ``config_key``. On a miss ``on_miss(args, kwargs)`` returns ``(Executable,
-    template)``, or NotImplemented to have ``on_trace`` called. The template is None (the only output, if any),
+    template)``, or NotImplemented to have ``on_trace`` called. The template is None (the only output),
     nested tuples, lists, dicts and None with output numbers as leaves, or a callable that is given the list
     of outputs. Everything else goes to ``on_trace(args, kwargs)``.
 
