@@ -181,6 +181,10 @@ def half_pi_multiples(rng, kind):
     return (k * (np.pi / 2))[: None if kind == "f64" else 400]
 
 
+def one_minus_tiny(rng, kind):
+    return (1 - np.exp2(rng.uniform(-53 if kind == "f64" else -24, 0, 600))) * rng.choice((-1, 1), 600)
+
+
 EVERYWHERE = logs(-1074, 1023.99)
 SPECIAL = [0.0, -0.0, INF, -INF, NAN, 1.0, -1.0, 5e-324, -5e-324, 1e-310, 2.0, 0.5, 1.7976931348623157e308,
            -1.7976931348623157e308, 1.4e-45, 1e-40, 3.4028234663852886e38, -3.4028234663852886e38]
@@ -302,6 +306,23 @@ CASES = [
          ((0.0, 0.0), (-0.0, -0.0), (1.0, np.pi / 2), (-1.0, -np.pi / 2), (1.5, NAN), (INF, NAN))),
     Case("acos", mp.acos, (logs(-1074, 0, 1000), uniform(-1, 1, 1500), near(0.5, -0.5, 1.0, -1.0)), 1.5, 1.5,
          ((1.0, 0.0), (-1.0, np.pi), (0.0, np.pi / 2), (1.5, NAN), (-INF, NAN))),
+    Case("erf", mp.erf, (logs(-1074, 3, 1000), uniform(-6, 6, 1500), near(1.0, 5.9, 3.9)), 1.5, 1.5,
+         ((0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0))),
+    Case("erfc", lambda x: mp.erfc(max(min(x, mpf(1000)), mpf(-1000))), (logs(-60, 3, 600), uniform(-6, 27.3, 1500), uniform(0, 3), near(0.5, 26.54, 10.05)), 3.0, 3.3,
+         ((0.0, 1.0), (-0.0, 1.0), (INF, 0.0), (-INF, 2.0), (40.0, 0.0))),
+    Case("erf_inv", mp.erfinv, (logs(-60, 0, 500), uniform(-1, 1, 1000), one_minus_tiny), 2.3, 1.0,
+         ((0.0, 0.0), (-0.0, -0.0), (1.0, INF), (-1.0, -INF), (1.5, NAN), (-INF, NAN))),
+    Case("lgamma", lambda x: mp.re(mp.loggamma(x)) if x > 0 or x != mp.floor(x) else mp.inf,
+         (logs(-1074, 1020, 500, (1,)), uniform(0, 10, 1500), near(1.0, 2.0, 0.5, 1.5, 6.5), uniform(-10, 0),
+          logs(-60, 20, 300, (-1,))), 4.0, 1.0,
+         ((1.0, 0.0), (2.0, 0.0), (0.0, INF), (-0.0, INF), (-3.0, INF), (INF, INF), (-INF, INF)), 4e-15, 0.0),
+    Case("digamma", lambda x: mp.digamma(x) if x else None, (logs(-1000, 1020, 500, (1,)), uniform(0, 10, 1500), near(1.4616321449683623, 1.0, 2.0),
+                                 uniform(-10, 0), logs(-60, 10, 300, (-1,))), 4.0, 1.0,
+         ((0.0, -INF), (-0.0, INF), (-3.0, NAN), (INF, INF), (-INF, NAN)), 1e-14, 0.0),
+    *[Case(f"bessel_i{n}e", lambda x, n=n: mp.exp(-abs(x)) * mp.besseli(n, x),
+           (logs(-60, 10, 300), uniform(-20, 20, 400), logs(-1074, 1023, 50), near(8.0, -8.0)), 3.0, 1.0, values)
+      for n, values in [(0, ((0.0, 1.0), (-0.0, 1.0), (INF, 0.0), (-INF, 0.0))),
+                        (1, ((0.0, 0.0), (-0.0, -0.0), (INF, 0.0), (-INF, -0.0)))]],
 ]
 BY_NAME = {c.name: c for c in CASES}
 
@@ -393,7 +414,8 @@ def test_every_function_has_a_case():
 # ---- by hand: errors and speed ----------------------------------------------------------------
 
 SPEED_RANGE = {"log": (0.1, 100.0), "log1p": (-0.9, 10.0), "log2": (0.1, 100.0), "log10": (0.1, 100.0),
-               "acosh": (1.0, 10.0), "atanh": (-1.0, 1.0), "pow": (0.1, 5.0), "asin": (-1.0, 1.0), "acos": (-1.0, 1.0)}
+               "acosh": (1.0, 10.0), "atanh": (-1.0, 1.0), "pow": (0.1, 5.0), "asin": (-1.0, 1.0), "acos": (-1.0, 1.0),
+               "erf_inv": (-1.0, 1.0), "lgamma": (0.1, 20.0), "digamma": (0.1, 20.0)}
 
 
 def nanoseconds(name: str, kind: str, width: int) -> float:

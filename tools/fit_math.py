@@ -100,21 +100,32 @@ def exchange(err, count):
     return peaks
 
 
+def least_squares(grid, y, first, count):
+    """(coefficients of x^first ..., largest error) of the best weighted fit in the mean."""
+    rows = [[w * x**(first + j) for j in range(count)] for x, w in zip(grid.x, grid.w, strict=True)]
+    rhs = [w * v for v, w in zip(y, grid.w, strict=True)]
+    normal = [[sum(r[i] * r[j] for r in rows) for j in range(count)] for i in range(count)]
+    c = solve(normal, [sum(r[i] * v for r, v in zip(rows, rhs, strict=True)) for i in range(count)])
+    return c, max(abs(v - sum(k * u for k, u in zip(c, r, strict=True))) for r, v in zip(rows, rhs, strict=True))
+
+
 def fit(f, a, b, degree, kind, weight=lambda x: mpf(1), exact=3):
     """Coefficients, rounded to `kind`; the first `exact` of them are rounded before the others are fitted.
 
-    `exact` must be 0 where 0 lies inside the interval: there x, x^2, ... alone do not alternate.
+    Those others are fitted in the mean where 0 lies inside the interval: there x, x^2, ... do not alternate.
     """
     grid = Grid(f, a, b, weight, degree)
-    y, done, error = list(grid.y), [], None
-    for first in range(degree + 1):
-        c, error = remez(grid, y, first, degree + 1 - first)
-        if first >= exact or first == degree:
-            done += [to_float(k, kind) for k in c]
-            break
+    y, done = list(grid.y), []
+    c, error = remez(grid, y, 0, degree + 1)
+    while len(done) < exact:
         done.append(to_float(c[0], kind))
-        y = [v - x**first * mpf(done[-1]) for x, v in zip(grid.x, y, strict=True)]
-    rounded = max(w * abs(v - horner(x, [mpf(k) for k in done])) for x, v, w in zip(grid.x, grid.y, grid.w, strict=True))
+        first = len(done)
+        y = [v - x ** (first - 1) * mpf(done[-1]) for x, v in zip(grid.x, y, strict=True)]
+        refit = least_squares if a < 0 < b else remez
+        c, _ = refit(grid, y, first, degree + 1 - first)
+    done += [to_float(k, kind) for k in c]
+    values = [horner(x, [mpf(k) for k in done]) for x in grid.x]
+    rounded = max(w * abs(v - p) for v, p, w in zip(grid.y, values, grid.w, strict=True))
     print(f"  {kind} degree {degree}: error 2^{float(mp.log(error, 2)):.1f}, "
           f"rounded 2^{float(mp.log(rounded, 2)):.1f}", flush=True)
     return tuple(done)
@@ -164,7 +175,7 @@ def ln2(kind):
 def exp(kind):
     """(e^r - 1 - r) / r^2"""
     half = LN2 / 2 * mpf("1.0001")
-    return fit(lambda r: (mp.expm1(r) - r) / r**2, -half, half, by_kind(kind, 9, 4), kind, lambda r: r**2, exact=0)
+    return fit(lambda r: (mp.expm1(r) - r) / r**2, -half, half, by_kind(kind, 9, 4), kind, lambda r: r**2)
 
 
 @entry
@@ -292,6 +303,174 @@ def asin(kind):
         t = mp.sqrt(z)
         return (mp.asin(t) - t) / (t * z)
     return fit(f, mpf("1e-12"), mpf("0.2501"), by_kind(kind, 11, 4), kind, lambda z: z, exact=1)
+
+
+def centred(f, a, b, middle, weight):
+    """f and its weight in u = x - middle, on an interval of x."""
+    middle = mpf(middle)
+    return (lambda u: f(u + middle)), mpf(a) - middle, mpf(b) - middle, (lambda u: weight(u + middle))
+
+
+def fit_centred(f, a, b, middle, degree, kind, weight):
+    g, low, high, w = centred(f, a, b, middle, weight)
+    return fit(g, low, high, degree, kind, w)
+
+
+@entry
+def erf(kind):
+    """erf(x)/x - 1 in z = x^2, x < 1"""
+    return fit(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, mpf("1e-8"), mpf(1), by_kind(kind, 11, 6), kind)
+
+
+@entry
+def erfc_log(kind):
+    """-log erfc(x) in x - 1, for x from 1 to where erf is 1"""
+    return fit(lambda u: -mp.log(mp.erfc(u + 1)), 0, by_kind(kind, 5, 3), by_kind(kind, 16, 6), kind,
+               lambda u: mp.erfc(u + 1), exact=1)
+
+
+def mp_erfcx(x):
+    return mp.exp(x * x) * mp.erfc(x)
+
+
+ERFC_CENTRE = {"f64": mpf("3.75"), "f32": mpf(3)}
+
+
+@entry
+def erfc_map(kind):
+    """K of t = (x - K)/(x + K), and about how log((x + K) erfcx(x)) changes with t: its slope is a + b t."""
+    return float(ERFC_CENTRE[kind]), -0.88, 0.55
+
+
+@entry
+def erfc(kind):
+    """(x + K) e^(x^2) erfc(x) in t = (x - K)/(x + K), from x = 0.5 to where erfc is 0"""
+    k = ERFC_CENTRE[kind]
+    first, last = mpf("0.499"), by_kind(kind, mpf("27.3"), mpf("10.1"))
+
+    def f(t):
+        x = k * (1 + t) / (1 - t)
+        return (x + k) * mp_erfcx(x)
+    return fit(f, (first - k) / (first + k), (last - k) / (last + k), by_kind(kind, 22, 9), kind, lambda t: 1 / f(t))
+
+
+def erf_inv_over_x(w):
+    """erf_inv(x)/x where w = -log(1 - x^2), by Halley's iteration from a rough start."""
+    x = mp.sqrt(-mp.expm1(-w))
+    rest = mp.exp(-w) / (1 + x)
+    y = mp.sqrt(w) * mpf("0.88") if w < 3 else mp.sqrt(w - mp.log(mp.sqrt(mp.pi * w)))
+    for _ in range(12):
+        step = (mp.erfc(y) - rest if w > 0.5 else x - mp.erf(y)) * mp.sqrt(mp.pi) / 2 * mp.exp(y * y)
+        y += step / (1 - y * step)
+        if abs(step) < mpf(10) ** -20 * y:
+            break
+    return y / x
+
+
+@entry
+def erf_inv(kind):
+    if kind == "f64":
+        return fit(erf_inv_over_x, mpf("1e-9"), 5, 21, kind, exact=2)
+    return None
+
+
+@entry
+def erf_inv_2(kind):
+    if kind == "f64":
+        return fit_centred(lambda s: erf_inv_over_x(s * s), "2.236", "3.7", "3", 19, kind, lambda s: 1 / s)
+    return None
+
+
+@entry
+def erf_inv_3(kind):
+    if kind == "f64":
+        return fit_centred(lambda s: erf_inv_over_x(s * s), "3.7", "6.01", "5", 19, kind, lambda s: 1 / s)
+    return None
+
+
+@entry
+def lgamma(kind):
+    """lgamma(2 + d) / (d (1 + d)), |d| <= 1/2"""
+    if kind == "f64":
+        return fit(lambda d: mp.loggamma(2 + d) / (d * (1 + d)), mpf("-0.5"), mpf("0.5"), 18, kind)
+    return None
+
+
+FIRST_BIG = mpf("6.5")
+
+
+@entry
+def stirling(kind):
+    """x (lgamma(x) - (x - 1/2) log x + x - log(2 pi)/2) in 1/x^2"""
+    def f(z):
+        x = 1 / mp.sqrt(z)
+        return x * (mp.loggamma(x) - (x - mpf("0.5")) * mp.log(x) + x - mp.log(2 * mp.pi) / 2)
+    if kind == "f64":
+        return fit(f, mpf("1e-4"), 1 / FIRST_BIG**2, 6, kind, lambda z: mp.sqrt(z) / 5, exact=1)
+    return None
+
+
+ROOT = mp.findroot(mp.digamma, mpf("1.4616"))
+
+
+@entry
+def digamma_root(kind):
+    return split(ROOT, kind, 2)
+
+
+@entry
+def digamma(kind):
+    """digamma(y) / (y - root), 1 <= y <= 2"""
+    if kind == "f64":
+        return fit_centred(lambda y: mp.digamma(y) / (y - ROOT), 1, 2, "1.5", 21, kind, lambda y: mpf(1))
+    return None
+
+
+@entry
+def digamma_series(kind):
+    """(log x - 1/(2x) - digamma(x)) x^2 in 1/x^2"""
+    def f(z):
+        x = 1 / mp.sqrt(z)
+        return (mp.log(x) - 1 / (2 * x) - mp.digamma(x)) / z
+    if kind == "f64":
+        return fit(f, mpf("1e-4"), 1 / FIRST_BIG**2, 7, kind, lambda z: z, exact=1)
+    return None
+
+
+def bessel_near(order):
+    """I_order(x) / x^order in x^2, x <= 8"""
+    def f(z):
+        x = mp.sqrt(z)
+        return mp.besseli(order, x) / x**order
+    return fit(f, mpf("1e-12"), mpf(64), 15, "f64", lambda z: 1 / f(z))
+
+
+def bessel_far(order):
+    """sqrt(x) e^-x I_order(x) in 16/x - 1, x >= 8"""
+    def f(v):
+        x = 16 / (v + 1)
+        return mp.sqrt(x) * mp.exp(-x) * mp.besseli(order, x)
+    return fit(f, mpf("-0.9999"), mpf(1), 22, "f64", lambda v: 1 / f(v))
+
+
+@entry
+def i0(kind):
+    return bessel_near(0) if kind == "f64" else None
+
+
+@entry
+def i0_far(kind):
+    return bessel_far(0) if kind == "f64" else None
+
+
+@entry
+def i1(kind):
+    return bessel_near(1) if kind == "f64" else None
+
+
+@entry
+def i1_far(kind):
+    return bessel_far(1) if kind == "f64" else None
 
 
 # ---- output -------------------------------------------------------------------------------------

@@ -10,7 +10,17 @@ coefficients in `coefficients.py`, which `tools/fit_math.py` makes. No code of o
 
 from __future__ import annotations
 
-from . import algebraic, exponential, inverse, logarithm, power, trigonometric  # noqa: F401  (they enter names)
+from . import (  # noqa: F401  (each enters its functions)
+    algebraic,
+    bessel,
+    error,
+    exponential,
+    gamma,
+    inverse,
+    logarithm,
+    power,
+    trigonometric,
+)
 from .registry import MathFunction, build, names, relevant
 
 __all__ = ["MathFunction", "definition", "names"]

@@ -1,0 +1,90 @@
+"""lgamma and digamma."""
+
+from __future__ import annotations
+
+import math
+
+from .lang import E, Math
+from .logarithm import finish_log, log_of_parts
+from .registry import define
+
+INF, NAN = float("inf"), float("nan")
+# From here on Stirling's series.
+BIG = 6.5
+
+
+def log_here(m: Math, x: E) -> E:
+    k, mant = m.split(x)
+    return finish_log(m, x, log_of_parts(m, k, mant - 1.0))
+
+
+@define("lgamma", inline=False, single=False)
+def lgamma(m: Math, x: E) -> E:
+    """log |gamma(x)|: below 0 by reflection."""
+    negative = x < 0.0
+    value = lgamma_positive(m, m.select(negative, 1.0 - x, x))
+    return m.rarely(negative, value, lambda: m.select(negative, reflected_lgamma(m, x, value), value))
+
+
+def lgamma_positive(m: Math, x: E) -> E:
+    """Stirling's series from BIG on; else lgamma(2 + d) = d (1 + d) R(d), |d| <= 1/2, and the recurrence:
+    adding the log of (x-1)(x-2)... above, taking off the log of x or x(x+1) below. One logarithm serves all."""
+    big = x >= BIG
+    low, lowest = x < 1.5, x < 0.5
+    steps = m.rint(x)
+    d = m.select(lowest, x, m.select(low, x - 1.0, x - steps))
+    product = m.c(1.0)
+    for i in range(1, 5):
+        product = m.select(steps > i + 1.5, product * (x - float(i)), product)
+    product = m.select(lowest, m.fma(x, x, x), m.select(low, x, product))
+    log = log_here(m, m.select(big, x, product))
+    base = d * (d + 1.0) * m.poly(d, m.table("lgamma"))
+    inverse = 1.0 / x
+    stirling = inverse * m.poly(inverse * inverse, m.table("stirling"))
+    far = m.fma(x - 0.5, log - 1.0, stirling + (math.log(2 * math.pi) - 1) / 2)
+    return m.select(big, far, m.select(low, base - log, base + log))
+
+
+def reflected_lgamma(m: Math, x: E, other: E) -> E:
+    """log(pi / |sin(pi x)|) - lgamma(1 - x)"""
+    r = x - m.rint(x)
+    sine = m.abs(m.call("sin", r * math.pi))
+    value = -log_here(m, sine * (1.0 / math.pi)) - other
+    return m.select((r == 0.0) | (x == -INF), INF, value)
+
+
+@define("digamma", inline=False, single=False)
+def digamma(m: Math, x: E) -> E:
+    """The derivative of log gamma: below 0 by reflection."""
+    negative = x <= 0.0
+    value = digamma_positive(m, m.select(negative, 1.0 - x, x))
+    return m.rarely(negative, value, lambda: m.select(negative, reflected_digamma(m, x, value), value))
+
+
+def digamma_positive(m: Math, x: E) -> E:
+    """The asymptotic series from BIG on; else (y - root) Q(y) for 1 <= y < 2, and the recurrence."""
+    big = x >= BIG
+    steps = m.floor(x)
+    low = x < 1.0
+    # The sum of 1/(x-1), 1/(x-2), ... as one fraction.
+    above, below = m.c(0.0), m.c(1.0)
+    for i in range(1, 6):
+        term = x - float(i)
+        active = steps > i + 0.5
+        above, below = m.select(active, m.fma(above, term, below), above), m.select(active, below * term, below)
+    above, below = m.select(low, -1.0, above), m.select(low, x, below)
+    inverse = m.select(big, 1.0, above) / m.select(big, x, below)
+    root, root_lo = m.table("digamma_root")
+    y = m.select(low, x + 1.0, x - (steps - 1.0))
+    near = m.fma((y - root) - root_lo, m.poly(y - 1.5, m.table("digamma")), inverse)
+    square = inverse * inverse
+    far = log_here(m, x) - m.fma(square, m.poly(square, m.table("digamma_series")), inverse * 0.5)
+    return m.select(big, m.select(x == INF, INF, far), near)
+
+
+def reflected_digamma(m: Math, x: E, other: E) -> E:
+    """digamma(1 - x) - pi / tan(pi x)"""
+    r = x - m.rint(x)
+    value = other - math.pi / m.call("tan", r * math.pi)
+    value = m.select((r == 0.0) | (x == -INF), NAN, value)
+    return m.select(x == 0.0, m.copysign(m.c(INF), -x), value)
