@@ -1,0 +1,255 @@
+"""``x.at[idx]``: functional updates, each a copy in eager code and in place in compiled code."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jitney import _ext
+from jitney._base import dtypes
+from jitney._core.trace import LARGE_EAGER, ArrayImpl, Tracer, current_trace, get_aval
+from jitney._ops import indexing as ops
+from jitney._ops import raw
+from jitney.numpy import indexing as ix
+from jitney.numpy.operands import array_operand, broadcast_to, convert, operand, quiet
+
+wrap = _ext.wrap
+
+
+class IndexUpdater:
+    """``x.at``: take an index, as ``x.at[idx]``."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __getitem__(self, index: Any) -> IndexUpdate:
+        return IndexUpdate(self.array, index)
+
+    def __repr__(self) -> str:
+        return f"IndexUpdater({self.array!r})"
+
+
+class IndexUpdate:
+    """``x.at[idx]``: ``set``, ``add``, ... return an updated copy of ``x``; ``get`` reads with a mode.
+
+    Every method takes ``indices_are_sorted`` and ``unique_indices`` (promises), and ``mode``: what happens to
+    indices out of bounds (``"drop"`` them, the default; ``"clip"``; ``"promise_in_bounds"``).
+    """
+
+    __slots__ = ("array", "index")
+
+    def __init__(self, array: Any, index: Any) -> None:
+        self.array = array
+        self.index = index
+
+    def __repr__(self) -> str:
+        return f"IndexUpdate({self.array!r}, {self.index!r})"
+
+    def get(
+        self,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        mode: Any = None,
+        fill_value: Any = None,
+        out_sharding: Any = None,
+    ) -> Any:
+        """``x[idx]``; with ``mode="fill"``, ``fill_value`` (default NaN) where the index is out of bounds."""
+        return ix.take(self.array, self.index, mode, fill_value, indices_are_sorted, unique_indices)
+
+    def set(self, values: Any, **options: Any) -> Any:
+        """``x`` with ``x[idx] = values``."""
+        return _update("set", self.array, self.index, values, **options)
+
+    def add(self, values: Any, **options: Any) -> Any:
+        """``x`` with ``x[idx] += values``; repeated indices add up."""
+        return _update("add", self.array, self.index, values, **options)
+
+    def subtract(self, values: Any, **options: Any) -> Any:
+        """``x`` with ``x[idx] -= values``; repeated indices add up."""
+        return _update("subtract", self.array, self.index, values, **options)
+
+    sub = subtract
+
+    def multiply(self, values: Any, **options: Any) -> Any:
+        """``x`` with ``x[idx] *= values``; repeated indices multiply."""
+        return _update("multiply", self.array, self.index, values, **options)
+
+    mul = multiply
+
+    def min(self, values: Any, **options: Any) -> Any:
+        """``x`` with ``x[idx] = minimum(x[idx], values)``."""
+        return _update("min", self.array, self.index, values, **options)
+
+    def max(self, values: Any, **options: Any) -> Any:
+        """``x`` with ``x[idx] = maximum(x[idx], values)``."""
+        return _update("max", self.array, self.index, values, **options)
+
+    def divide(self, values: Any, **options: Any) -> Any:
+        """``x`` with ``x[idx] /= values``."""
+        return self.apply(lambda v: v / _as_array(values), **options)
+
+    div = divide
+
+    def power(self, values: Any, **options: Any) -> Any:
+        """``x`` with ``x[idx] **= values``."""
+        return self.apply(lambda v: v ** _as_array(values), **options)
+
+    pow = power
+
+    def apply(self, func: Callable[[Any], Any], **options: Any) -> Any:
+        """``x`` with ``func`` applied to ``x[idx]``, once for each index."""
+        reading = {k: v for k, v in options.items() if k != "mode"}
+        current = self.get(mode=_reading_mode(options.get("mode")), **reading)
+        values = func(current)
+        if getattr(values, "dtype", None) is not None and values.dtype != self.array.dtype:
+            values = values.astype(self.array.dtype)
+        return self.set(values, **options)
+
+
+def _reading_mode(mode: Any) -> Any:
+    return None if mode is None or mode in ("drop", "fill") else mode
+
+
+def _as_array(values: Any) -> Any:
+    return values if isinstance(values, (bool, int, float, complex)) else array_operand("at", values)
+
+
+def _update(
+    name: str,
+    x: Any,
+    idx: Any,
+    values: Any,
+    *,
+    indices_are_sorted: bool = False,
+    unique_indices: bool = False,
+    mode: Any = None,
+    out_sharding: Any = None,
+    wrap_negative_indices: bool = True,
+) -> Any:
+    """The update ``name`` of ``x`` at ``idx``."""
+    values = operand("at[]", values)
+    if mode is not None:
+        idx = ix._ints_as_arrays(idx)
+    entries = ix.canonical(idx, x.shape)
+    if any(isinstance(e, ix._ScalarMask) for e in entries):
+        return _masked_whole(name, x, entries, values)
+    if type(x) is ArrayImpl and mode is None and current_trace() is None and x.size < LARGE_EAGER:
+        done = _eager_update(name, x, entries, values)
+        if done is not None:
+            return done
+    layout = ix.plan(entries, x.shape)
+    if 0 in layout.shape or x.size == 0:
+        return x
+    return _scatter(name, x, layout, values, entries, indices_are_sorted, unique_indices, mode)
+
+
+def _masked_whole(name: str, x: Any, entries: list, values: Any) -> Any:
+    """``x.at[True]`` updates everything, ``x.at[False]`` nothing."""
+    if not all(e.keep for e in entries if isinstance(e, ix._ScalarMask)):
+        return x
+    rest = tuple(e for e in entries if not isinstance(e, ix._ScalarMask))
+    return _update(name, x, rest, values)
+
+
+_EAGER = {
+    "add": (np.add, np.add.at),
+    "subtract": (np.subtract, np.subtract.at),
+    "multiply": (np.multiply, np.multiply.at),
+    "min": (np.minimum, np.minimum.at),
+    "max": (np.maximum, np.maximum.at),
+}
+
+
+def _eager_update(name: str, x: Any, entries: list, values: Any) -> Any:
+    """A NumPy copy updated in place, for small concrete arrays; None if that does not apply."""
+    if isinstance(values, Tracer):
+        return None
+    basic = True
+    axis = 0
+    for e in entries:
+        if e is None:
+            continue
+        if isinstance(e, Tracer):
+            return None
+        if isinstance(e, np.ndarray):
+            basic = False
+            size = x.shape[axis]
+            if e.size and (e.min() < -size or e.max() >= size):
+                return None
+        axis += 1
+    value = values._np if type(values) is ArrayImpl else values
+    if not isinstance(value, (int, float, bool)) or type(value) is bool or x.dtype.kind not in "fc":
+        value = _cast(values, x)
+        value = value._np if type(value) is ArrayImpl else value
+    index = tuple(entries)
+    out = x._np.copy()
+    try:
+        if name == "set":
+            out[index] = value
+        elif basic:
+            out[index] = quiet(_EAGER[name][0], out[index], value)
+        else:
+            quiet(_EAGER[name][1], out, index, value)
+    except ValueError:
+        _check_values(np.shape(value), np.shape(out[index]))
+        raise
+    return wrap(out, x.weak_type)
+
+
+def _check_values(have: tuple[int, ...], want: tuple[int, ...]) -> None:
+    fits = len(have) <= len(want) and all(
+        m in (1, n) for m, n in zip(have, want[len(want) - len(have) :], strict=True)
+    )
+    if not fits:
+        raise ValueError(f"Incompatible shapes for broadcasting: values of shape {have} and the indexed shape {want}")
+
+
+def _cast(values: Any, x: Any) -> Any:
+    """Update values in the dtype of the array, with a warning where that loses information."""
+    aval, target = get_aval(values), get_aval(x)
+    if aval.dtype == target.dtype:
+        return values if not isinstance(values, (bool, int, float, complex)) else target.dtype.type(values)
+    common, _ = dtypes.promote(((aval.dtype, aval.weak_type), (target.dtype, target.weak_type)))
+    if common != target.dtype:
+        warnings.warn(
+            f"scatter inputs have incompatible types: cannot safely cast value from dtype={aval.dtype.name} to "
+            f"dtype={target.dtype.name}. Cast it with values.astype(x.dtype).",
+            FutureWarning,
+            stacklevel=4,
+        )
+    return convert(values, target.dtype)
+
+
+_SCATTERS = {
+    "set": ops.scatter_p,
+    "add": ops.scatter_add_p,
+    "subtract": ops.scatter_sub_p,
+    "multiply": ops.scatter_mul_p,
+    "min": ops.scatter_min_p,
+    "max": ops.scatter_max_p,
+}
+
+
+def _scatter(name: str, x: Any, layout: ix.Layout, values: Any, entries: list, is_sorted: bool, unique: bool, mode: Any) -> Any:
+    values = _cast(values, x)
+    have = get_aval(values).shape
+    extra = len(have) - len(layout.shape)
+    if extra > 0 and all(n == 1 for n in have[:extra]):  # NumPy drops leading axes of size 1
+        values = raw.reshape(values, have[extra:])
+    _check_values(get_aval(values).shape, layout.shape)
+    updates = raw.reshape(broadcast_to(values, layout.shape), layout.flat)
+    single = all(e is None or isinstance(e, (int, slice)) or (isinstance(e, Tracer) and e.ndim == 0) for e in entries)
+    chosen = ops.FILL_OR_DROP if mode is None else ops.GatherScatterMode.from_any(mode)
+    params = ops.scatter_params(
+        layout.scatter_numbers,
+        chosen,
+        indices_are_sorted=is_sorted or single,
+        unique_indices=unique or single,
+    )
+    return _SCATTERS[name].bind(x, layout.vectors, updates, **params)
