@@ -33,10 +33,21 @@ class Kernel:
 
 def fuse(graph: Graph) -> list[Kernel]:
     """Kernels in an order in which they may run; sets ``root``, ``level`` and ``ready`` of the nodes."""
+    _join_larger(graph)
     _choose_roots(graph)
     _limit_depth(graph)
     _assign_levels(graph)
     return _group(graph)
+
+
+def _join_larger(graph: Graph) -> None:
+    """Small arrays whose elements a loop reads are computed in that loop, not in registers ahead of it."""
+    for node in reversed(graph.nodes):
+        if node.small or node.kind == "opaque":
+            continue
+        for operand in node.operands:
+            if operand.small and operand.kind == "map" and operand.aval.size > 1:
+                operand.small = False
 
 
 def _choose_roots(graph: Graph) -> None:

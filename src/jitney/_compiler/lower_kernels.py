@@ -182,7 +182,7 @@ class Lowering:
         if node.complete:
             return b.load(node.buffer, self._position(node, idx))
         if node.small and node.kind != "pull" and not all(not i.terms for i in idx):
-            return b.load(self._spill(node), ix.linearize(idx, node.aval.shape))
+            return b.load(self._spill(node), self._position(node, idx))
         params = node.eqn.params if node.eqn is not None else {}
         if node.kind == "map":
             values = [self.pull(o, self._aligned(o, e, idx)) for o, e in zip(node.operands, node.edges, strict=True)]

@@ -52,9 +52,22 @@ class Machine:
         make = lambda: llvm.Target.from_triple(triple).create_target_machine(  # noqa: E731
             cpu=host.name, features=host.text, opt=2, reloc="pic", codemodel="small")
         self.target = make()
-        self.jit = llvm.create_lljit_compiler(make())
+        self.jit = llvm.create_lljit_compiler(make(), use_jit_link=True)
         self.data_layout = str(self.target.target_data)
         self.triple = triple
+        self.runtime = self._runtime()
+
+    def _runtime(self) -> Any:
+        """A library, linked once, of what LLVM itself may call for intrinsics without an instruction."""
+        text = f'{self.header()}define void @jt_nothing() {{ ret void }}\n'
+        library = self.llvm.JITLibraryBuilder().add_ir(text).export_symbol("jt_nothing")
+        for name in _RUNTIME:
+            if _process_symbol(name):
+                library.import_symbol(name, _process_symbol(name))
+        return library.link(self.jit, "jt_runtime")
+
+    def header(self) -> str:
+        return f'target datalayout = "{self.data_layout}"\ntarget triple = "{self.triple}"\n'
 
     def passes(self) -> Any:
         llvm = self.llvm
@@ -114,7 +127,6 @@ def _process_symbol(name: str) -> int:
     return 0
 
 
-# What LLVM itself may call for intrinsics without an instruction.
 _RUNTIME = ("memcpy", "memset", "memmove", "fmod", "fmodf", "floor", "floorf", "ceil", "ceilf", "trunc", "truncf",
             "roundeven", "roundevenf", "round", "roundf", "fma", "fmaf", "rint", "rintf", "nearbyint", "nearbyintf")
 
@@ -128,8 +140,7 @@ def assemble(text: str, entry: str, symbols: dict[str, int]) -> Code:
 def _assemble(text: str, entry: str, symbols: dict[str, int]) -> Code:
     m = machine()
     llvm = m.llvm
-    header = f'target datalayout = "{m.data_layout}"\ntarget triple = "{m.triple}"\n'
-    module = llvm.parse_assembly(header + text, llvm.create_context())
+    module = llvm.parse_assembly(m.header() + text, llvm.create_context())
     if options.check:
         module.verify()
     if options.enabled("llvm_passes"):
@@ -139,10 +150,7 @@ def _assemble(text: str, entry: str, symbols: dict[str, int]) -> Code:
     image = m.target.emit_object(module)
     options.show("asm", "asm", lambda: m.target.emit_assembly(module))
     library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(entry)
-    for name in _RUNTIME:
-        address = _process_symbol(name)
-        if address:
-            library.import_symbol(name, address)
+    library.add_jit_library("jt_runtime")
     for name, address in symbols.items():
         library.import_symbol(name, address)
     return Code(library.link(m.jit, f"jt{next(_names)}"), entry, m)
