@@ -24,7 +24,7 @@ ROWS: list[Op] = [
             bad("f8[2,3,4] f8[5,4,2]", TypeError, dimension_numbers=(((2,), (1,)), ((0,), (0,)))),
             bad("f8[2,3] f8[3,5]", TypeError, dimension_numbers=(((2,), (0,)), ((), ())), jax=Exception)]),
     op("lax.dot", "f8[3] f8[3]", "f8[2,3] f8[3]", "f8[3] f8[3,2]", "f8[2,3] f8[3,4]", "i4[2,3] i4[3,4]", "c16[2,3] c16[3]",
-       order=2, bad=[bad("f8[2,3] f8[2,3]", TypeError), bad("f8[3] f8[4]", TypeError), bad("f8 f8[4]", TypeError)]),
+       order=2, bad=[bad("f8[2,3] f8[2,3]", ValueError), bad("f8[3] f8[4]", ValueError), bad("f8 f8[4]", ValueError)]),
     op("lax.batch_matmul", "f8[2,2,3] f8[2,3,4]", "f8[2,3] f8[3,4]", "f4[2,2,3] f4[2,3,1]", order=2,
        bad=[bad("f8[3] f8[3]", ValueError, jax=Exception), bad("f8[2,3] f8[3]", ValueError, jax=Exception)]),
 ]

@@ -13,7 +13,7 @@ def fold(name: str, dtypes: str, order: int = 0, empty: bool = True, refused: st
     samples += [sample(first, axes=()), sample(f"{first}[2,1,3]", axes=(0, 2)), sample(f"{first}[1]", axes=(0,))]
     samples += [sample(f"{d}[2,3]", axes=(1,)) for d in others]
     samples += [sample(f"{first}[0,3]", axes=(0,)), sample(f"{first}[3,0]", axes=(0,))] if empty else []
-    wrong = [bad(f"{first}[2,3]", ValueError, axes=(2,)), bad(f"{first}[2,3]", ValueError, axes=(0, 0))]
+    wrong = [bad(f"{first}[2,3]", ValueError, axes=axes, jax=Exception) for axes in ((2,), (0, 0))]
     wrong += [bad(f"{d}[2,3]", TypeError, axes=(0,)) for d in refused.split()]
     return op(f"lax.{name}", *samples, order=order, bad=wrong)
 

@@ -27,7 +27,8 @@ from jitney._ops.families import (
 )
 from jitney._ops.families import linear as _linear
 from jitney._core.primitive import Primitive
-from jitney._kernel.rules import Map
+from jitney._kernel.ir import Unsupported
+from jitney._kernel.rules import Map, Pull
 
 _BOOL = np.dtype(bool)
 REAL = "iuf"
@@ -241,6 +242,19 @@ pow_p = elementwise(
     same_dtype=False,
     lower=lambda b, x, y: b.pow(x, b.cast(y, x.dtype)),
 )
+_pow_type = pow_p.abstract
+
+
+def _pow_abstract(x: Any, y: Any) -> Any:
+    if y.dtype != x.dtype and (dtypes.is_inexact(y.dtype) or y.dtype == _BOOL):
+        raise TypeError(
+            f"pow needs an exponent of the dtype of the base or of integer dtype, got {x.dtype.name} and {y.dtype.name}. "
+            "Cast one with x.astype(...), or use jitney.numpy.power."
+        )
+    return _pow_type(x, y)
+
+
+pow_p.abstract = _pow_abstract
 sqrt_p = elementwise(
     "sqrt",
     INEXACT,
@@ -373,6 +387,12 @@ atanh_p = elementwise(
 
 _TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
 
+
+
+def _np_lgamma(x: Any) -> Any:
+    return np.where(x == -np.inf, np.asarray(np.inf, x.dtype), _special("gammaln")(x))
+
+
 erf_p = elementwise(
     "erf",
     "f",
@@ -395,7 +415,7 @@ erf_inv_p = elementwise(
     lower=_math("erf_inv"),
 )
 lgamma_p = elementwise(
-    "lgamma", "f", numpy=_special("gammaln"), jvp=[lambda g, y, x: mul(g, digamma(x))], lower=_math("lgamma")
+    "lgamma", "f", numpy=_np_lgamma, jvp=[lambda g, y, x: mul(g, digamma(x))], lower=_math("lgamma")
 )
 digamma_p = elementwise(
     "digamma",
@@ -522,8 +542,8 @@ def _abs_jvp(g: Any, y: Any, x: Any) -> Any:
 abs_p = elementwise(
     "abs", NUMBER, numpy=np.abs, jvp=[_abs_jvp], result=dtypes.real_dtype, lower=lambda b, x: b.abs(x)
 )
-real_p = elementwise("real", "c", numpy=lambda x: np.ascontiguousarray(np.real(x)), result=dtypes.real_dtype)
-imag_p = elementwise("imag", "c", numpy=lambda x: np.ascontiguousarray(np.imag(x)), result=dtypes.real_dtype)
+real_p = elementwise("real", "c", numpy=lambda x: np.array(np.real(x)), result=dtypes.real_dtype)
+imag_p = elementwise("imag", "c", numpy=lambda x: np.array(np.imag(x)), result=dtypes.real_dtype)
 conj_p = elementwise("conj", "fc", numpy=lambda x, **_: np.conjugate(x).astype(dtypes.complex_dtype(x.dtype)))
 conj_p.abstract = lambda x, **_: x.update(dtype=dtypes.complex_dtype(x.dtype))
 complex_p = elementwise(
@@ -626,7 +646,7 @@ def _np_clz(x: Any) -> Any:
 
 
 population_count_p = elementwise(
-    "population_count", "iu", numpy=lambda x: np.bitwise_count(x).astype(x.dtype), lower=lambda b, x: b.popcount(x)
+    "population_count", "iu", numpy=lambda x: np.bitwise_count(x.astype(f"u{x.dtype.itemsize}")).astype(x.dtype), lower=lambda b, x: b.popcount(x)
 )
 clz_p = elementwise("clz", "iu", numpy=_np_clz, lower=lambda b, x: b.clz(x))
 
@@ -725,6 +745,17 @@ clamp_p = elementwise(
 )
 clamp_p.abstract = _clamp_abstract
 
+
+def _clamp_batch(size: int, args: Any, dims: Any) -> tuple[Any, int]:
+    """Bounds stay scalars if they are not batched, else all three get the full shape."""
+    aligned, dim = align_batch(args, dims)
+    shape = common_shape(aligned)
+    full = [a if get_aval(a).ndim == 0 and d is None else raw.broadcast_to_same_rank(a, shape) for a, d in zip(aligned, dims, strict=True)]
+    return clamp_p.bind(*full), dim
+
+
+clamp_p.batch = _clamp_batch
+
 # -- conversion -------------------------------------------------------------------------------------
 
 
@@ -796,8 +827,10 @@ def _bitcast_batch(size: int, args: Any, dims: Any, *, new_dtype: Any) -> tuple[
     return bitcast_convert_type_p.bind(raw.move_axis(args[0], dims[0], 0), new_dtype=new_dtype), 0
 
 
-def _lower_bitcast(b: Any, x: Any, *, new_dtype: Any) -> Any:
-    return b.bitcast(x, new_dtype)
+def _bitcast_element(b: Any, idx: Any, x: Any, *, new_dtype: Any) -> Any:
+    if x.aval.dtype.itemsize != new_dtype.itemsize:
+        raise Unsupported("bitcast_convert_type between widths")
+    return b.bitcast(x.read(idx), new_dtype)
 
 
 bitcast_convert_type_p = Primitive("bitcast_convert_type")
@@ -808,7 +841,7 @@ bitcast_convert_type_p.jvp = lambda primals, tangents, **params: (
     Zero.of(ans),
 )
 bitcast_convert_type_p.batch = _bitcast_batch
-bitcast_convert_type_p.lower = Map(_lower_bitcast)
+bitcast_convert_type_p.lower = Pull(_bitcast_element, cheap=False)
 
 copy_p = elementwise(
     "copy", ANY, numpy=np.array, jvp=[lambda g, y, x: g], lower=lambda b, x: x, transpose=lambda ct, x: [ct]

@@ -63,7 +63,7 @@ def expand_dims(x: Any, dimensions: Sequence[int]) -> Any:
 
 def transpose(x: Any, permutation: Sequence[int]) -> Any:
     permutation = tuple(map(operator.index, permutation))
-    if permutation == tuple(range(len(permutation))):
+    if permutation == tuple(range(get_aval(x).ndim)):
         return x
     return _named("transpose")(x, permutation=permutation)
 
@@ -79,7 +79,7 @@ def move_axis(x: Any, source: int, target: int) -> Any:
 
 def pad(x: Any, value: Any, config: Sequence[tuple[int, int, int]]) -> Any:
     config = tuple((int(lo), int(hi), int(inner)) for lo, hi, inner in config)
-    return x if not any(map(any, config)) else _named("pad")(x, value, padding_config=config)
+    return x if len(config) == get_aval(x).ndim and not any(map(any, config)) else _named("pad")(x, value, padding_config=config)
 
 
 def concatenate(xs: Sequence[Any], dimension: int) -> Any:

@@ -233,7 +233,7 @@ rev_p = Primitive("rev")
 
 def _rev_abstract(x: Any, *, dimensions: tuple) -> ShapedArray:
     if len(set(dimensions)) != len(dimensions) or not all(0 <= d < x.ndim for d in dimensions):
-        raise ValueError(f"rev dimensions must be unique axes of the operand, got {dimensions} for shape {x.shape}.")
+        raise TypeError(f"rev dimensions must be unique axes of the operand, got {dimensions} for shape {x.shape}.")
     return x
 
 
@@ -318,9 +318,9 @@ def _pad_abstract(x: Any, value: Any, *, padding_config: tuple) -> ShapedArray:
     if x.dtype != value.dtype:
         raise TypeError(f"pad operand and padding_value must have the same dtype, got {x.dtype.name} and {value.dtype.name}.")
     if value.shape:
-        raise TypeError(f"pad padding_value must be a scalar, got shape {value.shape}.")
+        raise ValueError(f"pad padding_value must be a scalar, got shape {value.shape}.")
     if len(padding_config) != x.ndim:
-        raise TypeError(f"pad padding_config must have one entry per axis, got {len(padding_config)} for shape {x.shape}.")
+        raise ValueError(f"pad padding_config must have one entry per axis, got {len(padding_config)} for shape {x.shape}.")
     shape = []
     for (lo, hi, inner), n in zip(padding_config, x.shape, strict=True):
         if inner < 0:

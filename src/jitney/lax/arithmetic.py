@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jitney._base import dtypes
-from jitney._core.trace import get_aval
+from jitney._core.trace import Array, get_aval
 from jitney._ops import elementwise as ew
 from jitney.lax.operands import operand as as_operand, operands
 
@@ -670,14 +670,12 @@ def betainc(a: Any, b: Any, x: Any) -> Any:
 
 
 def convert_element_type(operand: Any, new_dtype: Any) -> Any:
-    """``operand`` as ``new_dtype`` (a Python scalar type gives a weakly typed result)."""
-    weak = new_dtype in (int, float, complex)
+    """``operand`` as ``new_dtype``."""
     dtype = dtypes.canonicalize_dtype(new_dtype)
     x = as_operand("convert_element_type", operand)
-    aval = get_aval(x)
-    if aval.dtype == dtype and aval.weak_type == weak:
+    if isinstance(x, Array) and x.aval.dtype == dtype and not x.aval.weak_type:
         return x
-    return ew.convert_element_type_p.bind(x, new_dtype=dtype, weak_type=weak)
+    return ew.convert_element_type_p.bind(x, new_dtype=dtype, weak_type=False)
 
 
 def bitcast_convert_type(operand: Any, new_dtype: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from jitney._base import dtypes
 from jitney._core.trace import get_aval
-from jitney._ops import contraction, reductions, shapes
+from jitney._ops import contraction, elementwise, reductions, shapes
 from jitney.lax.operands import operand as as_operand, operands as as_operands, to_axis, to_shape
 
 
@@ -100,7 +100,12 @@ def concatenate(operands: Sequence[Any], dimension: int) -> Any:
     xs = [as_operand("concatenate", x) for x in operands]
     if not xs:
         raise ValueError("concatenate requires a non-empty sequence of arrays")
-    return shapes.concatenate(xs, int(dimension))
+    return shapes.concatenate_p.bind(*xs, dimension=int(dimension)) if len(xs) > 1 else _checked_single(xs[0], int(dimension))
+
+
+def _checked_single(x: Any, dimension: int) -> Any:
+    shapes.concatenate_p.abstract(get_aval(x), dimension=dimension)
+    return x
 
 
 def iota(dtype: Any, size: int) -> Any:
@@ -120,15 +125,18 @@ def full(shape: Sequence[int], fill_value: Any, dtype: Any = None) -> Any:
     if np.ndim(fill_value):
         raise TypeError(f"full must be called with scalar fill_value, got fill_value.shape {np.shape(fill_value)}.")
     value = as_operand("full", fill_value)
-    aval = get_aval(value)
-    value = convert_element_type(value, dtype if dtype is not None else aval.dtype)
+    if dtype is not None:
+        value = convert_element_type(value, dtype)
     return shapes.broadcast_in_dim(value, to_shape("full", shape), ())
 
 
 def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Sequence[int] | None = None) -> Any:
     """An array like ``x`` with every element ``fill_value``."""
     aval = get_aval(x)
-    return full(aval.shape if shape is None else shape, fill_value, aval.dtype if dtype is None else dtype)
+    sizes = aval.shape if shape is None else shape
+    if dtype is not None or not aval.weak_type:
+        return full(sizes, fill_value, aval.dtype if dtype is None else dtype)
+    return full(sizes, elementwise.convert(as_operand("full_like", fill_value), aval.dtype, weak_type=True))
 
 
 def zeros_like_array(x: Any) -> Any:
@@ -213,7 +221,7 @@ def dot(lhs: Any, rhs: Any, precision: Any = None, preferred_element_type: Any =
     x, y = as_operands("dot", lhs, rhs)
     nx, ny = get_aval(x).ndim, get_aval(y).ndim
     if not (1 <= nx <= 2 and 1 <= ny <= 2) or get_aval(x).shape[-1] != get_aval(y).shape[0]:
-        raise TypeError(f"Incompatible shapes for dot: got {get_aval(x).shape} and {get_aval(y).shape}.")
+        raise ValueError(f"Incompatible shapes for dot: got {get_aval(x).shape} and {get_aval(y).shape}.")
     return contraction.dot_general(x, y, (((nx - 1,), (0,)), ((), ())), precision, preferred_element_type)
 
 

@@ -84,7 +84,7 @@ def to_shape(name: str, shape: Any) -> tuple[int, ...]:
         except (TypeError, AttributeError):
             raise TypeError(f"{name}: shapes must be sequences of integers, got {shape!r}.") from None
         if size < 0:
-            raise ValueError(f"{name}: sizes must be non-negative, got shape {tuple(sizes)!r}.")
+            raise TypeError(f"{name}: sizes must be non-negative, got shape {tuple(sizes)!r}.")
         out.append(size)
     return tuple(out)
 
