@@ -233,3 +233,14 @@ def test_long_chains():
         return x
 
     agrees(slices, array(40))
+
+
+@pytest.mark.parametrize("shape", ((1,), (7,), (100,), (5000,), (20, 30), (30, 4000), (4, 3, 50)))
+@pytest.mark.parametrize("dtype", ("f8", "f4", "i4", "u1", "?"))
+def test_places_of_extrema(shape, dtype):
+    x = array(shape, dtype)
+    if dtype[0] == "f" and x.size > 50:
+        x.reshape(-1)[40] = np.nan
+        x.reshape(-1)[45] = np.nan
+    axes = range(len(shape))
+    agrees(lambda x: [f(x, d, np.int32) for d in axes for f in (lax.argmax, lax.argmin)], x)

@@ -14,6 +14,7 @@ import numpy as np
 from jitney._compiler import contract
 from jitney._core.avals import ShapedArray
 from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn, Literal
+from jitney._kernel import index as ix
 from jitney._kernel.builder import NATIVE
 from jitney._kernel.ir import Buffer, Unsupported
 from jitney._kernel.rules import Loops, Map, Pull, Reduce
@@ -177,11 +178,11 @@ def add_reduce(graph: Graph, aval: ShapedArray, x: Node, axes: tuple[int, ...], 
         fill = Map(lambda b, **_: b.const(start, aval.dtype))
         return graph.add(_index_function(Node("map", aval, (), fill, eqn)))
     if all(x.aval.shape[d] == 1 for d in axes):
-        axes_set = set(axes)
-
-        def element(b: Any, idx: Any, operand: Any, **_: Any) -> Any:
+        def element(b: Any, idx: Any, operand: Any, **params: Any) -> Any:
             rest = iter(idx)
-            return operand.read(tuple(0 if d in axes_set else next(rest) for d in range(len(x.aval.shape))))
+            place = tuple(ix.constant(0) if d in axes else next(rest) for d in range(x.aval.ndim))
+            value = operand.read(place)
+            return value if rule.lift is None else rule.finish(b, rule.lift(b, value, place, axes), **params)
 
         return graph.add(_index_function(Node("pull", aval, (x,), Pull(element), eqn)))
     node = Node("reduce", aval, (x,), rule, eqn)

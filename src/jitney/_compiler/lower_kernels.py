@@ -19,6 +19,7 @@ from jitney._compiler import library
 from jitney._compiler.fuse import Kernel
 from jitney._compiler.graph import Graph, Node, Step, nanoseconds
 from jitney._compiler.options import options
+from jitney._core.avals import shaped_array
 from jitney._kernel import index as ix
 from jitney._kernel.builder import NATIVE, Block, Builder
 from jitney._kernel.index import Index
@@ -213,14 +214,15 @@ class Lowering:
         (x,) = node.operands
         axes = node.value
         spans = [range(n) if d in axes else (None,) for d, n in enumerate(x.aval.shape)]
+        fold = Fold(self, node)
         values = []
         for place in itertools.product(*spans):
             rest = iter(idx)
-            values.append(self.pull(x, tuple([ix.constant(p) if p is not None else next(rest) for p in place])))
+            values.append(fold.element([ix.constant(p) if p is not None else next(rest) for p in place]))
         while len(values) > 1:
-            pairs = [node.rule.combine(self.b, u, v) for u, v in zip(values[::2], values[1::2], strict=False)]
+            pairs = [fold.combine(self.b, u, v) for u, v in zip(values[::2], values[1::2], strict=False)]
             values = pairs + values[len(pairs) * 2:]
-        return values[0]
+        return fold.finish(values[0])
 
     # -- steps
 
@@ -268,6 +270,40 @@ class Lowering:
             node.complete = node.complete or node.buffer is not None
 
 
+class Fold:
+    """A reduce node as a fold of one or several values at once."""
+
+    def __init__(self, lowering: Lowering, node: Node) -> None:
+        self.lowering, self.node, self.rule = lowering, node, node.rule
+        dtype = node.operands[0].aval.dtype
+        start = node.rule.init(dtype)
+        self.starts = [(dtype, start)] if node.rule.lift is None else list(start)
+        self.partials: list[Buffer] = []
+        self.sources: list[Buffer] = []  # partial results of blocks to fold instead of the operand
+
+    def neutral(self) -> list[Value]:
+        return [self.lowering.b.const(value, dtype) for dtype, value in self.starts]
+
+    def element(self, index: list[Any]) -> list[Value]:
+        """The values of one element of the operand."""
+        b = self.lowering.b
+        if self.sources:
+            (x,) = self.node.operands
+            return [b.load(s, self.lowering._position(x, tuple(index))) for s in self.sources]
+        value = self.lowering.pull(self.node.operands[0], tuple(index))
+        return [value] if self.rule.lift is None else list(self.rule.lift(b, value, index, self.node.value))
+
+    def combine(self, b: Builder, xs: list[Value], ys: list[Value]) -> list[Value]:
+        if self.rule.lift is None:
+            return [self.rule.combine(b, xs[0], ys[0])]
+        return list(self.rule.combine(b, xs, ys))
+
+    def finish(self, values: list[Value]) -> Value:
+        if self.rule.finish is None:
+            return values[0]
+        return self.rule.finish(self.lowering.b, values, **self.node.eqn.params)
+
+
 class Nest:
     """One loop nest: its axes (merged where the kernel is flat), their order, and its body."""
 
@@ -278,7 +314,7 @@ class Nest:
         self.cost = nanoseconds(sum(_cost(r) for r in roots) + 0.5)
         self.kept = [d for d in range(len(self.shape)) if d not in self.axes and self.shape[d] > 1]
         self.folded = [d for d in sorted(self.axes) if self.shape[d] > 1]
-        self.folds = [r for r in roots if r.kind == "reduce"]
+        self.folds = [Fold(lowering, r) for r in roots if r.kind == "reduce"]
 
     def write(self) -> None:
         count = math.prod(self.shape[d] for d in self.folded)
@@ -343,46 +379,50 @@ class Nest:
             return
         if not axes:
             self._store_maps(index)
-            for root in self.folds:
-                self._finish(root, index, self.lowering.pull(root.operands[0], tuple(index)), block)
+            for fold in self.folds:
+                self._finish(fold, index, fold.element(index), block)
             return
-        self._fold_loops(index, vector, axes, block)
-
-    def _fold_loops(self, index: list[Any], vector: int, axes: list[int], block: Any) -> None:
-        inits = [self._neutral(r) for r in self.folds]
+        inits = [fold.neutral() for fold in self.folds]
         results = self._fold_axis(index, vector, axes, inits, block)
-        for root, value in zip(self.folds, results, strict=True):
-            self._finish(root, index, value, block)
+        for fold, values in zip(self.folds, results, strict=True):
+            self._finish(fold, index, values, block)
 
-    def _neutral(self, root: Node) -> Value:
-        return self.b.const(root.rule.init(root.aval.dtype), root.aval.dtype)
-
-    def _fold_axis(self, index: list[Any], vector: int, axes: list[int], inits: list[Value], block: Any) -> list[Value]:
+    def _fold_axis(self, index: list[Any], vector: int, axes: list[int], inits: list[list[Value]], block: Any) -> list:
         """Loop over ``axes[0]`` carrying the folds; inner axes inside."""
-        axis = axes[0]
+        axis, b = axes[0], self.b
         extent, most, start = self.shape[axis], self.shape[axis], ix.constant(0)
         if block is not None and axis == block.axis:
             extent, most, start = block.extent, block.size, block.start
-        with self.b.counted(extent, most, "vector" if axis == vector else "serial", "rstuvw"[axis % 6]) as node:
+        with b.counted(extent, most, "vector" if axis == vector else "serial", "rstuvw"[axis % 6]) as node:
             node.work = self.cost * math.prod(self.shape[d] for d in axes[1:])
-            carries = [self.b.carry(node, init, self._neutral(r)) for r, init in zip(self.folds, inits, strict=True)]
+            carries = [
+                [b.carry(node, x, n) for x, n in zip(init, fold.neutral(), strict=True)]
+                for fold, init in zip(self.folds, inits, strict=True)
+            ]
             index[axis] = start + ix.variable(node.var)
+            phis = [[c.phi for c in group] for group in carries]
             if len(axes) > 1:
-                nexts = self._fold_axis(index, vector, axes[1:], [c.phi for c in carries], block)
+                nexts = self._fold_axis(index, vector, axes[1:], phis, block)
             else:
                 self._store_maps(index)
-                nexts = [
-                    r.rule.combine(self.b, c.phi, self.lowering.pull(r.operands[0], tuple(index)))
-                    for r, c in zip(self.folds, carries, strict=True)
-                ]
-            for c, following in zip(carries, nexts, strict=True):
-                c.next = following
+                nexts = [fold.combine(b, p, fold.element(index)) for fold, p in zip(self.folds, phis, strict=True)]
+            for group, following in zip(carries, nexts, strict=True):
+                for c, x in zip(group, following, strict=True):
+                    c.next = x
         if node.kind == "vector":
-            for number, root in enumerate(self.folds):
-                dtype = root.aval.dtype
-                node.folds.append(((number,), self.b.region(
-                    (dtype, dtype), lambda rb, x, y, _rule=root.rule: [_rule.combine(rb, x, y)])))
-        return [c.result for c in carries]
+            self._add_regions(node)
+        return [[c.result for c in group] for group in carries]
+
+    def _add_regions(self, node: For) -> None:
+        """How lanes are combined at the end of a vector loop."""
+        first = 0
+        for fold in self.folds:
+            count = len(fold.starts)
+            dtypes = [dtype for dtype, _ in fold.starts]
+            region = self.b.region(
+                dtypes * 2, lambda rb, *v, _fold=fold, _n=count: _fold.combine(rb, list(v[:_n]), list(v[_n:])))
+            node.folds.append((tuple(range(first, first + count)), region))
+            first += count
 
     def _store_maps(self, index: list[Any]) -> None:
         for root in self.roots:
@@ -391,19 +431,21 @@ class Nest:
             value = self.lowering.pull(root, tuple(index))
             self.b.store(self.lowering.buffer_of(root), ix.linearize(index, self.shape), value)
 
-    def _finish(self, root: Node, index: list[Any], value: Value, block: Any) -> None:
+    def _finish(self, fold: Fold, index: list[Any], values: list[Value], block: Any) -> None:
         """Store a finished fold (of a block: a partial result); one of everything stays in a register too."""
         if block is not None:
             position = ix.linearize([block.number, *(index[d] for d in self.kept)],
                                     [block.count, *(self.shape[d] for d in self.kept)])
-            self.b.store(block.partials[root], position, value)
+            for buffer, value in zip(fold.partials, values, strict=True):
+                self.b.store(buffer, position, value)
             return
+        value = fold.finish(values)
         if not self.kept:
-            self._keep_scalar(root, value)
+            self._keep_scalar(fold.node, value)
             return
         kept = [d for d in range(len(self.shape)) if d not in self.axes]
         position = ix.linearize([index[d] for d in kept], [self.shape[d] for d in kept])
-        self.b.store(self.lowering.buffer_of(root), position, value)
+        self.b.store(self.lowering.buffer_of(fold.node), position, value)
 
     def _keep_scalar(self, root: Node, value: Value) -> None:
         """A fold of everything is a register from here on, and in memory where it is asked for."""
@@ -418,8 +460,8 @@ class Nest:
         block = _Block(self, self.folded)
         index: list[Any] = [ix.constant(0)] * len(self.shape)
         vector = self._vector_axis()
-        for root in self.folds:
-            block.partials[root] = self.lowering.temporary(root.aval.dtype, block.count * block.outer)
+        for fold in self.folds:
+            fold.partials = [self.lowering.temporary(dtype, block.count * block.outer) for dtype, _ in fold.starts]
         with self.b.counted(block.count, block.count, "parallel" if parallel else "serial", "blk") as node:
             node.work = self.cost * block.size * block.outer * block.inner
             block.number = ix.variable(node.var)
@@ -427,25 +469,23 @@ class Nest:
             block.extent, block.size = _extent(self.b, self.shape[block.axis], block.size, node)
             self._open(self.kept, index, vector, False,
                        lambda: self._write_folds(index, vector, self.folded, block))
-        for root in self.folds:
-            self._fold_partials(root, block)
+        for fold in self.folds:
+            self._fold_partials(fold, block)
 
-    def _fold_partials(self, root: Node, block: _Block) -> None:
+    def _fold_partials(self, fold: Fold, block: _Block) -> None:
         """The same fold once more, over the blocks' results (axis 0)."""
-        from jitney._compiler.graph import add_reduce
-        from jitney._core.avals import shaped_array
-
+        root = fold.node
         sizes = tuple(self.shape[d] for d in self.kept)
-        source = Node("opaque", shaped_array((block.count, *sizes), root.aval.dtype, False))
-        source.buffer, source.complete = block.partials[root], True
-        scratch = Graph()
-        again = add_reduce(scratch, shaped_array(sizes, root.aval.dtype, False), source, (0,), root.rule, root.eqn)
-        again.small, again.root, again.out, again.needed = False, True, root.out, root.needed
-        if self.kept:
+        source = Node("opaque", shaped_array((block.count, *sizes), root.operands[0].aval.dtype, False))
+        source.complete = True
+        again = Node("reduce", shaped_array(sizes, root.aval.dtype, False), (source,), root.rule, root.eqn)
+        again.value, again.root = (0,), True
+        again.out, again.needed = root.out, root.needed
+        if self.kept or root.out >= 0 or root.needed:
             again.buffer = self.lowering.buffer_of(root)
-        elif root.buffer is not None or root.out >= 0 or root.needed:
-            again.buffer = self.lowering.buffer_of(root)
-        Nest(self.lowering, source.aval.shape, (0,), [again]).write()
+        nest = Nest(self.lowering, source.aval.shape, (0,), [again])
+        nest.folds[0].sources = fold.partials
+        nest.write()
         if not self.kept:
             value = self.lowering.memo[(again, (), None)]
             self.lowering.memo[(root, (ix.constant(0),) * root.aval.ndim, None)] = value
@@ -461,7 +501,6 @@ class _Block:
         n = nest.shape[self.axis]
         self.size = _chunk_size(n, max(1, BLOCK // self.inner)) if self.inner < BLOCK else 1
         self.count = -(-n // self.size)
-        self.partials: dict[Node, Buffer] = {}
         self.number: Any = None
         self.start: Any = None
         self.extent: Any = None
@@ -504,6 +543,8 @@ def _merge(shape: tuple[int, ...], axes: frozenset[int]) -> tuple[tuple[int, ...
 
 
 def _flat_root(root: Node) -> bool:
+    if root.kind == "reduce" and root.rule.lift is not None:
+        return False  # it asks for places along its own axes
     inner = root.operands[0] if root.kind == "reduce" else root
     return inner.flat
 

@@ -50,10 +50,15 @@ class Reduce:
     """Fold over ``params['axes']``.
 
     ``init(dtype)`` is the neutral element as a Python/NumPy scalar, ``combine(b, x, y)`` folds two values.
+    A fold of several values at once (argmax: value and place) says with ``lift(b, value, idx, axes)`` what they
+    are for one element; ``init`` then gives ``[(dtype, neutral), ...]``, ``combine`` takes and gives lists, and
+    ``finish(b, values, **params)`` is the result.
     """
 
     init: Callable[..., Any]
     combine: Callable[..., Any]
+    lift: Callable[..., Any] | None = None
+    finish: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

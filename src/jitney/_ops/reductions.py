@@ -170,8 +170,32 @@ def arg_reduction(name: str, numpy: Callable[..., Any]) -> Primitive:
     return prim
 
 
+_LAST = np.iinfo(np.int64).max
+
+
+def _arg_lower(worst: Callable[[np.dtype], Any], before: Callable[..., Any]) -> Reduce:
+    """Fold pairs (value, place); ``before(b, x, y)``: x is the better value."""
+
+    def combine(b: Any, xs: Any, ys: Any) -> list[Any]:
+        (x, i), (y, j) = xs, ys
+        x_nan, y_nan = b.is_nan(x), b.is_nan(y)
+        better = b.or_(b.and_(y_nan, b.not_(x_nan)), b.and_(before(b, y, x), b.not_(x_nan)))
+        tied = b.or_(b.eq(x, y), b.and_(x_nan, y_nan))
+        take = b.or_(better, b.and_(tied, b.lt(j, i)))
+        return [b.select(take, y, x), b.select(take, j, i)]
+
+    return Reduce(
+        init=lambda dtype: [(dtype, worst(dtype)), (np.dtype(np.int64), _LAST)],
+        combine=combine,
+        lift=lambda b, value, idx, axes: [value, b.index_value(idx[axes[0]], np.int64)],
+        finish=lambda b, values, *, index_dtype, **_: b.cast(values[1], index_dtype),
+    )
+
+
 argmax_p = arg_reduction("argmax", np.argmax)
 argmin_p = arg_reduction("argmin", np.argmin)
+argmax_p.lower = _arg_lower(smallest, lambda b, x, y: b.gt(x, y))
+argmin_p.lower = _arg_lower(largest, lambda b, x, y: b.lt(x, y))
 
 # -- raw operations ---------------------------------------------------------------------------------
 
