@@ -11,11 +11,9 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import numpy as np
-
 from jitney._compiler import emit_ops
 from jitney._compiler.emit_ops import llvm_type, memory_type
-from jitney._compiler.ir import FunctionWriter, ModuleWriter, const, iota, poison, vec, zero
+from jitney._compiler.ir import FunctionWriter, ModuleWriter, Value as Text, const, const_lanes, iota, vec, zero
 from jitney._kernel.index import Dynamic, Index, LoopVar, Quotient
 from jitney._kernel.ir import Buffer, Call, For, LoopProgram, Region, Store, Value
 
@@ -290,12 +288,13 @@ class Emitter:
             pointer = self.once(term[0].level, (buffer, done),
                                 functools.partial(self._step, element, pointer, term))
         last = index.const + shift
-        return self.f.gep(element, pointer, const("i64", last)) if last else pointer
+        return self.f.gep(element, pointer, const("i64", last), False) if last else pointer
 
     def _step(self, element: str, pointer: Any, term: tuple) -> Any:
         atom, c = term
         x = self.atom(atom)
-        return self.f.gep(element, pointer, x if c == 1 else self.f.mul(x, const("i64", c)))
+        # Not inbounds: sums of some terms only, and places where a predicate forbids the load, may lie outside.
+        return self.f.gep(element, pointer, x if c == 1 else self.f.mul(x, const("i64", c)), False)
 
     def load(self, v: Value) -> Any:
         buffer, index = v.attr
@@ -348,12 +347,10 @@ class Emitter:
         """One address per lane."""
         element = memory_type(buffer.dtype)
         if stride is None:
-            return self.f.gep(element, self.base(buffer), self.number_lanes(index, copy))
+            return self.f.gep(element, self.base(buffer), self.number_lanes(index, copy), False)
         start = self.address(buffer, index, copy * self.width * stride)
         wide = vec("i64", self.width)
-        from jitney._compiler.ir import const_lanes
-
-        return self.f.gep(element, start, const_lanes(wide, [stride * k for k in range(self.width)]))
+        return self.f.gep(element, start, const_lanes(wide, [stride * k for k in range(self.width)]), False)
 
     def store(self, s: Store) -> None:
         buffer, stride = s.buffer, self.stride(s.index)
@@ -540,8 +537,6 @@ class Emitter:
         return self.repeat(level, start, total, w, left > 0, sums, run_clipped)
 
     def _lanes_from(self, first: int) -> Any:
-        from jitney._compiler.ir import const_lanes
-
         return const_lanes(vec("i1", self.width), [k >= first for k in range(self.width)])
 
     def _fold_copies(self, node: For, sums: list, copies: int) -> list:
@@ -628,8 +623,6 @@ class Emitter:
         for slot, (key, type_) in enumerate(captured):
             value = self.base(key) if isinstance(key, Buffer) else self._captured_value(key, type_)
             f.store(value, f.gep("i64", frame, const("i64", slot)), 8)
-        from jitney._compiler.ir import Value as Text
-
         self.symbols.add("jt_parallel_for")
         f.call("jt_parallel_for", "void",
                [Text(f"@{name}", "ptr"), frame, self.extent(node), const("i64", max(node.grain, 1))])
@@ -695,5 +688,3 @@ class Emitter:
         """A pointer to a constant, as Fortran wants its arguments."""
         return self.module.table(f"jt_{type_}_{value}".replace(".", "_").replace("-", "m"), type_, [value], 16)
 
-
-__all__ = ["ENTRY", "emit", "np", "poison"]

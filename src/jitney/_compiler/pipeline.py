@@ -56,8 +56,13 @@ def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
     return closed
 
 
-def lower(closed: ClosedJaxpr) -> tuple[Graph, LoopProgram]:
-    """The loop program; equations that turn out to have no native form are sent to their NumPy meaning."""
+def lower(closed: ClosedJaxpr, register_bytes: int | None = None) -> tuple[Graph, LoopProgram]:
+    """The loop program (for this machine's registers unless ``register_bytes`` says otherwise).
+
+    Equations that turn out to have no native form are sent to their NumPy meaning.
+    """
+    if register_bytes is None:
+        register_bytes = host_target().register_bytes
     refused: set[int] = set()
     while True:
         graph = build_graph(closed, frozenset(refused))
@@ -70,15 +75,15 @@ def lower(closed: ClosedJaxpr) -> tuple[Graph, LoopProgram]:
                 raise NotImplementedError(str(error)) from error
             refused.add(id(eqn))
             continue
-        return graph, _finish_loops(program)
+        return graph, _finish_loops(program, register_bytes)
 
 
-def _finish_loops(program: LoopProgram) -> LoopProgram:
+def _finish_loops(program: LoopProgram, register_bytes: int) -> LoopProgram:
     _show("lower_kernels", "loops", program)
     if options.enabled("drop_unused"):
         drop_unused(program)
         _show("drop_unused", "loops", program)
-    choose_widths(program, host_target().register_bytes if options.enabled("choose_widths") else 0)
+    choose_widths(program, register_bytes if options.enabled("choose_widths") else 0)
     plan_memory(program)
     _show("choose_widths", "loops", program)
     return program
