@@ -69,7 +69,9 @@ def remez(grid, y, first, count):
     n = len(xs)
     pick = [(n - 1) * i // count for i in range(count + 1)]  # the grid is dense at its ends already
     for _ in range(30):
-        rows = [[xs[i] ** (first + j) for j in range(count)] + [(-1) ** s / ws[i]] for s, i in enumerate(pick)]
+        rows = [
+            [xs[i] ** (first + j) for j in range(count)] + [(-1) ** s / ws[i]] for s, i in enumerate(pick)
+        ]
         c = solve(rows, [y[i] for i in pick])
         level, c = abs(c[-1]), c[:-1]
         err = [w * (v - x**first * horner(x, c)) for x, v, w in zip(xs, y, ws, strict=True)]
@@ -94,7 +96,7 @@ def exchange(err, count):
             del peaks[0 if abs(err[peaks[0]]) < abs(err[peaks[-1]]) else -1]
             break
         at = min(range(len(peaks) - 1), key=lambda i: abs(err[peaks[i]]) + abs(err[peaks[i + 1]]))
-        del peaks[at:at + 2]
+        del peaks[at : at + 2]
     if len(peaks) < count:
         raise ValueError("the error has too few extrema: the degree is too high for this function")
     return peaks
@@ -102,11 +104,13 @@ def exchange(err, count):
 
 def least_squares(grid, y, first, count):
     """(coefficients of x^first ..., largest error) of the best weighted fit in the mean."""
-    rows = [[w * x**(first + j) for j in range(count)] for x, w in zip(grid.x, grid.w, strict=True)]
+    rows = [[w * x ** (first + j) for j in range(count)] for x, w in zip(grid.x, grid.w, strict=True)]
     rhs = [w * v for v, w in zip(y, grid.w, strict=True)]
     normal = [[sum(r[i] * r[j] for r in rows) for j in range(count)] for i in range(count)]
     c = solve(normal, [sum(r[i] * v for r, v in zip(rows, rhs, strict=True)) for i in range(count)])
-    return c, max(abs(v - sum(k * u for k, u in zip(c, r, strict=True))) for r, v in zip(rows, rhs, strict=True))
+    return c, max(
+        abs(v - sum(k * u for k, u in zip(c, r, strict=True))) for r, v in zip(rows, rhs, strict=True)
+    )
 
 
 def fit(f, a, b, degree, kind, weight=lambda x: mpf(1), exact=3):
@@ -126,8 +130,11 @@ def fit(f, a, b, degree, kind, weight=lambda x: mpf(1), exact=3):
     done += [to_float(k, kind) for k in c]
     values = [horner(x, [mpf(k) for k in done]) for x in grid.x]
     rounded = max(w * abs(v - p) for v, p, w in zip(grid.y, values, grid.w, strict=True))
-    print(f"  {kind} degree {degree}: error 2^{float(mp.log(error, 2)):.1f}, "
-          f"rounded 2^{float(mp.log(rounded, 2)):.1f}", flush=True)
+    print(
+        f"  {kind} degree {degree}: error 2^{float(mp.log(error, 2)):.1f}, "
+        f"rounded 2^{float(mp.log(rounded, 2)):.1f}",
+        flush=True,
+    )
     return tuple(done)
 
 
@@ -181,9 +188,11 @@ def exp(kind):
 @entry
 def log(kind):
     """(2 atanh(s) - 2 s) / s^3 in z = s^2"""
+
     def f(z):
         s = mp.sqrt(z)
         return 2 * (mp.atanh(s) - s) / (s * z)
+
     return fit(f, mpf("1e-12"), mpf("0.0401"), by_kind(kind, 6, 2), kind, lambda z: z / 2, exact=1)
 
 
@@ -193,51 +202,71 @@ def half_pi(kind):
     return (to_float(2 / mp.pi, kind), *split(mp.pi / 2, kind, 3))
 
 
-QUARTER2 = (mp.pi / 4 * mpf("1.01"))**2
+QUARTER2 = (mp.pi / 4 * mpf("1.01")) ** 2
 
 
 @entry
 def sin(kind):
     """(sin r - r) / r^3 in z = r^2"""
+
     def f(z):
         r = mp.sqrt(z)
         return (mp.sin(r) - r) / (r * z)
+
     return fit(f, mpf("1e-12"), QUARTER2, by_kind(kind, 5, 2), kind, lambda z: z, exact=1)
 
 
 @entry
 def cos(kind):
     """(cos r - 1 + r^2/2) / r^4 in z = r^2"""
-    return fit(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, mpf("1e-12"), QUARTER2, by_kind(kind, 5, 2), kind,
-               lambda z: z**2, exact=1)
+    return fit(
+        lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2,
+        mpf("1e-12"),
+        QUARTER2,
+        by_kind(kind, 5, 2),
+        kind,
+        lambda z: z**2,
+        exact=1,
+    )
 
 
-HALF_LN2_2 = (LN2 / 2 * mpf("1.0001"))**2
+HALF_LN2_2 = (LN2 / 2 * mpf("1.0001")) ** 2
 
 
 @entry
 def sinh(kind):
     """(sinh r - r) / r^3 in z = r^2"""
+
     def f(z):
         r = mp.sqrt(z)
         return (mp.sinh(r) - r) / (r * z)
+
     return fit(f, mpf("1e-12"), HALF_LN2_2, by_kind(kind, 4, 1), kind, lambda z: z, exact=1)
 
 
 @entry
 def cosh(kind):
     """(cosh r - 1) / r^2 in z = r^2"""
-    return fit(lambda z: (mp.cosh(mp.sqrt(z)) - 1) / z, mpf("1e-12"), HALF_LN2_2, by_kind(kind, 5, 2), kind,
-               lambda z: z, exact=1)
+    return fit(
+        lambda z: (mp.cosh(mp.sqrt(z)) - 1) / z,
+        mpf("1e-12"),
+        HALF_LN2_2,
+        by_kind(kind, 5, 2),
+        kind,
+        lambda z: z,
+        exact=1,
+    )
 
 
 @entry
 def tanh(kind):
     """(tanh r - r) / r^3 in z = r^2, r < 0.55"""
+
     def f(z):
         r = mp.sqrt(z)
         return (mp.tanh(r) - r) / (r * z)
-    return fit(f, mpf("1e-12"), mpf("0.5501")**2, by_kind(kind, 9, 4), kind, lambda z: z, exact=1)
+
+    return fit(f, mpf("1e-12"), mpf("0.5501") ** 2, by_kind(kind, 9, 4), kind, lambda z: z, exact=1)
 
 
 @entry
@@ -260,9 +289,11 @@ def log10_2(kind):
 @entry
 def log_pair(kind):
     """2/3 as hi + lo, then (2 atanh(s) / s - 2 - 2/3 z) / z^2 in z = s^2"""
+
     def f(z):
         s = mp.sqrt(z)
         return (2 * mp.atanh(s) / s - 2 - 2 * z / 3) / z**2
+
     if kind == "f64":
         tail = fit(f, mpf("1e-12"), mpf("0.0401"), 7, kind, lambda z: z**2 / 2, exact=1)
         return split(mpf(2) / 3, kind, 2) + tail
@@ -290,18 +321,22 @@ def pi_quarters_lo(kind):
 @entry
 def atan(kind):
     """(atan t - t) / t^3 in z = t^2, t < tan(pi/8)"""
+
     def f(z):
         t = mp.sqrt(z)
         return (mp.atan(t) - t) / (t * z)
+
     return fit(f, mpf("1e-12"), mpf("0.1718"), by_kind(kind, 10, 4), kind, lambda z: z, exact=1)
 
 
 @entry
 def asin(kind):
     """(asin t - t) / t^3 in z = t^2, t < 1/2"""
+
     def f(z):
         t = mp.sqrt(z)
         return (mp.asin(t) - t) / (t * z)
+
     return fit(f, mpf("1e-12"), mpf("0.2501"), by_kind(kind, 11, 4), kind, lambda z: z, exact=1)
 
 
@@ -325,8 +360,15 @@ def erf(kind):
 @entry
 def erfc_log(kind):
     """-log erfc(x) in x - 1, for x from 1 to where erf is 1"""
-    return fit(lambda u: -mp.log(mp.erfc(u + 1)), 0, by_kind(kind, 5, 3), by_kind(kind, 16, 6), kind,
-               lambda u: mp.erfc(u + 1), exact=1)
+    return fit(
+        lambda u: -mp.log(mp.erfc(u + 1)),
+        0,
+        by_kind(kind, 5, 3),
+        by_kind(kind, 16, 6),
+        kind,
+        lambda u: mp.erfc(u + 1),
+        exact=1,
+    )
 
 
 def mp_erfcx(x):
@@ -351,7 +393,10 @@ def erfc(kind):
     def f(t):
         x = k * (1 + t) / (1 - t)
         return (x + k) * mp_erfcx(x)
-    return fit(f, (first - k) / (first + k), (last - k) / (last + k), by_kind(kind, 22, 9), kind, lambda t: 1 / f(t))
+
+    return fit(
+        f, (first - k) / (first + k), (last - k) / (last + k), by_kind(kind, 22, 9), kind, lambda t: 1 / f(t)
+    )
 
 
 def erf_inv_over_x(w):
@@ -402,9 +447,11 @@ FIRST_BIG = mpf("6.5")
 @entry
 def stirling(kind):
     """x (lgamma(x) - (x - 1/2) log x + x - log(2 pi)/2) in 1/x^2"""
+
     def f(z):
         x = 1 / mp.sqrt(z)
         return x * (mp.loggamma(x) - (x - mpf("0.5")) * mp.log(x) + x - mp.log(2 * mp.pi) / 2)
+
     if kind == "f64":
         return fit(f, mpf("1e-4"), 1 / FIRST_BIG**2, 6, kind, lambda z: mp.sqrt(z) / 5, exact=1)
     return None
@@ -429,9 +476,11 @@ def digamma(kind):
 @entry
 def digamma_series(kind):
     """(log x - 1/(2x) - digamma(x)) x^2 in 1/x^2"""
+
     def f(z):
         x = 1 / mp.sqrt(z)
         return (mp.log(x) - 1 / (2 * x) - mp.digamma(x)) / z
+
     if kind == "f64":
         return fit(f, mpf("1e-4"), 1 / FIRST_BIG**2, 7, kind, lambda z: z, exact=1)
     return None
@@ -439,17 +488,21 @@ def digamma_series(kind):
 
 def bessel_near(order):
     """I_order(x) / x^order in x^2, x <= 8"""
+
     def f(z):
         x = mp.sqrt(z)
         return mp.besseli(order, x) / x**order
+
     return fit(f, mpf("1e-12"), mpf(64), 15, "f64", lambda z: 1 / f(z))
 
 
 def bessel_far(order):
     """sqrt(x) e^-x I_order(x) in 16/x - 1, x >= 8"""
+
     def f(v):
         x = 16 / (v + 1)
         return mp.sqrt(x) * mp.exp(-x) * mp.besseli(order, x)
+
     return fit(f, mpf("-0.9999"), mpf(1), 22, "f64", lambda v: 1 / f(v))
 
 
@@ -486,8 +539,11 @@ def load_old():
 
 
 def write(table):
-    lines = ['"""Coefficients of the math functions, lowest power first. Made by tools/fit_math.py: do not edit."""',
-             "", "TABLE = {"]
+    lines = [
+        '"""Coefficients of the math functions, lowest power first: made by tools/fit_math.py."""',
+        "",
+        "TABLE = {",
+    ]
     for name in sorted(table):
         lines.append(f'    "{name}": (')
         lines += [f"        {c!r}," for c in table[name]]

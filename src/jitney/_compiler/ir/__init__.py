@@ -23,6 +23,20 @@ from .writer import (
 )
 
 __all__ = [
-    "Block", "FunctionWriter", "ModuleWriter", "Phi", "Value", "const", "const_lanes", "elem", "iota",
-    "lanes", "mangle", "mask_type", "poison", "retype", "vec", "zero",
+    "Block",
+    "FunctionWriter",
+    "ModuleWriter",
+    "Phi",
+    "Value",
+    "const",
+    "const_lanes",
+    "elem",
+    "iota",
+    "lanes",
+    "mangle",
+    "mask_type",
+    "poison",
+    "retype",
+    "vec",
+    "zero",
 ]

@@ -109,20 +109,24 @@ def _constant_text(type: str, value) -> str:
 
 def _literal(element: str, value) -> str:
     if element == "double":
-        return "0x%016X" % struct.unpack("<Q", struct.pack("<d", value))
+        return f"0x{_bits('<d', value):016X}"
     if element == "float":
-        return "0x%016X" % struct.unpack("<Q", struct.pack("<d", _to_single(float(value))))
+        return f"0x{_bits('<d', _to_single(float(value))):016X}"
     if element == "i1":
         return "true" if value else "false"
     if element == "half":
-        return "0xH%04X" % struct.unpack("<H", struct.pack("<e", value))
+        return f"0xH{_bits('<e', value):04X}"
     if element == "bfloat":
-        return "0xR%04X" % _bfloat_bits(float(value))
+        return f"0xR{_bfloat_bits(float(value)):04X}"
     if element == "ptr":
         return f"inttoptr (i64 {int(value)} to ptr)" if value else "null"
     n = int(element[1:])
     value = int(value) & ((1 << n) - 1)
     return str(value - (1 << n) if value >> (n - 1) else value)
+
+
+def _bits(code: str, value) -> int:
+    return int.from_bytes(struct.pack(code, value), "little")
 
 
 def _to_single(x: float) -> float:
@@ -133,7 +137,7 @@ def _to_single(x: float) -> float:
 
 
 def _bfloat_bits(x: float) -> int:
-    raw = struct.unpack("<I", struct.pack("<f", _to_single(x)))[0]
+    raw = _bits("<f", _to_single(x))
     if x != x:
         return (raw >> 16) | 0x40
     return (raw + 0x7FFF + ((raw >> 16) & 1)) >> 16
@@ -231,8 +235,10 @@ def _intrinsic(llvm_name: str, *extra: str):
         self._n = n = self._n + 1
         name = f"%v{n}"
         text = ", ".join([f"{a.type} {a.name}" for a in args])
-        self._emit(f"{name} = call {self.flags if t in _FLOATY else ''} {t} "
-                   f"@llvm.{llvm_name}.{mangle(t)}({text}{tail})")
+        self._emit(
+            f"{name} = call {self.flags if t in _FLOATY else ''} {t} "
+            f"@llvm.{llvm_name}.{mangle(t)}({text}{tail})"
+        )
         return Value(name, t)
 
     emit.__name__ = llvm_name
@@ -391,7 +397,11 @@ class FunctionWriter:
     fma, fmuladd = _intrinsic("fma"), _intrinsic("fmuladd")
     sqrt, fabs, copysign = _intrinsic("sqrt"), _intrinsic("fabs"), _intrinsic("copysign")
     floor, ceil, trunc, roundeven = (
-        _intrinsic("floor"), _intrinsic("ceil"), _intrinsic("trunc"), _intrinsic("roundeven"))
+        _intrinsic("floor"),
+        _intrinsic("ceil"),
+        _intrinsic("trunc"),
+        _intrinsic("roundeven"),
+    )
     rint = roundeven
     round_away = _intrinsic("round")
     minnum, maxnum = _intrinsic("minnum"), _intrinsic("maxnum")
@@ -435,38 +445,52 @@ class FunctionWriter:
         """ptr + index * sizeof(element); a vector of indices gives a vector of pointers."""
         n_lanes = max(lanes(ptr.type), lanes(index.type))
         self._n = n = self._n + 1
-        self._emit(f"%v{n} = getelementptr {'inbounds ' if inbounds else ''}{element}, "
-                   f"{ptr.type} {ptr.name}, {index.type} {index.name}")
+        self._emit(
+            f"%v{n} = getelementptr {'inbounds ' if inbounds else ''}{element}, "
+            f"{ptr.type} {ptr.name}, {index.type} {index.name}"
+        )
         return Value(f"%v{n}", vec("ptr", n_lanes))
 
     def masked_load(self, type: str, ptr: Value, mask: Value, other: Value, align: int) -> Value:
         v = self.fresh(type)
-        self._emit(f"{v.name} = call {type} @llvm.masked.load.{mangle(type)}.p0(ptr align {align} {ptr.name}, "
-                   f"{mask.type} {mask.name}, {type} {other.name})")
+        self._emit(
+            f"{v.name} = call {type} @llvm.masked.load.{mangle(type)}.p0(ptr align {align} {ptr.name}, "
+            f"{mask.type} {mask.name}, {type} {other.name})"
+        )
         return v
 
     def masked_store(self, value: Value, ptr: Value, mask: Value, align: int) -> None:
         t = value.type
-        self._emit(f"call void @llvm.masked.store.{mangle(t)}.p0({t} {value.name}, "
-                   f"ptr align {align} {ptr.name}, {mask.type} {mask.name})")
+        self._emit(
+            f"call void @llvm.masked.store.{mangle(t)}.p0({t} {value.name}, "
+            f"ptr align {align} {ptr.name}, {mask.type} {mask.name})"
+        )
 
     def gather(self, type: str, ptrs: Value, mask: Value, other: Value, align: int) -> Value:
         v = self.fresh(type)
-        self._emit(f"{v.name} = call {type} @llvm.masked.gather.{mangle(type)}.{mangle(ptrs.type)}("
-                   f"{ptrs.type} align {align} {ptrs.name}, {mask.type} {mask.name}, {type} {other.name})")
+        self._emit(
+            f"{v.name} = call {type} @llvm.masked.gather.{mangle(type)}.{mangle(ptrs.type)}("
+            f"{ptrs.type} align {align} {ptrs.name}, {mask.type} {mask.name}, {type} {other.name})"
+        )
         return v
 
     def scatter(self, value: Value, ptrs: Value, mask: Value, align: int) -> None:
         t = value.type
-        self._emit(f"call void @llvm.masked.scatter.{mangle(t)}.{mangle(ptrs.type)}({t} {value.name}, "
-                   f"{ptrs.type} align {align} {ptrs.name}, {mask.type} {mask.name})")
+        self._emit(
+            f"call void @llvm.masked.scatter.{mangle(t)}.{mangle(ptrs.type)}({t} {value.name}, "
+            f"{ptrs.type} align {align} {ptrs.name}, {mask.type} {mask.name})"
+        )
 
     def memcpy(self, to: Value, source: Value, n_bytes: Value) -> None:
-        self._emit(f"call void @llvm.memcpy.p0.p0.i64(ptr {to.name}, ptr {source.name}, "
-                   f"i64 {n_bytes.name}, i1 false)")
+        self._emit(
+            f"call void @llvm.memcpy.p0.p0.i64(ptr {to.name}, ptr {source.name}, "
+            f"i64 {n_bytes.name}, i1 false)"
+        )
 
     def memset(self, to: Value, byte: Value, n_bytes: Value) -> None:
-        self._emit(f"call void @llvm.memset.p0.i64(ptr {to.name}, i8 {byte.name}, i64 {n_bytes.name}, i1 false)")
+        self._emit(
+            f"call void @llvm.memset.p0.i64(ptr {to.name}, i8 {byte.name}, i64 {n_bytes.name}, i1 false)"
+        )
 
     # -- vectors
 
@@ -503,8 +527,9 @@ class FunctionWriter:
         v = self.fresh(vec(elem(a.type), len(picks)))
         mask = ", ".join("i32 poison" if p < 0 else f"i32 {p}" for p in picks)
         other = "poison" if b is None else b.name
-        self._emit(f"{v.name} = shufflevector {a.type} {a.name}, {a.type} {other}, "
-                   f"<{len(picks)} x i32> <{mask}>")
+        self._emit(
+            f"{v.name} = shufflevector {a.type} {a.name}, {a.type} {other}, <{len(picks)} x i32> <{mask}>"
+        )
         return v
 
     def any(self, mask: Value) -> Value:
@@ -525,7 +550,9 @@ class FunctionWriter:
 
     # -- calls
 
-    def call(self, symbol, ret: str, args, *, conv: str = "", attrs: str = "", declare: bool = True) -> Value | None:
+    def call(
+        self, symbol, ret: str, args, *, conv: str = "", attrs: str = "", declare: bool = True
+    ) -> Value | None:
         """Call a symbol (declared on the way unless the module defines it) or a pointer Value.
 
         `conv` stands before the return type ("fastcc"), `attrs` after the arguments ("nounwind").
@@ -573,10 +600,18 @@ _PLAIN = re.compile(r"[A-Za-z._$][\w.$]*$").match
 
 
 class ModuleWriter:
-    """Collects functions, globals, metadata and what they need declared; `text()` is the module."""
+    """Collects functions, globals, metadata and what they need declared; `text()` is the module.
 
-    def __init__(self, name: str = "jitney", triple: str = "", datalayout: str = ""):
+    With `share_math` the math functions that are not inlined are only declared, and listed in `shared`: their
+    text (`definition.shared_text`) is to be compiled once for all modules.
+    """
+
+    def __init__(
+        self, name: str = "jitney", triple: str = "", datalayout: str = "", share_math: bool = False
+    ):
         self.name = name
+        self.share_math = share_math
+        self.shared: dict = {}
         self.triple = triple
         self.datalayout = datalayout
         self.functions: dict[str, str] = {}
@@ -596,7 +631,11 @@ class ModuleWriter:
 
     def add_math(self, definition) -> None:
         """Add a `vmath` definition and those that it calls, once."""
-        if definition.symbol in self.functions:
+        if definition.symbol in self.functions or definition.symbol in self.shared:
+            return
+        if self.share_math and not definition.inline:
+            self.shared[definition.symbol] = definition
+            self.declarations[definition.symbol] = definition.declaration
             return
         self.add_text(definition.symbol, definition.text, definition.declarations)
         for d in definition.deps:
@@ -606,8 +645,10 @@ class ModuleWriter:
         """A constant table; gives the pointer to it."""
         if name not in self.globals:
             items = ", ".join(f"{element} {_literal(element, v)}" for v in values)
-            self.globals[name] = (f"@{name} = private unnamed_addr constant [{len(values)} x {element}] "
-                                  f"[{items}], align {align}")
+            self.globals[name] = (
+                f"@{name} = private unnamed_addr constant [{len(values)} x {element}] "
+                f"[{items}], align {align}"
+            )
         return Value(f"@{name}", "ptr")
 
     def global_text(self, name: str, text: str) -> Value:

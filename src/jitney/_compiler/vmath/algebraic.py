@@ -18,7 +18,9 @@ def cbrt(m: Math, x: E) -> E:
     j = m.fnma(q, 3.0, k)
     up, down = j > 0.0, j < 0.0
     c = mant * m.select(up, 2.0, m.select(down, 0.5, m.c(1.0)))
-    r = m.poly(mant, m.table("cbrt")) * m.select(up, 2.0 ** (-1 / 3), m.select(down, 2.0 ** (1 / 3), m.c(1.0)))
+    r = m.poly(mant, m.table("cbrt")) * m.select(
+        up, 2.0 ** (-1 / 3), m.select(down, 2.0 ** (1 / 3), m.c(1.0))
+    )
     h = m.fnma(c * r, r * r, 1.0)
     r = m.fma(r * h, m.fma(h, 2.0 / 9.0, 1.0 / 3.0), r)
     square = r * r
@@ -56,7 +58,7 @@ def fmod(m: Math, x: E, y: E) -> E:
 
 @define("fmod_far", 3, inline=False, public=False)
 def fmod_far(m: Math, x: E, y: E, usual: E) -> E:
-    return m.each_lane("fmod", [x, y], m.abs(x / y) >= 2.0 ** (m.mant - 1), usual)
+    return m.select(m.abs(x / y) >= 2.0 ** (m.mant - 1), m.each_lane("fmod", [x, y]), usual)
 
 
 @define("nextafter", 2)

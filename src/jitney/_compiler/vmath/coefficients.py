@@ -1,4 +1,4 @@
-"""Coefficients of the math functions, lowest power first. Made by tools/fit_math.py: do not edit."""
+"""Coefficients of the math functions, lowest power first: made by tools/fit_math.py."""
 
 TABLE = {
     "asin.f32": (

@@ -7,6 +7,7 @@ import math
 from .lang import E, Math
 from .logarithm import finish_log, log_of_parts
 from .registry import define
+from .trigonometric import sin_reduced, tan_reduced
 
 INF, NAN = float("inf"), float("nan")
 # From here on Stirling's series.
@@ -28,7 +29,7 @@ def lgamma(m: Math, x: E) -> E:
 
 def lgamma_positive(m: Math, x: E) -> E:
     """Stirling's series from BIG on; else lgamma(2 + d) = d (1 + d) R(d), |d| <= 1/2, and the recurrence:
-    adding the log of (x-1)(x-2)... above, taking off the log of x or x(x+1) below. One logarithm serves all."""
+    adding the log of (x-1)(x-2)... above, taking off the log of x or x(x+1) below. One log serves all."""
     big = x >= BIG
     low, lowest = x < 1.5, x < 0.5
     steps = m.rint(x)
@@ -48,7 +49,7 @@ def lgamma_positive(m: Math, x: E) -> E:
 def reflected_lgamma(m: Math, x: E, other: E) -> E:
     """log(pi / |sin(pi x)|) - lgamma(1 - x)"""
     r = x - m.rint(x)
-    sine = m.abs(m.call("sin", r * math.pi))
+    sine = m.abs(sin_reduced(m, r * math.pi))
     value = -log_here(m, sine * (1.0 / math.pi)) - other
     return m.select((r == 0.0) | (x == -INF), INF, value)
 
@@ -71,7 +72,10 @@ def digamma_positive(m: Math, x: E) -> E:
     for i in range(1, 6):
         term = x - float(i)
         active = steps > i + 0.5
-        above, below = m.select(active, m.fma(above, term, below), above), m.select(active, below * term, below)
+        above, below = (
+            m.select(active, m.fma(above, term, below), above),
+            m.select(active, below * term, below),
+        )
     above, below = m.select(low, -1.0, above), m.select(low, x, below)
     inverse = m.select(big, 1.0, above) / m.select(big, x, below)
     root, root_lo = m.table("digamma_root")
@@ -85,6 +89,6 @@ def digamma_positive(m: Math, x: E) -> E:
 def reflected_digamma(m: Math, x: E, other: E) -> E:
     """digamma(1 - x) - pi / tan(pi x)"""
     r = x - m.rint(x)
-    value = other - math.pi / m.call("tan", r * math.pi)
+    value = other - math.pi / tan_reduced(m, r * math.pi)
     value = m.select((r == 0.0) | (x == -INF), NAN, value)
     return m.select(x == 0.0, m.copysign(m.c(INF), -x), value)

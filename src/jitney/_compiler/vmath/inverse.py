@@ -52,7 +52,7 @@ def atan2(m: Math, y: E, x: E) -> E:
 
 
 def asin_parts(m: Math, x: E):
-    """(small, t, p): asin t = t + p, with t = |x| if that is at most 1/2 (`small`), else sqrt((1 - |x|) / 2)."""
+    """(small, t, p): asin t = t + p, with t = |x| if at most 1/2 (`small`), else sqrt((1 - |x|) / 2)."""
     a = m.abs(x)
     small = a <= 0.5
     half = m.fnma(a, 0.5, 0.5)

@@ -13,7 +13,12 @@ from ..ir import writer as ir
 from .coefficients import TABLE
 
 # Integer of the same size, mantissa bits, exponent bias.
-_FORMATS = {"double": ("i64", 52, 1023), "float": ("i32", 23, 127), "half": ("i16", 10, 15), "bfloat": ("i16", 7, 127)}
+_FORMATS = {
+    "double": ("i64", 52, 1023),
+    "float": ("i32", 23, 127),
+    "half": ("i16", 10, 15),
+    "bfloat": ("i16", 7, 127),
+}
 
 
 class E:
@@ -222,7 +227,7 @@ class Math:
         return 1.5 * 2.0**self.mant
 
     def round_bits(self, a: E):
-        """(nearest integer of a as a float, integer whose low bits hold it), for |a| < 2^(mantissa bits - 2)."""
+        """(nearest integer of a as a float, integer whose low bits hold it), for |a| < 2^(mant - 2)."""
         t = a + self.magic
         return t - self.magic, self.bits(t)
 
@@ -244,7 +249,7 @@ class Math:
 
     def _chunks(self, x, x2, c, size) -> E:
         """Horner in x^size over chunks of `size` coefficients."""
-        parts = [self._chunk(x, x2, c[i:i + size]) for i in range(0, len(c), size)]
+        parts = [self._chunk(x, x2, c[i : i + size]) for i in range(0, len(c), size)]
         step = x2 if size == 2 else x2 * x2
         return self.horner(step, parts)
 
@@ -299,7 +304,7 @@ class Math:
         f = self.f
         rare, done = f.block("rare"), f.block("done")
         before = f.current
-        f.cbr(f.any(mask.v), rare, done, "!prof !{!\"branch_weights\", i32 1, i32 2000}")
+        f.cbr(f.any(mask.v), rare, done, '!prof !{!"branch_weights", i32 1, i32 2000}')
         f.position(rare)
         other = body()
         after = f.current
@@ -310,30 +315,27 @@ class Math:
         phi.add(other.v, after)
         return E(self, phi)
 
-    def each_lane(self, symbol: str, args, mask: E | None = None, usual: E | None = None) -> E:
-        """The C library's scalar `symbol` lane by lane (only where `mask`, else `usual`)."""
-        f = self.f
+    def each_lane(self, symbol: str, args) -> E:
+        """The C library's scalar `symbol`, lane by lane, in a loop over copies on the stack."""
+        f, e = self.f, self.element
         symbol = symbol if self.is_double else symbol + "f"
         if self.n == 1:
-            return E(self, f.call(symbol, self.element, [a.v for a in args], attrs="nounwind"))
-        result = usual.v if usual is not None else ir.poison(self.T)
-        for lane in range(self.n):
-            parts = [f.extract(a.v, lane) for a in args]
-            if mask is None:
-                result = f.insert(result, f.call(symbol, self.element, parts, attrs="nounwind"), lane)
-                continue
-            call, join = f.block("lane"), f.block("next")
-            before = f.current
-            f.cbr(f.extract(mask.v, lane), call, join)
-            f.position(call)
-            changed = f.insert(result, f.call(symbol, self.element, parts, attrs="nounwind"), lane)
-            f.br(join)
-            f.position(join)
-            phi = f.phi(self.T)
-            phi.add(result, before)
-            phi.add(changed, call)
-            result = phi
-        return E(self, result)
+            return E(self, f.call(symbol, e, [a.v for a in args], attrs="nounwind"))
+        places = [f.alloca(self.T) for _ in args]
+        for a, p in zip(args, places, strict=True):
+            f.store(a.v, p)
+        before, loop, done = f.current, f.block("lane"), f.block("lanes_done")
+        f.br(loop)
+        f.position(loop)
+        i = f.phi("i64")
+        parts = [f.load(e, f.gep(e, p, i)) for p in places]
+        f.store(f.call(symbol, e, parts, attrs="nounwind"), f.gep(e, places[0], i))
+        following = f.add(i, ir.const("i64", 1))
+        i.add(ir.const("i64", 0), before)
+        i.add(following, loop)
+        f.cbr(f.icmp("ult", following, ir.const("i64", self.n)), loop, done)
+        f.position(done)
+        return E(self, f.load(self.T, places[0]))
 
     # -- scaling and splitting; AVX-512 has instructions for both
 
@@ -346,8 +348,8 @@ class Math:
             return self.n
         return 0
 
-    def _x86(self, name: str, args, middle: str = "", default: E | None = None) -> E:
-        """llvm.x86.avx512.mask.`name` on each piece; `middle` is text between the values and the pass-through."""
+    def _x86(self, name: str, args, middle: str = "") -> E:
+        """llvm.x86.avx512.mask.`name` on each piece; `middle` stands between values and pass-through."""
         size = self._x86_pieces()
         t = ir.vec(self.element, size)
         width = size * (64 if self.is_double else 32)
@@ -359,12 +361,16 @@ class Math:
             text = ", ".join(f"{t} {v.name}" for v in values)
             rounding = ", i32 4" if width == 512 else ""
             out = self.f.fresh(t)
-            self.f.line(f"{out.name} = call {t} @llvm.x86.avx512.mask.{name}.{kind}.{width}({text}{middle}, "
-                        f"{t} zeroinitializer, i{mask_bits} -1{rounding})")
+            self.f.line(
+                f"{out.name} = call {t} @llvm.x86.avx512.mask.{name}.{kind}.{width}({text}{middle}, "
+                f"{t} zeroinitializer, i{mask_bits} -1{rounding})"
+            )
             done.append(out)
         while len(done) > 1:
-            done = [self.f.shuffle(a, b, range(2 * ir.lanes(a.type)))
-                    for a, b in zip(done[::2], done[1::2], strict=True)]
+            done = [
+                self.f.shuffle(a, b, range(2 * ir.lanes(a.type)))
+                for a, b in zip(done[::2], done[1::2], strict=True)
+            ]
         return E(self, done[0])
 
     def _piece(self, v: ir.Value, start: int, size: int) -> ir.Value:

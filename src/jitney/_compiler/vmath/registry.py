@@ -18,7 +18,11 @@ _ALWAYS_FMA = frozenset(["neon", "fp-armv8", "vfp4"])
 
 @dataclass(frozen=True)
 class MathFunction:
-    """LLVM text of one function. `deps` are the definitions it calls, `declarations` its outside symbols."""
+    """LLVM text of one function. `deps` are the definitions it calls, `declarations` its outside symbols.
+
+    Those not `inline` are long: `shared_text` (what it calls beside it) may be compiled once per process, and
+    `declaration` stand in the modules that use it.
+    """
 
     name: str
     symbol: str
@@ -28,6 +32,14 @@ class MathFunction:
     text: str
     deps: tuple
     declarations: dict = field(hash=False)
+
+    @property
+    def declaration(self) -> str:
+        return f"declare fastcc {self.type} @{self.symbol}({', '.join([self.type] * self.n_args)}) nounwind"
+
+    @property
+    def shared_text(self) -> str:
+        return self.text.replace("define internal", "define", 1)
 
     def call(self, f: ir.FunctionWriter, args) -> ir.Value:
         """Write a call of it."""
@@ -49,13 +61,20 @@ class _Entry:
 _ENTRIES: dict[str, _Entry] = {}
 
 
-def define(name: str, n_args: int = 1, *, inline: bool = True, libm: str | None = None, single: bool = True,
-           public: bool = True):
+def define(
+    name: str,
+    n_args: int = 1,
+    *,
+    inline: bool = True,
+    libm: str | None = None,
+    single: bool = True,
+    public: bool = True,
+):
     """Enter body(m, *args) as the function `name`.
 
     `libm` is the C library's name for it, called lane by lane where the CPU has no fused multiply-add;
-    `single` says that the body serves f32 too (otherwise f32 is computed in f64); those not `public` are parts
-    of others.
+    `single` says that the body serves f32 too (otherwise f32 is computed in f64).
+    Those not `public` are parts of others.
     """
 
     def enter(body):
@@ -95,8 +114,9 @@ def build(name: str, type: str, features: frozenset) -> MathFunction:
     attributes = ("alwaysinline" if entry.inline else "noinline") + " nounwind"
     m = Math(symbol, type, entry.n_args, features, linkage, attributes, build)
     m.f.ret(_body(entry, m).v)
-    return MathFunction(name, symbol, type, entry.n_args, entry.inline, m.f.text(), tuple(m.deps.values()),
-                        m.f.declarations)
+    return MathFunction(
+        name, symbol, type, entry.n_args, entry.inline, m.f.text(), tuple(m.deps.values()), m.f.declarations
+    )
 
 
 def _body(entry: _Entry, m: Math) -> E:

@@ -39,11 +39,10 @@ def cos_near_zero(m: Math, r: E, lo: E, z: E) -> E:
 
 
 def parts(m: Math, x: E):
-    """(|x|, k_bits, sin r, cos r)"""
-    a = m.abs(x)
-    k_bits, r, lo = reduce_half_pi(m, a)
+    """(k_bits, sin r, cos r) of |x|"""
+    k_bits, r, lo = reduce_half_pi(m, m.abs(x))
     z = r * r
-    return a, k_bits, sin_near_zero(m, r, lo, z), cos_near_zero(m, r, lo, z)
+    return k_bits, sin_near_zero(m, r, lo, z), cos_near_zero(m, r, lo, z)
 
 
 def bit_to_sign(m: Math, bits: E) -> E:
@@ -51,36 +50,38 @@ def bit_to_sign(m: Math, bits: E) -> E:
     return bits << (m.width - 2)
 
 
-@define("sin", libm="sin")
-def sin(m: Math, x: E) -> E:
-    a, k_bits, s, c = parts(m, x)
-    value = m.with_sign_bits(m.select((k_bits & 1) != 0, c, s), bit_to_sign(m, k_bits) ^ m.bits(x))
-    return m.rarely(a > far(m), value, lambda: m.call("sin_far", x, value))
+def sin_reduced(m: Math, x: E) -> E:
+    """sin for |x| <= far."""
+    k_bits, s, c = parts(m, x)
+    return m.with_sign_bits(m.select((k_bits & 1) != 0, c, s), bit_to_sign(m, k_bits) ^ m.bits(x))
 
 
-@define("cos", libm="cos")
-def cos(m: Math, x: E) -> E:
-    a, k_bits, s, c = parts(m, x)
-    value = m.with_sign_bits(m.select((k_bits & 1) != 0, s, c), bit_to_sign(m, k_bits + 1))
-    return m.rarely(a > far(m), value, lambda: m.call("cos_far", x, value))
+def cos_reduced(m: Math, x: E) -> E:
+    k_bits, s, c = parts(m, x)
+    return m.with_sign_bits(m.select((k_bits & 1) != 0, s, c), bit_to_sign(m, k_bits + 1))
 
 
-@define("tan", libm="tan")
-def tan(m: Math, x: E) -> E:
-    a, k_bits, s, c = parts(m, x)
+def tan_reduced(m: Math, x: E) -> E:
+    k_bits, s, c = parts(m, x)
     odd = (k_bits & 1) != 0
     value = m.select(odd, c, s) / m.select(odd, s, c)
-    value = m.with_sign_bits(value, (k_bits << (m.width - 1)) ^ m.bits(x))
-    return m.rarely(a > far(m), value, lambda: m.call("tan_far", x, value))
+    return m.with_sign_bits(value, (k_bits << (m.width - 1)) ^ m.bits(x))
 
 
-def _far(symbol: str):
-    def body(m: Math, x: E, usual: E) -> E:
-        return m.each_lane(symbol, [x], m.abs(x) > far(m), usual)
+def _enter(name: str, reduced):
+    """The function for all x, from its form for |x| <= far and the C library's."""
 
-    define(f"{symbol}_far", 2, inline=False, public=False)(body)
+    def whole(m: Math, x: E) -> E:
+        value = reduced(m, x)
+        return m.rarely(m.abs(x) > far(m), value, lambda: m.call(f"{name}_far", x, value))
+
+    def beyond(m: Math, x: E, usual: E) -> E:
+        return m.select(m.abs(x) > far(m), m.each_lane(name, [x]), usual)
+
+    define(name, libm=name)(whole)
+    define(f"{name}_far", 2, inline=False, public=False)(beyond)
 
 
-_far("sin")
-_far("cos")
-_far("tan")
+_enter("sin", sin_reduced)
+_enter("cos", cos_reduced)
+_enter("tan", tan_reduced)
