@@ -714,11 +714,13 @@ def _scatter_loops(combine: Callable[..., Any] | None) -> Loops:
 
         def body(idx: tuple) -> None:
             place, good = _native_place(b, lay, idx, lambda where: b.load(indices, where), mode is not CLIP)
-            nothing = b.const(0, np.int64)
+            place, nothing = tuple(place), b.const(0, np.int64)
+            value = b.load(updates, idx)
+            if combine is not None:  # places are clamped, so that this load needs no guard
+                value = combine(b, b.load(out, place), value)
 
             def write() -> Any:
-                value = b.load(updates, idx)
-                b.store(out, tuple(place), value if combine is None else combine(b, b.load(out, tuple(place)), value))
+                b.store(out, place, value)
                 return nothing
 
             b.guard(good, write, nothing)
