@@ -51,20 +51,21 @@ class Dynamic:
 class Quotient:
     """``floor(of / by)`` or, with ``rest``, ``of mod by``, where no range simplifies it."""
 
-    __slots__ = ("by", "hi", "level", "lo", "of", "rest", "uid")
+    __slots__ = ("_hash", "by", "hi", "level", "lo", "of", "rest", "uid")
 
     def __init__(self, of: Index, by: int, rest: bool) -> None:
         self.of, self.by, self.rest, self.level = of, by, rest, of.level
         self.lo, self.hi = (0, min(by - 1, max(of.hi, 0))) if rest else (of.lo // by, of.hi // by)
         if rest and of.lo < 0:
             self.hi = by - 1
-        self.uid = hash((of, by, rest))
+        self._hash = hash((of, by, rest))
+        self.uid = -2 * by - rest  # only an order of terms, the same in every run
 
     def __eq__(self, other: object) -> bool:
         return type(other) is Quotient and (other.by, other.rest, other.of) == (self.by, self.rest, self.of)
 
     def __hash__(self) -> int:
-        return self.uid
+        return self._hash
 
     def __repr__(self) -> str:
         return f"({self.of}){'%' if self.rest else '//'}{self.by}"
