@@ -102,3 +102,41 @@ def check_second(fun: Callable[..., Sequence[Any]], xs: Sequence[Any], tolerance
     check_first(lambda *xs: jitney.jvp(fun, xs, tuple(ts))[1], xs, tolerance)
     cts = [direction(y, 4) for y in fun(*xs)]
     check_first(lambda *xs: list(jitney.vjp(fun, *xs)[1](cts)), xs, tolerance)
+
+
+def parity(fun: Callable[[Any], Any] | None = None, *, tolerance: float = 1e-12, weak: bool = True) -> Any:
+    """``fun(library)`` as a test: the trees that it returns are alike for jitney and for jax."""
+    if fun is None:
+        return lambda f: parity(f, tolerance=tolerance, weak=weak)
+
+    def test() -> None:
+        import jax
+
+        got, want = fun(jitney), fun(jax)
+        assert_same(got, want, tolerance, weak, fun.__name__)
+
+    test.__doc__ = fun.__doc__
+    test.__name__ = fun.__name__
+    return test
+
+
+def raised(fun: Callable[[Any], Any], library: Any) -> BaseException | None:
+    try:
+        fun(library)
+    except Exception as error:
+        return error
+    return None
+
+
+def assert_raises_alike(fun: Callable[[Any], Any], *words: str) -> None:
+    """``fun(library)`` raises the same builtin class (or class of the same name) in both; ours says ``words``."""
+    import jax
+
+    got, want = raised(fun, jitney), raised(fun, jax)
+    assert want is not None, "jax does not raise"
+    assert got is not None, f"jitney does not raise; jax: {type(want).__name__}: {want}"
+    builtin = next(c for c in type(want).__mro__ if c.__module__ == "builtins")
+    same_name = any(c.__name__ == type(want).__name__ for c in type(got).__mro__)
+    assert same_name or isinstance(got, builtin), f"{type(got).__name__}: {got}\njax: {type(want).__name__}: {want}"
+    for word in words:
+        assert word in str(got), f"{word!r} is not in: {got}"

@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from jitney._api.calls import FlatFunction, as_array, as_arrays, boundary, check_callable, check_leaf, leaf_names, select_args
+from jitney._api.calls import (
+    FlatFunction,
+    as_array,
+    as_arrays,
+    boundary,
+    check_callable,
+    check_leaf,
+    leaf_names,
+    select_args,
+)
 from jitney._api.vmap import vmap
 from jitney._base import dtypes
 from jitney._core import tree
@@ -81,14 +90,22 @@ def value_and_grad(
     return boundary(_value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, "value_and_grad"), fun)
 
 
-def _value_and_grad(fun: Any, argnums: Any, has_aux: bool, holomorphic: bool, allow_int: bool, what: str) -> Callable[..., Any]:
+def _value_and_grad(
+    fun: Any, argnums: Any, has_aux: bool, holomorphic: bool, allow_int: bool, what: str
+) -> Callable[..., Any]:
     check_callable(fun, what)
 
     def run(*args: Any, **kwargs: Any) -> Any:
         partial, selected = select_args(fun, argnums, args, kwargs, what)
         leaves, in_tree = tree.flatten(selected)
         for number, leaf in enumerate(leaves):
-            _check_input(leaf, lambda n=number: _input_name(fun, args, kwargs, selected, n), what, holomorphic, allow_int)
+            _check_input(
+                leaf,
+                lambda n=number: _input_name(fun, args, kwargs, selected, n),
+                what,
+                holomorphic,
+                allow_int,
+            )
         flat = FlatFunction(partial, in_tree, what, has_aux)
         outs, linear = linearize_flat(flat, leaves)
         value = tree.unflatten(flat.out_tree, outs)
@@ -131,7 +148,7 @@ def _check_input(leaf: Any, name: Callable[[], str], what: str, holomorphic: boo
         raise TypeError(
             f"{what} with holomorphic=True requires inputs with complex dtype, but got {aval.dtype.name} for the argument {name()}."
         )
-    if kind == "c" and not holomorphic:
+    if kind == "c" and not holomorphic and what == "jacfwd":
         raise TypeError(
             f"{what} requires real-valued inputs (input dtype that is a sub-dtype of np.floating), but got {aval.dtype.name} "
             f"for the argument {name()}. For holomorphic differentiation, pass holomorphic=True. For differentiation of "
@@ -158,7 +175,9 @@ def _check_scalar(value: Any, outs: Sequence[Any], holomorphic: bool, what: str)
         )
     kind = dtypes.kind_of(aval.dtype)
     if holomorphic and kind != "c":
-        raise TypeError(f"{what} with holomorphic=True requires outputs with complex dtype, but got {aval.dtype.name}.")
+        raise TypeError(
+            f"{what} with holomorphic=True requires outputs with complex dtype, but got {aval.dtype.name}."
+        )
     if not holomorphic and kind != "f":
         extra = " For holomorphic differentiation, pass holomorphic=True." if kind == "c" else ""
         raise TypeError(
@@ -166,7 +185,9 @@ def _check_scalar(value: Any, outs: Sequence[Any], holomorphic: bool, what: str)
         )
 
 
-def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+def jvp(
+    fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+) -> Any:
     """Value of ``fun(*primals)`` and its derivative along ``tangents`` (forward mode).
 
     Args:
@@ -225,7 +246,9 @@ def _check_tangent(x: Any, t: Any, what: str) -> Any:
 class Pullback:
     """The function that ``vjp`` returns: output cotangents to a tuple of input cotangents."""
 
-    def __init__(self, linear: LinearMap, in_tree: Any, out_tree: Any, outs: Sequence[Any], leaves: Sequence[Any]) -> None:
+    def __init__(
+        self, linear: LinearMap, in_tree: Any, out_tree: Any, outs: Sequence[Any], leaves: Sequence[Any]
+    ) -> None:
         self.linear = linear
         self.in_tree = in_tree
         self.out_tree = out_tree
@@ -252,7 +275,9 @@ class Pullback:
             )
 
 
-def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_axes: Sequence[Any] = ()) -> Any:
+def vjp(
+    fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_axes: Sequence[Any] = ()
+) -> Any:
     """Value of ``fun(*primals)`` and the function that pulls output cotangents back to the inputs.
 
     Returns:
@@ -299,8 +324,12 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     def push(*tangents: Any) -> Any:
         given, given_tree = tree.flatten(tangents)
         if given_tree != in_tree:
-            raise TypeError(f"linearized function called with tangents of structure {given_tree}, expected {in_tree}.")
-        checked = [_check_tangent(x, t, "the linearized function") for x, t in zip(leaves, given, strict=True)]
+            raise TypeError(
+                f"linearized function called with tangents of structure {given_tree}, expected {in_tree}."
+            )
+        checked = [
+            _check_tangent(x, t, "the linearized function") for x, t in zip(leaves, given, strict=True)
+        ]
         return tree.unflatten(out_tree, _instantiate_all(linear.apply(checked), outs))
 
     value = tree.unflatten(out_tree, as_arrays(outs))
@@ -330,7 +359,11 @@ def _split_rows(rows: Any, avals: Sequence[Any], axis: int) -> list[Any]:
     for aval in avals:
         lo = tuple(start if d == axis else 0 for d in range(len(shape)))
         hi = tuple(start + aval.size if d == axis else n for d, n in enumerate(shape))
-        piece = rows if aval.size == shape[axis] else shapes.slice_p.bind(rows, start_indices=lo, limit_indices=hi, strides=None)
+        piece = (
+            rows
+            if aval.size == shape[axis]
+            else shapes.slice_p.bind(rows, start_indices=lo, limit_indices=hi, strides=None)
+        )
         out.append(shapes.reshape(piece, (*shape[:axis], *aval.shape, *shape[axis + 1 :])))
         start += aval.size
     return out
@@ -360,7 +393,13 @@ def jacrev(
         partial, selected = select_args(fun, argnums, args, kwargs, "jacrev")
         leaves, in_tree = tree.flatten(selected)
         for number, leaf in enumerate(leaves):
-            _check_input(leaf, lambda n=number: _input_name(fun, args, kwargs, selected, n), "jacrev", holomorphic, allow_int)
+            _check_input(
+                leaf,
+                lambda n=number: _input_name(fun, args, kwargs, selected, n),
+                "jacrev",
+                holomorphic,
+                allow_int,
+            )
         flat = FlatFunction(partial, in_tree, "jacrev", has_aux)
         outs, linear = linearize_flat(flat, leaves)
         out_avals = [get_aval(y) for y in outs]
@@ -394,7 +433,13 @@ def jacfwd(
         partial, selected = select_args(fun, argnums, args, kwargs, "jacfwd")
         leaves, in_tree = tree.flatten(selected)
         for number, leaf in enumerate(leaves):
-            _check_input(leaf, lambda n=number: _input_name(fun, args, kwargs, selected, n), "jacfwd", holomorphic, False)
+            _check_input(
+                leaf,
+                lambda n=number: _input_name(fun, args, kwargs, selected, n),
+                "jacfwd",
+                holomorphic,
+                False,
+            )
         flat = FlatFunction(partial, in_tree, "jacfwd", has_aux)
         in_avals = [get_aval(x) for x in leaves]
         found: dict[str, Any] = {}
@@ -402,7 +447,10 @@ def jacfwd(
         def push(tangents: Any) -> Any:
             outs, out_tangents = jvp_flat(flat, leaves, tangents)
             found["out_avals"] = [get_aval(y) for y in outs]
-            return [instantiate(t if type(t) is not Zero or t.aval.dtype != float0 else Zero(get_aval(0.0))) for t in out_tangents]
+            return [
+                instantiate(t if type(t) is not Zero or t.aval.dtype != float0 else Zero(get_aval(0.0)))
+                for t in out_tangents
+            ]
 
         columns = vmap(push, out_axes=-1)(_basis(in_avals))
         pieces = [_split_rows(c, in_avals, get_aval(c).ndim - 1) for c in columns]
@@ -452,7 +500,10 @@ def hessian(
         [[6.0, 0.0], [0.0, 12.0]]
     """
     return jacfwd(
-        jacrev(fun, argnums, has_aux=has_aux, holomorphic=holomorphic), argnums, has_aux=has_aux, holomorphic=holomorphic
+        jacrev(fun, argnums, has_aux=has_aux, holomorphic=holomorphic),
+        argnums,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
     )
 
 

@@ -20,9 +20,13 @@ from jitney._core.trace import ArrayImpl, Tracer, current_trace, get_aval, is_ar
 
 def check_callable(fun: Any, transformation: str) -> None:
     if not callable(fun):
-        raise TypeError(f"Expected a callable value as the argument of {transformation}, got {fun!r} of type {type(fun)}.")
+        raise TypeError(
+            f"Expected a callable value as the argument of {transformation}, got {fun!r} of type {type(fun)}."
+        )
     if inspect.isgeneratorfunction(fun):
-        raise TypeError(f"Expected a function, got the generator function {fun!r}: {transformation} cannot run generators.")
+        raise TypeError(
+            f"Expected a function, got the generator function {fun!r}: {transformation} cannot run generators."
+        )
 
 
 def boundary(wrapper: Callable[..., Any], fun: Any = None, doc: str = "") -> Callable[..., Any]:
@@ -42,12 +46,14 @@ def as_indices(argnums: Any) -> tuple[int, ...]:
         return tuple(operator.index(i) for i in argnums)
 
 
-def select_args(fun: Callable[..., Any], argnums: Any, args: tuple, kwargs: dict[str, Any], what: str) -> tuple[Callable[..., Any], tuple]:
+def select_args(
+    fun: Callable[..., Any], argnums: Any, args: tuple, kwargs: dict[str, Any], what: str
+) -> tuple[Callable[..., Any], tuple]:
     """``fun`` as a function of the arguments ``argnums`` alone, and those arguments."""
     numbers = as_indices(argnums)
     for number in numbers:
         if not -len(args) <= number < len(args):
-            raise ValueError(
+            raise TypeError(
                 f"{what} got argnums={argnums}, which requires at least {max(number + 1, -number)} positional arguments "
                 f"to be passed by the caller, but got only {len(args)} positional arguments."
             )
@@ -79,7 +85,9 @@ class FlatFunction:
         out = self.fun(*tree.unflatten(self.in_tree, leaves))
         if self.has_aux:
             if not isinstance(out, (tuple, list)) or len(out) != 2:
-                raise TypeError(f"{self.what} with has_aux=True expects the function to return a pair (output, aux), got {type(out)}.")
+                raise TypeError(
+                    f"{self.what} with has_aux=True expects the function to return a pair (output, aux), got {type(out)}."
+                )
             out, self.aux = out
         flat, self.out_tree = tree.flatten(out)
         check_outputs(flat, self.fun, self.what, self.out_tree)
@@ -88,7 +96,11 @@ class FlatFunction:
 
 def check_outputs(leaves: Sequence[Any], fun: Any, what: str, out_tree: Any) -> None:
     for number, leaf in enumerate(leaves):
-        if not is_array_like(leaf) or isinstance(leaf, (np.ndarray, np.generic)) and not dtypes.is_supported(leaf.dtype):
+        if (
+            not is_array_like(leaf)
+            or isinstance(leaf, (np.ndarray, np.generic))
+            and not dtypes.is_supported(leaf.dtype)
+        ):
             path = tree.leaf_suffixes(tree.unflatten(out_tree, leaves))[number]
             raise TypeError(
                 f"{what} needs a function that returns arrays or scalars (or trees of them), but {sources.function_location(fun)} "
@@ -137,3 +149,12 @@ def as_array(x: Any) -> Any:
 
 def as_arrays(xs: Sequence[Any]) -> list[Any]:
     return [as_array(x) for x in xs]
+
+
+def expose(namespace: dict[str, Any]) -> None:
+    """Make the functions of a public module boundaries: their errors show the user's frames only."""
+    for name, value in list(namespace.items()):
+        if inspect.isfunction(value) and not name.startswith("_"):
+            public = _ext.Boundary(value)
+            functools.update_wrapper(public, value)
+            namespace[name] = public
