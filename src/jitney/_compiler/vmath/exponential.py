@@ -55,7 +55,8 @@ def expm1(m: Math, x: E) -> E:
     _, k_bits, r = reduce_ln2(m, y)
     # Half of 2^k, which stays finite up to the largest result.
     half = m.pow2(k_bits - 1)
-    value = m.fma(half, expm1_near_zero(m, r), half - 0.5)
+    p, p_lo = m.fast_two_sum(r, r * r * m.poly(r, m.table("exp")))
+    value = m.fma(half, p_lo, m.fma(half, p, half - 0.5))
     return m.select(m.abs(x) < m.pick(2.0**-54, 2.0**-25), x, value + value)
 
 

@@ -65,8 +65,8 @@ def asin_parts(m: Math, x: E):
 def asin(m: Math, x: E) -> E:
     small, t, p = asin_parts(m, x)
     half_pi, half_pi_lo = m.table("pi_quarters_hi")[1], m.table("pi_quarters_lo")[1]
-    s = t + p
-    value = m.select(small, s, (half_pi - (s + s)) + half_pi_lo)
+    # pi/2 - 2t first: it is exact or nearly so.
+    value = m.select(small, t + p, m.fnma(t, 2.0, half_pi) - m.fma(p, 2.0, -half_pi_lo))
     return m.copysign(value, x)
 
 
@@ -76,6 +76,6 @@ def acos(m: Math, x: E) -> E:
     half_pi, half_pi_lo = m.table("pi_quarters_hi")[1], m.table("pi_quarters_lo")[1]
     signed_t, signed_p = m.copysign(t, x), m.copysign(p, x)
     middle = half_pi - (signed_t + (signed_p - half_pi_lo))
-    s = t + p
-    outer = m.select(x < 0.0, (2 * half_pi - (s + s)) + 2 * half_pi_lo, s + s)
+    obtuse = m.fnma(t, 2.0, 2 * half_pi) - m.fma(p, 2.0, -2 * half_pi_lo)
+    outer = m.select(x < 0.0, obtuse, (t + p) * 2.0)
     return m.select(small, middle, outer)
