@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from jitney import _ext
+from jitney._base import sources
 from jitney._base.config import config
 from jitney._core import plugs, tree
 from jitney._core.avals import shaped_array
@@ -26,6 +28,8 @@ def _flatten(x: Any) -> tuple[list[Any], Any]:
     return tree.flatten(x)
 
 
+# Tracebacks end at the user's own line; JITNEY_TRACEBACK=full shows the library's frames too.
+_ext.set_internal_prefix(sources.PACKAGE_DIR, os.environ.get("JITNEY_TRACEBACK", "") != "full")
 plugs.compile_jaxpr = _compile_jaxpr
 plugs.evaluate_large = _evaluate_large
 _ext.register_hook("aval", shaped_array)

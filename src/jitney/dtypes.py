@@ -8,8 +8,14 @@ import numpy as np
 
 from jitney._base.dtypes import (
     bfloat16 as bfloat16,
+)
+from jitney._base.dtypes import (
     canonicalize_dtype as canonicalize_dtype,
+)
+from jitney._base.dtypes import (
     float0 as float0,
+)
+from jitney._base.dtypes import (
     promote as _promote,
 )
 from jitney._core.trace import get_aval as _get_aval

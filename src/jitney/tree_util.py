@@ -27,10 +27,16 @@ def tree_all(tree: Any, *, is_leaf: Callable[[Any], bool] | None = None) -> bool
     return all(_tree.leaves(tree, is_leaf))
 
 
-def tree_reduce(function: Callable[[Any, Any], Any], tree: Any, initializer: Any = _MISSING, is_leaf: Any = None) -> Any:
+def tree_reduce(
+    function: Callable[[Any, Any], Any], tree: Any, initializer: Any = _MISSING, is_leaf: Any = None
+) -> Any:
     """Fold the leaves from the left."""
     leaves = _tree.leaves(tree, is_leaf)
-    return functools.reduce(function, leaves) if initializer is _MISSING else functools.reduce(function, leaves, initializer)
+    return (
+        functools.reduce(function, leaves)
+        if initializer is _MISSING
+        else functools.reduce(function, leaves, initializer)
+    )
 
 
 def tree_transpose(outer_treedef: Any, inner_treedef: Any | None, pytree_to_transpose: Any) -> Any:
@@ -48,7 +54,9 @@ def register_pytree_node_class(cls: type) -> type:
     return cls
 
 
-def register_dataclass(nodetype: type, data_fields: Any = None, meta_fields: Any = None, drop_fields: Any = ()) -> type:
+def register_dataclass(
+    nodetype: type, data_fields: Any = None, meta_fields: Any = None, drop_fields: Any = ()
+) -> type:
     """Make a dataclass a tree node; without field lists, fields with ``metadata={'static': True}`` are static."""
     import dataclasses
 

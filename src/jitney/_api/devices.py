@@ -57,5 +57,3 @@ def device_get(x: Any) -> Any:
 def block_until_ready(x: Any) -> Any:
     """``x`` itself: every result is complete when the call that makes it returns."""
     return x
-
-

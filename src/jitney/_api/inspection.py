@@ -50,7 +50,10 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     check_callable(fun, "eval_shape")
     jitted = Jitted(fun, frozenset(), frozenset())
     call = jitted.signature(args, kwargs)
-    avals = [x.aval if isinstance(x, ShapeDtypeStruct) else jitted_aval(jitted, call, n) for n, x in enumerate(call.leaves)]
+    avals = [
+        x.aval if isinstance(x, ShapeDtypeStruct) else jitted_aval(jitted, call, n)
+        for n, x in enumerate(call.leaves)
+    ]
     program = jitted.trace(call, avals)
     return out_info(program.closed, program.out_tree)
 

@@ -8,7 +8,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitney import _ext
-from jitney._api.calls import as_indices, boundary, check_callable, check_leaf, check_outputs, debug_info, leaf_names
+from jitney._api.calls import (
+    as_indices,
+    boundary,
+    check_callable,
+    check_leaf,
+    check_outputs,
+    debug_info,
+    leaf_names,
+)
 from jitney._api.stages import Lowered, Traced
 from jitney._base.config import config
 from jitney._control.jit import executable, jit_p
@@ -22,7 +30,9 @@ class Signature:
 
     __slots__ = ("args", "in_tree", "kwargs", "leaves", "static_args", "static_kwargs")
 
-    def __init__(self, args: tuple, kwargs: dict[str, Any], static_nums: frozenset[int], static_names: frozenset[str]) -> None:
+    def __init__(
+        self, args: tuple, kwargs: dict[str, Any], static_nums: frozenset[int], static_names: frozenset[str]
+    ) -> None:
         self.args, self.kwargs = args, kwargs
         self.static_args = {i: args[i] for i in static_nums if i < len(args)}
         self.static_kwargs = {k: kwargs[k] for k in static_names if k in kwargs}
@@ -45,7 +55,9 @@ class Signature:
     def rebuild(self, leaves: Sequence[Any]) -> tuple[tuple, dict[str, Any]]:
         dynamic, named = tree.unflatten(self.in_tree, leaves)
         rest = iter(dynamic)
-        args = tuple(self.static_args[i] if i in self.static_args else next(rest) for i in range(len(self.args)))
+        args = tuple(
+            self.static_args[i] if i in self.static_args else next(rest) for i in range(len(self.args))
+        )
         return args, {**named, **self.static_kwargs}
 
     def names(self, fun: Any) -> list[str]:
@@ -54,7 +66,9 @@ class Signature:
         args = tuple(marker if i in self.static_args else a for i, a in enumerate(self.args))
         kwargs = {k: v for k, v in self.kwargs.items() if k not in self.static_kwargs}
         leaves = tree.leaves((args, {k: kwargs[k] for k in sorted(kwargs)}))
-        return [n for n, leaf in zip(leaf_names(fun, args, kwargs), leaves, strict=False) if leaf is not marker]
+        return [
+            n for n, leaf in zip(leaf_names(fun, args, kwargs), leaves, strict=False) if leaf is not marker
+        ]
 
 
 class Program:
@@ -71,7 +85,9 @@ class Program:
 class Jitted:
     """What a jitted function knows beside the C++ dispatcher: how to trace itself, and its programs."""
 
-    def __init__(self, fun: Callable[..., Any], static_nums: frozenset[int], static_names: frozenset[str]) -> None:
+    def __init__(
+        self, fun: Callable[..., Any], static_nums: frozenset[int], static_names: frozenset[str]
+    ) -> None:
         self.fun = fun
         self.name = getattr(fun, "__name__", type(fun).__name__)
         self.static_nums = static_nums
@@ -136,7 +152,9 @@ class Jitted:
     def traced(self, *args: Any, **kwargs: Any) -> Traced:
         call = self.signature(args, kwargs)
         program = self.program(call)
-        return Traced(program.closed, program.out_tree, call.in_tree, self.name, self.static_nums, self.static_names)
+        return Traced(
+            program.closed, program.out_tree, call.in_tree, self.name, self.static_nums, self.static_names
+        )
 
     def clear(self) -> None:
         self.programs.clear()
@@ -192,7 +210,8 @@ def _static_arguments(fun: Any, argnums: Any, argnames: Any) -> tuple[tuple[int,
         names = tuple(
             positional[n].name
             for n in nums
-            if -len(positional) <= n < len(positional) and positional[n].kind is not inspect.Parameter.POSITIONAL_ONLY
+            if -len(positional) <= n < len(positional)
+            and positional[n].kind is not inspect.Parameter.POSITIONAL_ONLY
         )
     return nums, names
 

@@ -52,13 +52,23 @@ class ShapeDtypeStruct:
 
 
 def out_info(closed: ClosedJaxpr, out_tree: Any) -> Any:
-    return tree.unflatten(out_tree, [ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in closed.out_avals])
+    return tree.unflatten(
+        out_tree, [ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in closed.out_avals]
+    )
 
 
 class Traced:
     """A function traced for one signature; ``jaxpr`` is its program."""
 
-    def __init__(self, jaxpr: ClosedJaxpr, out_tree: Any, in_tree: Any, name: str, static_nums: frozenset, static_names: frozenset) -> None:
+    def __init__(
+        self,
+        jaxpr: ClosedJaxpr,
+        out_tree: Any,
+        in_tree: Any,
+        name: str,
+        static_nums: frozenset,
+        static_names: frozenset,
+    ) -> None:
         self.jaxpr = jaxpr
         self.out_tree = out_tree
         self.in_tree = in_tree
@@ -108,10 +118,16 @@ class Compiled:
 
         leaves, in_tree = tree.flatten((args, {k: kwargs[k] for k in sorted(kwargs)}))
         if in_tree != self.in_tree:
-            raise TypeError(f"Compiled {self.traced.fun_name} was lowered for arguments {self.in_tree}, but was called with {in_tree}.")
+            raise TypeError(
+                f"Compiled {self.traced.fun_name} was lowered for arguments {self.in_tree}, but was called with {in_tree}."
+            )
         want = [a.strip_weak_type() for a in self.traced.jaxpr.in_avals]
         have = [get_aval(x).strip_weak_type() for x in leaves]
         if have != want:
-            shown = ", ".join(f"{h.str_short()} (wants {w.str_short()})" for h, w in zip(have, want, strict=True) if h != w)
-            raise TypeError(f"Compiled {self.traced.fun_name} was called with arguments of another type: {shown}.")
+            shown = ", ".join(
+                f"{h.str_short()} (wants {w.str_short()})" for h, w in zip(have, want, strict=True) if h != w
+            )
+            raise TypeError(
+                f"Compiled {self.traced.fun_name} was called with arguments of another type: {shown}."
+            )
         return tree.unflatten(self.out_tree, self.executable.execute(leaves))

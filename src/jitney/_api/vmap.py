@@ -75,17 +75,23 @@ def _place(y: Any, dim: int | None, size: int, target: int | None) -> Any:
         return y
     rank = get_aval(y).ndim + (dim is None)
     if not -rank <= target < rank:
-        raise ValueError(f"vmap got out_axes={target} for an output of rank {rank - 1}: it must lie between {-rank} and {rank - 1}.")
+        raise ValueError(
+            f"vmap got out_axes={target} for an output of rank {rank - 1}: it must lie between {-rank} and {rank - 1}."
+        )
     return place_axis(y, dim, size, target)
 
 
 def _check_axes_spec(axes: Any, name: str) -> None:
     for leaf in tree.leaves(axes, is_leaf=lambda x: x is None):
         if leaf is not None and not (isinstance(leaf, int) and not isinstance(leaf, bool)):
-            raise TypeError(f"vmap {name} must be an int, None, or a tree of them, but got {leaf!r} of type {type(leaf).__name__}.")
+            raise TypeError(
+                f"vmap {name} must be an int, None, or a tree of them, but got {leaf!r} of type {type(leaf).__name__}."
+            )
 
 
-def _in_dims(fun: Any, in_axes: Any, args: tuple, kwargs: dict[str, Any], leaves: list[Any]) -> list[int | None]:
+def _in_dims(
+    fun: Any, in_axes: Any, args: tuple, kwargs: dict[str, Any], leaves: list[Any]
+) -> list[int | None]:
     if isinstance(in_axes, tuple) and len(in_axes) != len(args):
         raise ValueError(
             f"vmap in_axes must be an int, None, or a tuple of entries corresponding to the positional arguments passed "
@@ -119,8 +125,17 @@ def _in_dims(fun: Any, in_axes: Any, args: tuple, kwargs: dict[str, Any], leaves
     return out
 
 
-def _axis_size(fun: Any, args: tuple, kwargs: dict[str, Any], leaves: list[Any], dims: list[int | None], axis_size: int | None) -> int:
-    sizes = {n: get_aval(x).shape[d] for n, (x, d) in enumerate(zip(leaves, dims, strict=True)) if d is not None}
+def _axis_size(
+    fun: Any,
+    args: tuple,
+    kwargs: dict[str, Any],
+    leaves: list[Any],
+    dims: list[int | None],
+    axis_size: int | None,
+) -> int:
+    sizes = {
+        n: get_aval(x).shape[d] for n, (x, d) in enumerate(zip(leaves, dims, strict=True)) if d is not None
+    }
     if axis_size is not None:
         sizes.setdefault(-1, axis_size)
     if not sizes:

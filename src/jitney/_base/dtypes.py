@@ -8,7 +8,7 @@ The lattice (join = least upper bound; ``i*``, ``f*``, ``c*`` are the weak Pytho
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import ml_dtypes
@@ -59,7 +59,7 @@ def _edges() -> dict[Node, list[Node]]:
 _EDGES = _edges()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _above(node: Node) -> frozenset[Node]:
     found = {node}
     for nxt in _EDGES[node]:
@@ -71,7 +71,7 @@ class TypePromotionError(ValueError):
     """Dtypes that have no implicit common type."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def _join(nodes: frozenset[Node]) -> Node:
     if len(nodes) == 1:
         return next(iter(nodes))
@@ -121,7 +121,13 @@ _ML_NAMES = {dt.name: dt for dt in _EXTENSION_FLOATS}
 
 
 def is_supported(dtype: np.dtype) -> bool:
-    return dtype.kind in "biufc" and dtype.itemsize <= 16 and dtype.char not in "gG" or dtype in _EXTENSION_FLOATS or dtype == float0
+    return (
+        dtype.kind in "biufc"
+        and dtype.itemsize <= 16
+        and dtype.char not in "gG"
+        or dtype in _EXTENSION_FLOATS
+        or dtype == float0
+    )
 
 
 def default_dtype(kind: str) -> np.dtype:
@@ -176,13 +182,13 @@ def to_inexact(dtype: np.dtype) -> np.dtype:
     return default_dtype("f") if dtype.itemsize == 8 else np.dtype("f4")
 
 
-@lru_cache(maxsize=None)
+@cache
 def real_dtype(dtype: np.dtype) -> np.dtype:
     """``complex128 -> float64``; others unchanged."""
     return np.dtype({"c8": "f4", "c16": "f8"}.get(f"{dtype.kind}{dtype.itemsize}", dtype))
 
 
-@lru_cache(maxsize=None)
+@cache
 def complex_dtype(dtype: np.dtype) -> np.dtype:
     """``float64 -> complex128``; float32 and narrower -> complex64."""
     if dtype.kind == "c":

@@ -16,7 +16,9 @@ _LIMIT = 512
 _kernels: OrderedDict[Any, ClosedJaxpr] = OrderedDict()
 
 
-def evaluate_large(primitive: Any, args: Sequence[Any], avals: Sequence[ShapedArray], params: dict[str, Any]) -> Any:
+def evaluate_large(
+    primitive: Any, args: Sequence[Any], avals: Sequence[ShapedArray], params: dict[str, Any]
+) -> Any:
     """``primitive.bind(*args, **params)`` through its own compiled program."""
     key: Any = (primitive, tuple(avals), tuple(params.items()))
     try:

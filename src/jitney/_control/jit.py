@@ -33,14 +33,18 @@ def _impl(*args: Any, jaxpr: ClosedJaxpr, name: str) -> list[Any]:
     return executable(jaxpr).execute(list(args))
 
 
-def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr, name: str) -> tuple[list, list]:
+def _jvp(
+    primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr, name: str
+) -> tuple[list, list]:
     nonzero = tuple(type(t) is not Zero for t in tangents)
     program, nonzero_out = jvp_jaxpr(jaxpr, nonzero)
     given = [t for t in tangents if type(t) is not Zero]
     outs = jit_p.bind(*primals, *given, jaxpr=program, name=name)
     count = len(nonzero_out)
     found = iter(outs[count:])
-    return outs[:count], [next(found) if nz else Zero.of(y) for nz, y in zip(nonzero_out, outs[:count], strict=True)]
+    return outs[:count], [
+        next(found) if nz else Zero.of(y) for nz, y in zip(nonzero_out, outs[:count], strict=True)
+    ]
 
 
 def _partial_eval(trace: PartialTrace, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
@@ -74,7 +78,9 @@ def _transpose(cts: Sequence[Any], *args: Any, jaxpr: ClosedJaxpr, name: str) ->
     return [next(outs) if is_linear and next(found) else None for is_linear in linear]
 
 
-def _batch(size: int, args: Sequence[Any], dims: Sequence[int | None], *, jaxpr: ClosedJaxpr, name: str) -> tuple[list, list]:
+def _batch(
+    size: int, args: Sequence[Any], dims: Sequence[int | None], *, jaxpr: ClosedJaxpr, name: str
+) -> tuple[list, list]:
     program, out_dims = batch_jaxpr(jaxpr, size, tuple(dims))
     return jit_p.bind(*args, jaxpr=program, name=name), list(out_dims)
 

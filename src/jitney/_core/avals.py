@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -99,7 +99,7 @@ def tangent_aval(aval: ShapedArray) -> ShapedArray:
 _SHORT = {"float": "f", "int": "i", "uint": "u", "complex": "c", "bfloat": "bf"}
 
 
-@lru_cache(maxsize=None)
+@cache
 def short_dtype(dtype: np.dtype) -> str:
     """``f64`` for float64, ``i32`` for int32, ``bool`` for bool."""
     if dtype == float0:

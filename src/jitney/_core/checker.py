@@ -47,7 +47,9 @@ def _check_eqn(eqn: JaxprEqn, bound: set[Var]) -> None:
     out = eqn.primitive.abstract(*[a.aval for a in eqn.invars], **eqn.params)
     avals = list(out) if eqn.primitive.multiple_results else [out]
     if len(avals) != len(eqn.outvars):
-        raise JaxprTypeError(f"{text}: {eqn.primitive.name} gives {len(avals)} results, {len(eqn.outvars)} are bound")
+        raise JaxprTypeError(
+            f"{text}: {eqn.primitive.name} gives {len(avals)} results, {len(eqn.outvars)} are bound"
+        )
     for var, aval in zip(eqn.outvars, avals, strict=True):
         if var.aval.shape != aval.shape or var.aval.dtype != aval.dtype:
             raise JaxprTypeError(f"{text}: {var.aval.str_short()} is bound where {aval.str_short()} results")

@@ -51,7 +51,9 @@ class Primitive:
         self.name = name
         self.multiple_results = multiple_results
         self.higher_order = higher_order
-        self.may_warn = multiple_results  # whether ``numpy`` can meet a floating-point error, which stays silent
+        self.may_warn = (
+            multiple_results  # whether ``numpy`` can meet a floating-point error, which stays silent
+        )
         self.numpy: Callable[..., Any] | None = None
         self.abstract: Callable[..., Any] | None = None
         self.jvp: Callable[..., Any] | None = None

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-
 from jitney import _ext
 from jitney._base import sources
 from jitney._core.avals import ShapedArray
@@ -139,7 +138,9 @@ class StagingTrace(Trace):
         return f"It depends on the value of the argument{'s' * (len(used) > 1)} {shown} of {self.debug}."
 
 
-def stage(fun: Callable[..., Sequence[Any]], in_avals: Sequence[ShapedArray], debug: DebugInfo | None = None) -> ClosedJaxpr:
+def stage(
+    fun: Callable[..., Sequence[Any]], in_avals: Sequence[ShapedArray], debug: DebugInfo | None = None
+) -> ClosedJaxpr:
     """Trace flat ``fun`` (list of arrays in, list out) on inputs of ``in_avals``.
 
     Constants of the result may be tracers of outer traces; see ``hoist_tracers``.
@@ -168,7 +169,9 @@ def hoist_tracers(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Any]]:
     return ClosedJaxpr(program, [c for _, c in kept]), [c for _, c in hoisted]
 
 
-def argument_names(fun: Any, args: Sequence[Any], kwargs: dict[str, Any], leaves_of: Callable[[Any], list[str]]) -> list[str]:
+def argument_names(
+    fun: Any, args: Sequence[Any], kwargs: dict[str, Any], leaves_of: Callable[[Any], list[str]]
+) -> list[str]:
     """A readable name such as ``params['a'][0]`` for each flat leaf of a call."""
     try:
         bound = inspect.signature(fun).bind(*args, **kwargs).arguments
@@ -186,5 +189,3 @@ def argument_names(fun: Any, args: Sequence[Any], kwargs: dict[str, Any], leaves
 
 def staging_is_current() -> bool:
     return isinstance(current_trace(), StagingTrace)
-
-

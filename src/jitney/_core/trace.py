@@ -54,7 +54,11 @@ class ArrayMeta(type):
     """Makes ``isinstance(x, Array)`` true of concrete arrays and of tracers."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return isinstance(instance, (ArrayImpl, Tracer)) if cls is Array else type.__instancecheck__(cls, instance)
+        return (
+            isinstance(instance, (ArrayImpl, Tracer))
+            if cls is Array
+            else type.__instancecheck__(cls, instance)
+        )
 
     def __subclasscheck__(cls, subclass: type) -> bool:
         if cls is Array:
@@ -251,7 +255,11 @@ def get_aval(x: Any) -> ShapedArray:
     if kind in _PYTHON_SCALARS:
         return shaped_array((), dtypes.scalar_dtype(x), kind is not bool)
     if isinstance(x, np.generic):
-        return _scalar_aval(x.dtype) if dtypes.config.x64_enabled else shaped_array((), dtypes.canonicalize_dtype(x.dtype))
+        return (
+            _scalar_aval(x.dtype)
+            if dtypes.config.x64_enabled
+            else shaped_array((), dtypes.canonicalize_dtype(x.dtype))
+        )
     if isinstance(x, np.ndarray):
         return shaped_array(x.shape, dtypes.canonicalize_dtype(x.dtype), False)
     if isinstance(x, ShapedArray):
@@ -292,7 +300,9 @@ def to_numpy(x: Any) -> np.ndarray:
     if isinstance(x, np.generic) and x.dtype == dtypes.canonicalize_dtype(x.dtype):
         return x  # ufuncs take NumPy scalars as they are
     array = np.asarray(x)
-    aval_dtype = dtypes.scalar_dtype(x) if type(x) in _PYTHON_SCALARS else dtypes.canonicalize_dtype(array.dtype)
+    aval_dtype = (
+        dtypes.scalar_dtype(x) if type(x) in _PYTHON_SCALARS else dtypes.canonicalize_dtype(array.dtype)
+    )
     return array if array.dtype == aval_dtype else array.astype(aval_dtype)
 
 

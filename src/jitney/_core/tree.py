@@ -34,7 +34,9 @@ def map(fun: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any],
     return optree.tree_map(fun, tree, *rest, is_leaf=is_leaf, namespace=NAMESPACE)
 
 
-def register_node(cls: type, flatten_fn: Callable[[Any], tuple], unflatten_fn: Callable[[Any, Any], Any]) -> None:
+def register_node(
+    cls: type, flatten_fn: Callable[[Any], tuple], unflatten_fn: Callable[[Any, Any], Any]
+) -> None:
     """Make instances of ``cls`` inner nodes: ``flatten_fn(x) -> (children, aux)``."""
     optree.register_pytree_node(cls, flatten_fn, unflatten_fn, namespace=NAMESPACE)
 

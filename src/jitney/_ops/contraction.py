@@ -26,14 +26,24 @@ def _free(rank: int, *taken: Sequence[int]) -> list[int]:
 
 
 def _abstract(
-    x: Any, y: Any, *, dimension_numbers: Dims, precision: Any, preferred_element_type: Any, out_sharding: Any = None
+    x: Any,
+    y: Any,
+    *,
+    dimension_numbers: Dims,
+    precision: Any,
+    preferred_element_type: Any,
+    out_sharding: Any = None,
 ) -> ShapedArray:
     (cx, cy), (bx, by) = dimension_numbers
     if len(cx) != len(cy) or len(bx) != len(by):
-        raise TypeError(f"dot_general needs as many axes of one operand as of the other, got {dimension_numbers}.")
+        raise TypeError(
+            f"dot_general needs as many axes of one operand as of the other, got {dimension_numbers}."
+        )
     for axes, aval in ((*cx, *bx), x), ((*cy, *by), y):
         if len(set(axes)) != len(axes) or not all(0 <= a < aval.ndim for a in axes):
-            raise TypeError(f"dot_general axes {tuple(axes)} are not unique axes of an operand of shape {aval.shape}.")
+            raise TypeError(
+                f"dot_general axes {tuple(axes)} are not unique axes of an operand of shape {aval.shape}."
+            )
     for kind, ax, ay in (("contracting", cx, cy), ("batch", bx, by)):
         left, right = [x.shape[a] for a in ax], [y.shape[a] for a in ay]
         if left != right:
@@ -50,20 +60,28 @@ def _abstract(
 
 
 def _meaning(
-    x: Any, y: Any, *, dimension_numbers: Dims, precision: Any, preferred_element_type: Any, out_sharding: Any = None
+    x: Any,
+    y: Any,
+    *,
+    dimension_numbers: Dims,
+    precision: Any,
+    preferred_element_type: Any,
+    out_sharding: Any = None,
 ) -> Any:
     """As one (batched) matrix product of ``[batch, free, contracted]`` by ``[batch, contracted, free]``."""
     (cx, cy), (bx, by) = dimension_numbers
     fx, fy = _free(x.ndim, cx, bx), _free(y.ndim, cy, by)
     dtype = np.dtype(preferred_element_type) if preferred_element_type is not None else x.dtype
     work = np.promote_types(x.dtype, dtype) if dtype.kind != "V" else np.dtype("f4")
-    if work == bool:
+    if work.kind == "b":
         work = np.dtype("i8")
     shape = [x.shape[a] for a in (*bx, *fx)] + [y.shape[a] for a in fy]
     if not bx and len(cx) == 1 and x.ndim <= 2 and y.ndim <= 2:  # what BLAS takes as it is
         left = x.T if x.ndim == 2 and cx[0] == 0 else x
         right = y.T if y.ndim == 2 and cy[0] == 1 else y
-        return np.asarray(np.matmul(left.astype(work, copy=False), right.astype(work, copy=False))).astype(dtype, copy=False)
+        return np.asarray(np.matmul(left.astype(work, copy=False), right.astype(work, copy=False))).astype(
+            dtype, copy=False
+        )
     inner = math.prod(x.shape[a] for a in cx)
     batch = [x.shape[a] for a in bx]
     left = np.transpose(x, [*bx, *fx, *cx]).reshape(*batch, math.prod(x.shape[a] for a in fx), inner)
@@ -72,7 +90,9 @@ def _meaning(
     return out.astype(dtype, copy=False).reshape(shape)
 
 
-def _left_transpose(ct: Any, y: Any, aval: ShapedArray, *, dimension_numbers: Dims, swap: bool = False, **params: Any) -> Any:
+def _left_transpose(
+    ct: Any, y: Any, aval: ShapedArray, *, dimension_numbers: Dims, swap: bool = False, **params: Any
+) -> Any:
     """Cotangent of the left operand: contract ``ct`` with ``y`` over the axes that ``y`` brought."""
     (cx, cy), (bx, by) = dimension_numbers
     y_rank = get_aval(y).ndim
@@ -84,7 +104,9 @@ def _left_transpose(ct: Any, y: Any, aval: ShapedArray, *, dimension_numbers: Di
     # The result's axes are: batch, the free axes of x, then y's contracted axes in y's order.
     order_of_contracted = [cx[i] for i in np.argsort(cy, kind="stable")]
     have = [*bx, *fx, *order_of_contracted]
-    return ew.convert(shapes.transpose(out, tuple(have.index(d) for d in range(aval.ndim))), aval.dtype, aval.weak_type)
+    return ew.convert(
+        shapes.transpose(out, tuple(have.index(d) for d in range(aval.ndim))), aval.dtype, aval.weak_type
+    )
 
 
 def _right_transpose(ct: Any, x: Any, aval: ShapedArray, *, dimension_numbers: Dims, **params: Any) -> Any:
@@ -154,4 +176,3 @@ def dot_general(
         preferred_element_type=None if preferred_element_type is None else np.dtype(preferred_element_type),
         out_sharding=None,
     )
-

@@ -13,8 +13,11 @@ import numpy as np
 
 from jitney._base import dtypes
 from jitney._core.avals import shaped_array
+from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero, is_undefined
 from jitney._core.trace import get_aval
+from jitney._kernel.ir import Unsupported
+from jitney._kernel.rules import Map, Pull
 from jitney._ops import raw
 from jitney._ops.families import (
     align_batch,
@@ -26,9 +29,6 @@ from jitney._ops.families import (
     unbroadcast,
 )
 from jitney._ops.families import linear as _linear
-from jitney._core.primitive import Primitive
-from jitney._kernel.ir import Unsupported
-from jitney._kernel.rules import Map, Pull
 
 _BOOL = np.dtype(bool)
 REAL = "iuf"
@@ -81,7 +81,9 @@ def _np_mul(x: Any, y: Any) -> Any:
     return np.logical_and(x, y) if x.dtype == _BOOL else np.multiply(x, y)
 
 
-neg_p = elementwise("neg", NUMBER, numpy=np.negative, jvp=[lambda g, y, x: neg(g)], lower=lambda b, x: b.neg(x))
+neg_p = elementwise(
+    "neg", NUMBER, numpy=np.negative, jvp=[lambda g, y, x: neg(g)], lower=lambda b, x: b.neg(x)
+)
 neg_p.transpose = lambda ct, x: [neg(ct)]
 
 add_p = elementwise(
@@ -194,7 +196,9 @@ def _np_integer_pow(x: Any, *, y: int) -> Any:
     if y >= 0:
         return np.power(x, np.asarray(y, dtype=x.dtype) if x.dtype.kind in "iu" else y).astype(x.dtype)
     if x.dtype.kind in "iu":
-        raise TypeError(f"Integers cannot be raised to negative powers, got integer_pow[y={y}] of {x.dtype.name}")
+        raise TypeError(
+            f"Integers cannot be raised to negative powers, got integer_pow[y={y}] of {x.dtype.name}"
+        )
     return np.reciprocal(np.power(x, -y)).astype(x.dtype)
 
 
@@ -296,10 +300,18 @@ exp2_p = elementwise(
 )
 log_p = elementwise("log", INEXACT, numpy=np.log, jvp=[lambda g, y, x: div(g, x)], lower=_math("log"))
 expm1_p = elementwise(
-    "expm1", INEXACT, numpy=np.expm1, jvp=[lambda g, y, x: mul(g, add(y, literal(x, 1.0)))], lower=_math("expm1")
+    "expm1",
+    INEXACT,
+    numpy=np.expm1,
+    jvp=[lambda g, y, x: mul(g, add(y, literal(x, 1.0)))],
+    lower=_math("expm1"),
 )
 log1p_p = elementwise(
-    "log1p", INEXACT, numpy=np.log1p, jvp=[lambda g, y, x: div(g, add(x, literal(x, 1.0)))], lower=_math("log1p")
+    "log1p",
+    INEXACT,
+    numpy=np.log1p,
+    jvp=[lambda g, y, x: div(g, add(x, literal(x, 1.0)))],
+    lower=_math("log1p"),
 )
 logistic_p = elementwise(
     "logistic",
@@ -317,7 +329,9 @@ def _one_minus_square(x: Any) -> Any:
 
 
 sin_p = elementwise("sin", INEXACT, numpy=np.sin, jvp=[lambda g, y, x: mul(g, cos(x))], lower=_math("sin"))
-cos_p = elementwise("cos", INEXACT, numpy=np.cos, jvp=[lambda g, y, x: neg(mul(g, sin(x)))], lower=_math("cos"))
+cos_p = elementwise(
+    "cos", INEXACT, numpy=np.cos, jvp=[lambda g, y, x: neg(mul(g, sin(x)))], lower=_math("cos")
+)
 tan_p = elementwise(
     "tan",
     INEXACT,
@@ -356,8 +370,12 @@ atan2_p = elementwise(
     ],
     lower=_math("atan2"),
 )
-sinh_p = elementwise("sinh", INEXACT, numpy=np.sinh, jvp=[lambda g, y, x: mul(g, cosh(x))], lower=_math("sinh"))
-cosh_p = elementwise("cosh", INEXACT, numpy=np.cosh, jvp=[lambda g, y, x: mul(g, sinh(x))], lower=_math("cosh"))
+sinh_p = elementwise(
+    "sinh", INEXACT, numpy=np.sinh, jvp=[lambda g, y, x: mul(g, cosh(x))], lower=_math("sinh")
+)
+cosh_p = elementwise(
+    "cosh", INEXACT, numpy=np.cosh, jvp=[lambda g, y, x: mul(g, sinh(x))], lower=_math("cosh")
+)
 tanh_p = elementwise(
     "tanh", INEXACT, numpy=np.tanh, jvp=[lambda g, y, x: mul(g, _one_minus_square(y))], lower=_math("tanh")
 )
@@ -386,7 +404,6 @@ atanh_p = elementwise(
 # -- special functions ------------------------------------------------------------------------------
 
 _TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
-
 
 
 def _np_lgamma(x: Any) -> Any:
@@ -572,7 +589,10 @@ def _complex_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     if type(re) is Zero and type(im) is Zero:
         return ans, Zero.of(ans)
     aval = get_aval(ans).update(dtype=dtypes.real_dtype(get_aval(ans).dtype))
-    parts = [broadcast_like(literal(p, 0.0) if type(t) is Zero else t, aval) for t, p in zip(tangents, primals, strict=True)]
+    parts = [
+        broadcast_like(literal(p, 0.0) if type(t) is Zero else t, aval)
+        for t, p in zip(tangents, primals, strict=True)
+    ]
     return ans, complex_p.bind(*parts)
 
 
@@ -586,7 +606,9 @@ complex_p.transpose = lambda ct, re, im: [
 
 
 def _compare(name: str, numpy: Any, kinds: str = ANY) -> Primitive:
-    return elementwise(name, kinds, numpy=numpy, result=lambda _: _BOOL, lower=lambda b, x, y: getattr(b, name)(x, y))
+    return elementwise(
+        name, kinds, numpy=numpy, result=lambda _: _BOOL, lower=lambda b, x, y: getattr(b, name)(x, y)
+    )
 
 
 eq_p = _compare("eq", np.equal)
@@ -619,7 +641,9 @@ def _left(x: Any, n: Any, out: Any) -> Any:
 
 def _right_logical(x: Any, n: Any, out: Any) -> Any:
     unsigned = x.astype(f"u{x.dtype.itemsize}")
-    return np.where(out, 0, np.right_shift(unsigned, np.where(out, 0, n).astype(unsigned.dtype))).astype(x.dtype)
+    return np.where(out, 0, np.right_shift(unsigned, np.where(out, 0, n).astype(unsigned.dtype))).astype(
+        x.dtype
+    )
 
 
 def _right_arithmetic(x: Any, n: Any, out: Any) -> Any:
@@ -632,7 +656,10 @@ shift_right_logical_p = elementwise(
     "shift_right_logical", "iu", numpy=_np_shift(_right_logical), lower=lambda b, x, n: b.shr_logical(x, n)
 )
 shift_right_arithmetic_p = elementwise(
-    "shift_right_arithmetic", "iu", numpy=_np_shift(_right_arithmetic), lower=lambda b, x, n: b.shr_arithmetic(x, n)
+    "shift_right_arithmetic",
+    "iu",
+    numpy=_np_shift(_right_arithmetic),
+    lower=lambda b, x, n: b.shr_arithmetic(x, n),
 )
 
 
@@ -646,7 +673,10 @@ def _np_clz(x: Any) -> Any:
 
 
 population_count_p = elementwise(
-    "population_count", "iu", numpy=lambda x: np.bitwise_count(x.astype(f"u{x.dtype.itemsize}")).astype(x.dtype), lower=lambda b, x: b.popcount(x)
+    "population_count",
+    "iu",
+    numpy=lambda x: np.bitwise_count(x.astype(f"u{x.dtype.itemsize}")).astype(x.dtype),
+    lower=lambda b, x: b.popcount(x),
 )
 clz_p = elementwise("clz", "iu", numpy=_np_clz, lower=lambda b, x: b.clz(x))
 
@@ -660,7 +690,9 @@ def _select_abstract(which: Any, *cases: Any) -> Any:
             listed = ", ".join(c.str_short() for c in cases)
             raise TypeError(f"select_n cases must have the same shapes and dtypes, got {listed}.")
     if which.shape and which.shape != first.shape:
-        raise TypeError(f"select_n `which` must be scalar or have the shape of the cases, got {which.shape} but case shape {first.shape}.")
+        raise TypeError(
+            f"select_n `which` must be scalar or have the shape of the cases, got {which.shape} but case shape {first.shape}."
+        )
     if which.dtype != _BOOL and which.dtype != np.dtype("int32"):
         raise TypeError(f"select_n `which` must be boolean or int32, got {which.dtype.name}.")
     if which.dtype == _BOOL and len(cases) > 2:
@@ -672,7 +704,11 @@ def _np_select_n(which: Any, *cases: Any) -> Any:
     if len(cases) == 2:
         return np.where(which, cases[1], cases[0])
     index = np.clip(which, 0, len(cases) - 1)
-    return np.choose(index, cases) if len(cases) <= 32 else np.take_along_axis(np.stack(cases), index[None], 0)[0]
+    return (
+        np.choose(index, cases)
+        if len(cases) <= 32
+        else np.take_along_axis(np.stack(cases), index[None], 0)[0]
+    )
 
 
 def _select_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
@@ -687,7 +723,9 @@ def _select_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
 def _select_transpose(ct: Any, which: Any, *cases: Any) -> list[Any]:
     zero = raw.zeros(get_aval(ct))
     return [None] + [
-        select_n_p.bind(which, *[ct if i == j else zero for j in range(len(cases))]) if is_undefined(case) else None
+        select_n_p.bind(which, *[ct if i == j else zero for j in range(len(cases))])
+        if is_undefined(case)
+        else None
         for i, case in enumerate(cases)
     ]
 
@@ -726,7 +764,9 @@ select_n_p.lower = Map(_lower_select_n)
 def _clamp_abstract(lo: Any, x: Any, hi: Any) -> Any:
     for bound in (lo, hi):
         if bound.shape and bound.shape != x.shape:
-            raise TypeError(f"clamp bounds must be scalars or have the shape {x.shape} of the operand, got {bound.shape}.")
+            raise TypeError(
+                f"clamp bounds must be scalars or have the shape {x.shape} of the operand, got {bound.shape}."
+            )
     if not lo.dtype == x.dtype == hi.dtype:
         raise TypeError(f"clamp requires equal dtypes, got {lo.dtype.name}, {x.dtype.name}, {hi.dtype.name}.")
     return x
@@ -750,7 +790,10 @@ def _clamp_batch(size: int, args: Any, dims: Any) -> tuple[Any, int]:
     """Bounds stay scalars if they are not batched, else all three get the full shape."""
     aligned, dim = align_batch(args, dims)
     shape = common_shape(aligned)
-    full = [a if get_aval(a).ndim == 0 and d is None else raw.broadcast_to_same_rank(a, shape) for a, d in zip(aligned, dims, strict=True)]
+    full = [
+        a if get_aval(a).ndim == 0 and d is None else raw.broadcast_to_same_rank(a, shape)
+        for a, d in zip(aligned, dims, strict=True)
+    ]
     return clamp_p.bind(*full), dim
 
 
@@ -851,7 +894,9 @@ copy_p = elementwise(
 
 neg, sign, floor, ceil, abs, square = (p.bind for p in (neg_p, sign_p, floor_p, ceil_p, abs_p, square_p))
 add, sub, mul, div, rem, pow = (p.bind for p in (add_p, sub_p, mul_p, div_p, rem_p, pow_p))
-exp, exp2, log, expm1, log1p, logistic = (p.bind for p in (exp_p, exp2_p, log_p, expm1_p, log1p_p, logistic_p))
+exp, exp2, log, expm1, log1p, logistic = (
+    p.bind for p in (exp_p, exp2_p, log_p, expm1_p, log1p_p, logistic_p)
+)
 sin, cos, tan, sinh, cosh, tanh = (p.bind for p in (sin_p, cos_p, tan_p, sinh_p, cosh_p, tanh_p))
 sqrt, rsqrt, cbrt = (p.bind for p in (sqrt_p, rsqrt_p, cbrt_p))
 erf, lgamma, digamma, polygamma, zeta = (p.bind for p in (erf_p, lgamma_p, digamma_p, polygamma_p, zeta_p))
@@ -881,5 +926,6 @@ def convert(x: Any, dtype: np.dtype, weak_type: bool = False) -> Any:
 
 def round_to_zero(x: Any) -> Any:
     return mul(sign(x), floor(abs(x)))
+
 
 __all__ = sorted(name for name in globals() if name.endswith("_p"))

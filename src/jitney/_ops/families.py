@@ -16,7 +16,7 @@ import numpy as np
 from jitney._base import dtypes
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.primitive import Primitive
-from jitney._core.tangents import Undefined, Zero, is_undefined
+from jitney._core.tangents import Zero, is_undefined
 from jitney._core.trace import get_aval
 from jitney._kernel.rules import Map
 from jitney._ops import raw
@@ -57,7 +57,9 @@ def check_kinds(name: str, avals: Sequence[ShapedArray], kinds: str) -> None:
     for aval in avals:
         if dtypes.kind_of(aval.dtype) not in kinds:
             wanted = ", ".join(_KIND_NAMES[k] for k in kinds)
-            raise TypeError(f"{name} does not accept dtype {aval.dtype.name}. Accepted dtypes are of kind {wanted}.")
+            raise TypeError(
+                f"{name} does not accept dtype {aval.dtype.name}. Accepted dtypes are of kind {wanted}."
+            )
 
 
 def check_same_dtype(name: str, avals: Sequence[ShapedArray]) -> None:
@@ -222,9 +224,7 @@ def linear(prim: Primitive, transpose: Callable[..., Any]) -> None:
     prim.transpose = transposed
 
 
-def bilinear_transpose(
-    left: Callable[..., Any], right: Callable[..., Any]
-) -> Callable[..., list[Any]]:
+def bilinear_transpose(left: Callable[..., Any], right: Callable[..., Any]) -> Callable[..., list[Any]]:
     """Transpose of a product: ``left(ct, y, aval_x, **params)`` or ``right(ct, x, aval_y, **params)``."""
 
     def transpose(ct: Any, x: Any, y: Any, **params: Any) -> list[Any]:
@@ -233,8 +233,6 @@ def bilinear_transpose(
         return [None, right(ct, x, y.aval, **params)]
 
     return transpose
-
-
 
 
 __all__ = [

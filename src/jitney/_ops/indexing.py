@@ -100,9 +100,13 @@ dynamic_slice_p = Primitive("dynamic_slice")
 
 def _check_starts(name: str, x: ShapedArray, starts: Sequence[ShapedArray]) -> None:
     if len(starts) != x.ndim:
-        raise TypeError(f"{name} needs one start index per axis, got {len(starts)} for operand shape {x.shape}.")
+        raise TypeError(
+            f"{name} needs one start index per axis, got {len(starts)} for operand shape {x.shape}."
+        )
     if any(s.shape for s in starts):
-        raise TypeError(f"{name} start indices must be scalars, got shapes {', '.join(str(s.shape) for s in starts)}.")
+        raise TypeError(
+            f"{name} start indices must be scalars, got shapes {', '.join(str(s.shape) for s in starts)}."
+        )
     if any(s.dtype.kind not in "iu" or s.dtype != starts[0].dtype for s in starts):
         listed = ", ".join(s.dtype.name for s in starts)
         raise TypeError(f"index arguments to {name} must be integers of the same type, got: {listed}")
@@ -110,7 +114,9 @@ def _check_starts(name: str, x: ShapedArray, starts: Sequence[ShapedArray]) -> N
 
 def _dynamic_slice_abstract(x: Any, *starts: Any, slice_sizes: tuple) -> ShapedArray:
     if len(slice_sizes) != x.ndim:
-        raise TypeError(f"dynamic_slice slice_sizes {slice_sizes} must have one size per axis of shape {x.shape}.")
+        raise TypeError(
+            f"dynamic_slice slice_sizes {slice_sizes} must have one size per axis of shape {x.shape}."
+        )
     for size, n in zip(slice_sizes, x.shape, strict=True):
         if not 0 <= size <= n:
             raise TypeError(
@@ -157,7 +163,8 @@ def _zero_like_index(starts: Sequence[Any]) -> Any:
 def _stack_starts(size: int, starts: Sequence[Any], dims: Sequence[int | None]) -> Any:
     """Index vectors ``[size, rank]`` from scalars, some of them batched."""
     columns = [
-        raw.broadcast_in_dim(s, (size, 1), () if d is None else (0,)) for s, d in zip(starts, dims, strict=True)
+        raw.broadcast_in_dim(s, (size, 1), () if d is None else (0,))
+        for s, d in zip(starts, dims, strict=True)
     ]
     return raw.concatenate(columns, 1)
 
@@ -166,7 +173,9 @@ def _dynamic_slice_element(b: Any, idx: Any, x: Any, *starts: Any, slice_sizes: 
     return x.read(_from_starts(b, idx, x.aval.shape, starts, slice_sizes))
 
 
-def _from_starts(b: Any, idx: Any, shape: Sequence[int], starts: Sequence[Any], sizes: Sequence[int]) -> tuple:
+def _from_starts(
+    b: Any, idx: Any, shape: Sequence[int], starts: Sequence[Any], sizes: Sequence[int]
+) -> tuple:
     """Operand indices of element ``idx`` of a window."""
     return tuple(
         i if n == size else b.to_index(s.read(()), 0, n - size) + i
@@ -269,8 +278,20 @@ class Layout:
     position in counting)``; ``limits``: pairs ``(operand axis, greatest start)`` for each component of an index vector.
     """
 
-    __slots__ = ("addressed", "batching", "counting", "from_result", "inside", "limits", "ndim", "partial",
-                 "shape", "sizes", "to_result", "whole")
+    __slots__ = (
+        "addressed",
+        "batching",
+        "counting",
+        "from_result",
+        "inside",
+        "limits",
+        "ndim",
+        "partial",
+        "shape",
+        "sizes",
+        "to_result",
+        "whole",
+    )
 
     def __init__(self, dnums: GatherDimensionNumbers, shape: tuple, sizes: tuple, window_counts: int) -> None:
         self.shape, self.sizes = shape, sizes
@@ -298,8 +319,12 @@ def gather_layout(dnums: GatherDimensionNumbers, shape: tuple, sizes: tuple, win
 
 
 @lru_cache(maxsize=2048)
-def scatter_layout(dnums: ScatterDimensionNumbers, shape: tuple, updates_shape: tuple, window_counts: int) -> Layout:
-    return Layout(GatherDimensionNumbers(*dnums), shape, window_sizes(dnums, shape, updates_shape), window_counts)
+def scatter_layout(
+    dnums: ScatterDimensionNumbers, shape: tuple, updates_shape: tuple, window_counts: int
+) -> Layout:
+    return Layout(
+        GatherDimensionNumbers(*dnums), shape, window_sizes(dnums, shape, updates_shape), window_counts
+    )
 
 
 def window_sizes(dnums: ScatterDimensionNumbers, shape: Sequence[int], updates_shape: Sequence[int]) -> tuple:
@@ -390,7 +415,9 @@ def gather_params(
     }
 
 
-def gather(x: Any, indices: Any, dnums: GatherDimensionNumbers, slice_sizes: Sequence[int], mode: Any, **more: Any) -> Any:
+def gather(
+    x: Any, indices: Any, dnums: GatherDimensionNumbers, slice_sizes: Sequence[int], mode: Any, **more: Any
+) -> Any:
     return gather_p.bind(x, indices, **gather_params(dnums, slice_sizes, mode, **more))
 
 
@@ -411,7 +438,12 @@ def _check_axes(name: str, field: str, axes: Sequence[int], ndim: int, ordered: 
 
 
 def _check_windows(
-    name: str, fields: Sequence[str], dnums: GatherDimensionNumbers, x: ShapedArray, indices: ShapedArray, result_ndim: int
+    name: str,
+    fields: Sequence[str],
+    dnums: GatherDimensionNumbers,
+    x: ShapedArray,
+    indices: ShapedArray,
+    result_ndim: int,
 ) -> None:
     """What gather and scatter demand alike of dimension numbers, operand and indices."""
     offset, collapsed, index_map, batching, index_batching = fields
@@ -452,19 +484,32 @@ _SCATTER_FIELDS = ScatterDimensionNumbers._fields
 
 
 def _gather_abstract(
-    x: Any, indices: Any, *, dimension_numbers: Any, slice_sizes: tuple, indices_are_sorted: bool, unique_indices: bool,
-    mode: Any, fill_value: Any,
+    x: Any,
+    indices: Any,
+    *,
+    dimension_numbers: Any,
+    slice_sizes: tuple,
+    indices_are_sorted: bool,
+    unique_indices: bool,
+    mode: Any,
+    fill_value: Any,
 ) -> ShapedArray:
     if len(slice_sizes) != x.ndim:
-        raise TypeError(f"gather must have one slice size per operand axis, got {slice_sizes} for shape {x.shape}.")
+        raise TypeError(
+            f"gather must have one slice size per operand axis, got {slice_sizes} for shape {x.shape}."
+        )
     ndim = indices.ndim - 1 + len(dimension_numbers.offset_dims)
     _check_windows("gather", _GATHER_FIELDS, dimension_numbers, x, indices, ndim)
     for d, (size, n) in enumerate(zip(slice_sizes, x.shape, strict=True)):
         if not 0 <= size <= n:
-            raise TypeError(f"gather slice size {size} along axis {d} is out of range for operand shape {x.shape}.")
+            raise TypeError(
+                f"gather slice size {size} along axis {d} is out of range for operand shape {x.shape}."
+            )
     for d in (*dimension_numbers.collapsed_slice_dims, *dimension_numbers.operand_batching_dims):
         if slice_sizes[d] > 1 or (slice_sizes[d] != 1 and d in dimension_numbers.collapsed_slice_dims):
-            raise TypeError(f"gather can only collapse axes of slice size 1, but axis {d} has {slice_sizes[d]}.")
+            raise TypeError(
+                f"gather can only collapse axes of slice size 1, but axis {d} has {slice_sizes[d]}."
+            )
     lay = gather_layout(dimension_numbers, x.shape, slice_sizes, indices.ndim - 1)
     shape = [0] * ndim
     for axis, n in zip(lay.counting, indices.shape[:-1], strict=True):
@@ -501,12 +546,21 @@ def _gather_jvp(primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:
 
 
 def _gather_transpose(
-    ct: Any, x: Any, indices: Any, *, dimension_numbers: Any, mode: Any, indices_are_sorted: bool, unique_indices: bool,
+    ct: Any,
+    x: Any,
+    indices: Any,
+    *,
+    dimension_numbers: Any,
+    mode: Any,
+    indices_are_sorted: bool,
+    unique_indices: bool,
     **_: Any,
 ) -> list[Any]:
     params = scatter_params(
-        ScatterDimensionNumbers(*dimension_numbers), mode,
-        indices_are_sorted=indices_are_sorted, unique_indices=unique_indices,
+        ScatterDimensionNumbers(*dimension_numbers),
+        mode,
+        indices_are_sorted=indices_are_sorted,
+        unique_indices=unique_indices,
     )
     return [scatter_add_p.bind(raw.zeros(x.aval.strip_weak_type()), indices, ct, **params), None]
 
@@ -516,8 +570,16 @@ def _shifted(axes: Sequence[int]) -> tuple[int, ...]:
 
 
 def _gather_batch(
-    size: int, args: Any, dims: Any, *, dimension_numbers: Any, slice_sizes: tuple, indices_are_sorted: bool,
-    unique_indices: bool, mode: Any, fill_value: Any,
+    size: int,
+    args: Any,
+    dims: Any,
+    *,
+    dimension_numbers: Any,
+    slice_sizes: tuple,
+    indices_are_sorted: bool,
+    unique_indices: bool,
+    mode: Any,
+    fill_value: Any,
 ) -> Any:
     (x, indices), (dx, di) = args, dims
     offset, collapsed, index_map, batching, index_batching = dimension_numbers
@@ -535,14 +597,28 @@ def _gather_batch(
         batching, index_batching = (0, *batching), (0, *index_batching)
     dnums = GatherDimensionNumbers(offset, collapsed, index_map, batching, index_batching)
     out = gather(
-        x, indices, dnums, slice_sizes, mode, fill_value=fill_value,
-        indices_are_sorted=indices_are_sorted and dx is None, unique_indices=unique_indices and (dx is None or di is None),
+        x,
+        indices,
+        dnums,
+        slice_sizes,
+        mode,
+        fill_value=fill_value,
+        indices_are_sorted=indices_are_sorted and dx is None,
+        unique_indices=unique_indices and (dx is None or di is None),
     )
     return out, 0
 
 
 def _gather_element(
-    b: Any, idx: Any, x: Any, indices: Any, *, dimension_numbers: Any, slice_sizes: tuple, mode: Any, fill_value: Any,
+    b: Any,
+    idx: Any,
+    x: Any,
+    indices: Any,
+    *,
+    dimension_numbers: Any,
+    slice_sizes: tuple,
+    mode: Any,
+    fill_value: Any,
     **_: Any,
 ) -> Any:
     """Read the operand at the window's start plus the place inside; where the window leaves, the fill value."""
@@ -631,7 +707,9 @@ def _scatter_abstract(name: str, kinds: str) -> Callable[..., ShapedArray]:
                 f"leading axes of the indices, of shape {indices.shape}."
             )
         if any(updates.shape[axis] > x.shape[d] for d, axis in lay.inside):
-            raise TypeError(f"{name} windows of {lay.sizes} elements are larger than the operand's shape {x.shape}.")
+            raise TypeError(
+                f"{name} windows of {lay.sizes} elements are larger than the operand's shape {x.shape}."
+            )
         return x
 
     return abstract
@@ -640,8 +718,17 @@ def _scatter_abstract(name: str, kinds: str) -> Callable[..., ShapedArray]:
 def _np_scatter(write: Callable[[Any, tuple, Any, bool], None]) -> Callable[..., Any]:
     """The meaning of a scatter whose ``write(target, addresses, updates, unique)`` puts updates in place."""
 
-    def meaning(x: Any, indices: Any, updates: Any, *, dimension_numbers: Any, mode: Any, unique_indices: bool,
-                update_jaxpr: Any = None, **_: Any) -> Any:
+    def meaning(
+        x: Any,
+        indices: Any,
+        updates: Any,
+        *,
+        dimension_numbers: Any,
+        mode: Any,
+        unique_indices: bool,
+        update_jaxpr: Any = None,
+        **_: Any,
+    ) -> Any:
         out = x.copy()
         if updates.size == 0:
             return out
@@ -762,7 +849,10 @@ def scatter_family(
     prim.batch = _scatter_batch(prim)
     prim.lower = _scatter_loops(combine)
     if combine is not None:
-        prim.print_params = lambda eqn: {**eqn.params, "update_jaxpr": _update_program(name, eqn.invars[0].aval.dtype)}
+        prim.print_params = lambda eqn: {
+            **eqn.params,
+            "update_jaxpr": _update_program(name, eqn.invars[0].aval.dtype),
+        }
     return prim
 
 
@@ -779,10 +869,15 @@ def gather_at_updates(x: Any, indices: Any, updates: ShapedArray, params: dict[s
     dnums = params["dimension_numbers"]
     sizes = window_sizes(dnums, get_aval(x).shape, updates.shape)
     return gather(
-        x, indices, GatherDimensionNumbers(*dnums), sizes, params["mode"], fill_value=0,
-        indices_are_sorted=params["indices_are_sorted"], unique_indices=params["unique_indices"],
+        x,
+        indices,
+        GatherDimensionNumbers(*dnums),
+        sizes,
+        params["mode"],
+        fill_value=0,
+        indices_are_sorted=params["indices_are_sorted"],
+        unique_indices=params["unique_indices"],
     )
-
 
 
 def _aval(x: Any) -> ShapedArray:
@@ -802,7 +897,9 @@ scatter_p = scatter_family("scatter", "biufc", _write_last, None)
 def _scatter_jvp(primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:
     x, indices, updates = primals
     if params["update_jaxpr"] is not None:
-        raise NotImplementedError("scatter_apply is not differentiable: use gather, the function, and scatter.")
+        raise NotImplementedError(
+            "scatter_apply is not differentiable: use gather, the function, and scatter."
+        )
     ans = scatter_p.bind(x, indices, updates, **params)
     if type(tangents[0]) is Zero and type(tangents[2]) is Zero:
         return ans, Zero.of(ans)
@@ -911,7 +1008,9 @@ def _extremum_jvp(prim: Primitive) -> Callable[..., Any]:
             return ans, Zero.of(ans)
         dtype = get_aval(ans).dtype
         from_x = ew.convert(ew.eq(x, ans), dtype)
-        from_updates = ew.convert(ew.eq(updates, gather_at_updates(ans, indices, get_aval(updates), params)), dtype)
+        from_updates = ew.convert(
+            ew.eq(updates, gather_at_updates(ans, indices, get_aval(updates), params)), dtype
+        )
         count = scatter_add_p.bind(from_x, indices, from_updates, **params)
         g_x = ew.mul(raw.instantiate(tangents[0]), from_x)
         g_updates = ew.mul(raw.instantiate(tangents[2]), from_updates)
@@ -940,3 +1039,5 @@ def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
     others = tuple(d for d in range(aval.ndim) if d != axis)
     dnums = GatherDimensionNumbers((), (axis,), (axis,), others, others)
     return gather(x, raw.reshape(indices, (*aval.shape, 1)), dnums, (1,) * aval.ndim, PROMISE_IN_BOUNDS)
+
+__all__ = sorted(name for name in globals() if name.endswith("_p"))

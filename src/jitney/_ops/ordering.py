@@ -34,11 +34,15 @@ def _sort_abstract(*xs: Any, dimension: int, is_stable: bool, num_keys: int) -> 
     if not xs:
         raise TypeError("Sort requires at least one operand")
     if any(x.shape != xs[0].shape for x in xs):
-        raise TypeError(f"Arguments to sort must have equal shapes, got: {' '.join(str(x.shape) for x in xs)}")
+        raise TypeError(
+            f"Arguments to sort must have equal shapes, got: {' '.join(str(x.shape) for x in xs)}"
+        )
     if not 0 <= dimension < xs[0].ndim:
         raise ValueError(f"sort: axis {dimension} is out of bounds for array of dimension {xs[0].ndim}.")
     if not 1 <= num_keys <= len(xs):
-        raise ValueError(f"sort: num_keys={num_keys} must be between 1 and the number of operands, {len(xs)}.")
+        raise ValueError(
+            f"sort: num_keys={num_keys} must be between 1 and the number of operands, {len(xs)}."
+        )
     return list(xs)
 
 
@@ -62,7 +66,9 @@ def _np_sort_one(x: Any, axis: int, is_stable: bool) -> Any:
     return np.sort(x, axis=axis, kind=None if distinct or not is_stable else "stable")
 
 
-def _sort_jvp(primals: Any, tangents: Any, *, dimension: int, is_stable: bool, num_keys: int) -> tuple[list, list]:
+def _sort_jvp(
+    primals: Any, tangents: Any, *, dimension: int, is_stable: bool, num_keys: int
+) -> tuple[list, list]:
     """Sort the places along, then move the tangents as the values moved."""
     shape = get_aval(primals[0]).shape
     small = shape[dimension] <= np.iinfo(np.uint32).max
@@ -78,7 +84,10 @@ def _sort_jvp(primals: Any, tangents: Any, *, dimension: int, is_stable: bool, n
 def _sort_batch(
     size: int, args: Any, dims: Any, *, dimension: int, is_stable: bool, num_keys: int
 ) -> tuple[list, list]:
-    xs = [raw.broadcast_leading(x, size) if d is None else raw.move_axis(x, d, 0) for x, d in zip(args, dims, strict=True)]
+    xs = [
+        raw.broadcast_leading(x, size) if d is None else raw.move_axis(x, d, 0)
+        for x, d in zip(args, dims, strict=True)
+    ]
     outs = sort_p.bind(*xs, dimension=dimension + 1, is_stable=is_stable, num_keys=num_keys)
     return outs, [0] * len(outs)
 
@@ -101,7 +110,9 @@ def _top_k_abstract(x: Any, *, k: int, axis: int) -> list[ShapedArray]:
     if not 0 <= axis < x.ndim:
         raise ValueError(f"top_k: axis {axis} is out of bounds for array of dimension {x.ndim}.")
     if k > x.shape[axis]:
-        raise ValueError(f"k argument to top_k must be no larger than the axis: k={k} for shape {x.shape}, axis {axis}.")
+        raise ValueError(
+            f"k argument to top_k must be no larger than the axis: k={k} for shape {x.shape}, axis {axis}."
+        )
     shape = (*x.shape[:axis], k, *x.shape[axis + 1 :])
     return [shaped_array(shape, x.dtype, x.weak_type), shaped_array(shape, _INT32)]
 
@@ -141,7 +152,9 @@ top_k_p.batch = _top_k_batch
 # -- prefix scans -----------------------------------------------------------------------------------
 
 
-def prefix_scan(combine: Callable[[tuple, tuple], tuple], xs: tuple, axis: int, reverse: bool = False) -> tuple:
+def prefix_scan(
+    combine: Callable[[tuple, tuple], tuple], xs: tuple, axis: int, reverse: bool = False
+) -> tuple:
     """All prefixes along ``axis`` of the associative ``combine(left, right)`` on tuples of arrays.
 
     Neighbours are combined, the half as long result is scanned, and the elements in between are filled in.
@@ -186,7 +199,9 @@ def _interleave(even: Any, odd: Any, axis: int) -> Any:
     n, m = get_aval(even).shape[axis], get_aval(odd).shape[axis]
     zero = get_aval(even).dtype.type(0)
     plan = lambda lo, hi: [(lo, hi, 1) if d == axis else (0, 0, 0) for d in range(get_aval(even).ndim)]  # noqa: E731
-    return ew.add(raw.pad(even, zero, plan(0, 0 if n > m else 1)), raw.pad(odd, zero, plan(1, 1 if n > m else 0)))
+    return ew.add(
+        raw.pad(even, zero, plan(0, 0 if n > m else 1)), raw.pad(odd, zero, plan(1, 1 if n > m else 0))
+    )
 
 
 # -- cumulative operations --------------------------------------------------------------------------
@@ -250,7 +265,9 @@ class _loop:  # noqa: N801  (reads as a statement)
         return None if self.loop is None else self.loop.__exit__(*details)
 
 
-def _scan_one(b: Any, out: Any, x: Any, n: int, place: Callable[[Any], Any], combine: Callable[..., Any]) -> None:
+def _scan_one(
+    b: Any, out: Any, x: Any, n: int, place: Callable[[Any], Any], combine: Callable[..., Any]
+) -> None:
     """The accumulator stays in a register."""
     start = b.load(x, place(0))
     b.store(out, place(0), start)
@@ -263,7 +280,13 @@ def _scan_one(b: Any, out: Any, x: Any, n: int, place: Callable[[Any], Any], com
 
 
 def _scan_rows(
-    b: Any, out: Any, x: Any, n: int, inner: int, place: Callable[[Any, Any], Any], combine: Callable[..., Any]
+    b: Any,
+    out: Any,
+    x: Any,
+    n: int,
+    inner: int,
+    place: Callable[[Any, Any], Any],
+    combine: Callable[..., Any],
 ) -> None:
     """Each row is the row before it combined with the operand's, vectorised along the row."""
     with _loop(b, inner, "vector") as i:
@@ -386,3 +409,5 @@ def argsort(x: Any, axis: int, is_stable: bool = True, descending: bool = False,
     # Flipped before and after, equal values keep their order.
     flipped = sort([_rev(x, (axis,)), _rev(places, (axis,))], axis, is_stable)[1]
     return _rev(flipped, (axis,))
+
+__all__ = sorted(name for name in globals() if name.endswith("_p"))

@@ -79,7 +79,11 @@ def move_axis(x: Any, source: int, target: int) -> Any:
 
 def pad(x: Any, value: Any, config: Sequence[tuple[int, int, int]]) -> Any:
     config = tuple((int(lo), int(hi), int(inner)) for lo, hi, inner in config)
-    return x if len(config) == get_aval(x).ndim and not any(map(any, config)) else _named("pad")(x, value, padding_config=config)
+    return (
+        x
+        if len(config) == get_aval(x).ndim and not any(map(any, config))
+        else _named("pad")(x, value, padding_config=config)
+    )
 
 
 def concatenate(xs: Sequence[Any], dimension: int) -> Any:

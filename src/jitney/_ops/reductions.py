@@ -60,7 +60,9 @@ def reduction(
             return ufunc.reduce(x.astype(np.float32), axis=axes, initial=init(np.dtype("f4"))).astype(x.dtype)
         if not axes:
             return x
-        return ufunc.reduce(x, axis=axes, dtype=x.dtype, initial=None if _has_identity(x, axes) else init(x.dtype))
+        return ufunc.reduce(
+            x, axis=axes, dtype=x.dtype, initial=None if _has_identity(x, axes) else init(x.dtype)
+        )
 
     def jvp_rule(primals: Any, tangents: Any, *, axes: tuple, **params: Any) -> tuple[Any, Any]:
         (x,), (g,) = primals, tangents
@@ -139,7 +141,13 @@ reduce_and_p = reduction(
     "reduce_and",
     "biu",
     np.bitwise_and,
-    lambda dtype: True if dtype == _BOOL else dtype.type(0) - dtype.type(1) if dtype.kind == "i" else np.iinfo(dtype).max,
+    lambda dtype: (
+        True
+        if dtype == _BOOL
+        else dtype.type(0) - dtype.type(1)
+        if dtype.kind == "i"
+        else np.iinfo(dtype).max
+    ),
     lambda b, x, y: b.and_(x, y),
 )
 reduce_or_p = reduction("reduce_or", "biu", np.bitwise_or, lambda dtype: 0, lambda b, x, y: b.or_(x, y))
@@ -156,7 +164,9 @@ def arg_reduction(name: str, numpy: Callable[..., Any]) -> Primitive:
         check_kinds(name, [x], "biuf")
         check_axes(name, axes, x)
         if len(axes) != 1 or x.shape[axes[0]] == 0:
-            raise ValueError(f"{name} needs exactly one axis of non-zero size, got axes {axes} for shape {x.shape}.")
+            raise ValueError(
+                f"{name} needs exactly one axis of non-zero size, got axes {axes} for shape {x.shape}."
+            )
         return shaped_array(tuple(n for d, n in enumerate(x.shape) if d not in axes), np.dtype(index_dtype))
 
     def batch(size: int, args: Any, dims: Any, *, axes: tuple, index_dtype: Any) -> tuple[Any, int]:
@@ -211,3 +221,5 @@ reduce_and, reduce_or, reduce_xor = map(_raw, (reduce_and_p, reduce_or_p, reduce
 def count(x: Any, axes: Sequence[int]) -> Any:
     """How many elements along ``axes`` are true."""
     return reduce_sum(ew.convert(x, dtypes.default_dtype("i")), axes)
+
+__all__ = sorted(name for name in globals() if name.endswith("_p"))

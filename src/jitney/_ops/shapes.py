@@ -51,7 +51,9 @@ def _from(*avals: ShapedArray, shape: Sequence[int]) -> ShapedArray:
 broadcast_in_dim_p = Primitive("broadcast_in_dim")
 
 
-def _broadcast_abstract(x: Any, *, shape: tuple, broadcast_dimensions: tuple, sharding: Any = None) -> ShapedArray:
+def _broadcast_abstract(
+    x: Any, *, shape: tuple, broadcast_dimensions: tuple, sharding: Any = None
+) -> ShapedArray:
     if len(broadcast_dimensions) != x.ndim:
         raise TypeError(
             f"broadcast_in_dim broadcast_dimensions must have length equal to operand ndim; got "
@@ -59,7 +61,9 @@ def _broadcast_abstract(x: Any, *, shape: tuple, broadcast_dimensions: tuple, sh
         )
     for size, dim in zip(x.shape, broadcast_dimensions, strict=True):
         if not 0 <= dim < len(shape):
-            raise TypeError(f"broadcast_in_dim broadcast_dimensions {broadcast_dimensions} do not fit shape {shape}.")
+            raise TypeError(
+                f"broadcast_in_dim broadcast_dimensions {broadcast_dimensions} do not fit shape {shape}."
+            )
         if size not in (1, shape[dim]):
             raise TypeError(
                 f"broadcast_in_dim operand dimension sizes must either be 1, or be equal to their corresponding "
@@ -67,7 +71,9 @@ def _broadcast_abstract(x: Any, *, shape: tuple, broadcast_dimensions: tuple, sh
                 f"{tuple(shape)}, broadcast_dimensions {broadcast_dimensions}."
             )
     if any(a >= b for a, b in zip(broadcast_dimensions, broadcast_dimensions[1:], strict=False)):
-        raise TypeError(f"broadcast_in_dim broadcast_dimensions must be strictly increasing; got {broadcast_dimensions}.")
+        raise TypeError(
+            f"broadcast_in_dim broadcast_dimensions must be strictly increasing; got {broadcast_dimensions}."
+        )
     return _from(x, shape=shape)
 
 
@@ -78,13 +84,17 @@ def _np_broadcast(x: Any, *, shape: tuple, broadcast_dimensions: tuple, sharding
     return np.broadcast_to(x.reshape(expanded), shape)
 
 
-def _broadcast_transpose(ct: Any, x: Any, *, shape: tuple, broadcast_dimensions: tuple, sharding: Any = None) -> Any:
+def _broadcast_transpose(
+    ct: Any, x: Any, *, shape: tuple, broadcast_dimensions: tuple, sharding: Any = None
+) -> Any:
     kept = {d for d, n in zip(broadcast_dimensions, x.aval.shape, strict=True) if n == shape[d]}
     summed = reduce_sum(ct, tuple(d for d in range(len(shape)) if d not in kept))
     return reshape(summed, x.aval.shape)
 
 
-def _broadcast_batch(size: int, args: Any, dims: Any, *, shape: tuple, broadcast_dimensions: tuple, sharding: Any = None) -> Any:
+def _broadcast_batch(
+    size: int, args: Any, dims: Any, *, shape: tuple, broadcast_dimensions: tuple, sharding: Any = None
+) -> Any:
     x = _front(args[0], dims[0])
     out = broadcast_in_dim_p.bind(
         x,
@@ -95,8 +105,12 @@ def _broadcast_batch(size: int, args: Any, dims: Any, *, shape: tuple, broadcast
     return out, 0
 
 
-def _broadcast_element(b: Any, idx: Any, x: Any, *, shape: tuple, broadcast_dimensions: tuple, sharding: Any = None) -> Any:
-    return x.read(tuple(idx[d] if n != 1 else 0 for n, d in zip(x.aval.shape, broadcast_dimensions, strict=True)))
+def _broadcast_element(
+    b: Any, idx: Any, x: Any, *, shape: tuple, broadcast_dimensions: tuple, sharding: Any = None
+) -> Any:
+    return x.read(
+        tuple(idx[d] if n != 1 else 0 for n, d in zip(x.aval.shape, broadcast_dimensions, strict=True))
+    )
 
 
 broadcast_in_dim_p.abstract = _broadcast_abstract
@@ -113,9 +127,13 @@ broadcast_in_dim_p.print_params = lambda eqn: (
 reshape_p = Primitive("reshape")
 
 
-def _reshape_abstract(x: Any, *, new_sizes: tuple, dimensions: Any = None, sharding: Any = None) -> ShapedArray:
+def _reshape_abstract(
+    x: Any, *, new_sizes: tuple, dimensions: Any = None, sharding: Any = None
+) -> ShapedArray:
     if math.prod(new_sizes) != x.size:
-        raise TypeError(f"reshape total size must be unchanged, got new_sizes {tuple(new_sizes)} for shape {x.shape}.")
+        raise TypeError(
+            f"reshape total size must be unchanged, got new_sizes {tuple(new_sizes)} for shape {x.shape}."
+        )
     return _from(x, shape=new_sizes)
 
 
@@ -143,7 +161,9 @@ def reshape_groups(old: Sequence[int], new: Sequence[int]) -> list[tuple[range, 
     return groups
 
 
-def _reshape_element(b: Any, idx: Any, x: Any, *, new_sizes: tuple, dimensions: Any = None, sharding: Any = None) -> Any:
+def _reshape_element(
+    b: Any, idx: Any, x: Any, *, new_sizes: tuple, dimensions: Any = None, sharding: Any = None
+) -> Any:
     if x.aval.size == 0:
         return b.const(0, x.aval.dtype)
     old = x.aval.shape
@@ -158,7 +178,9 @@ def _reshape_element(b: Any, idx: Any, x: Any, *, new_sizes: tuple, dimensions: 
             if old[axis] == 1:
                 continue
             part = flat // rest if rest != 1 else flat
-            source[axis] = part if rest * old[axis] == math.prod(old[a] for a in old_axes) else part % old[axis]
+            source[axis] = (
+                part if rest * old[axis] == math.prod(old[a] for a in old_axes) else part % old[axis]
+            )
     return x.read(tuple(source))
 
 
@@ -205,7 +227,9 @@ transpose_p = Primitive("transpose")
 
 def _transpose_abstract(x: Any, *, permutation: tuple) -> ShapedArray:
     if sorted(permutation) != list(range(x.ndim)):
-        raise TypeError(f"transpose permutation {permutation} is not a permutation of the axes of shape {x.shape}.")
+        raise TypeError(
+            f"transpose permutation {permutation} is not a permutation of the axes of shape {x.shape}."
+        )
     return _from(x, shape=[x.shape[p] for p in permutation])
 
 
@@ -224,7 +248,9 @@ def _transpose_batch(size: int, args: Any, dims: Any, *, permutation: tuple) -> 
 
 transpose_p.abstract = _transpose_abstract
 transpose_p.numpy = lambda x, *, permutation: np.transpose(x, permutation)
-linear(transpose_p, lambda ct, x, *, permutation: transpose(ct, tuple(int(i) for i in np.argsort(permutation))))
+linear(
+    transpose_p, lambda ct, x, *, permutation: transpose(ct, tuple(int(i) for i in np.argsort(permutation)))
+)
 transpose_p.batch = _transpose_batch
 transpose_p.lower = Pull(_transpose_element)
 
@@ -233,12 +259,19 @@ rev_p = Primitive("rev")
 
 def _rev_abstract(x: Any, *, dimensions: tuple) -> ShapedArray:
     if len(set(dimensions)) != len(dimensions) or not all(0 <= d < x.ndim for d in dimensions):
-        raise TypeError(f"rev dimensions must be unique axes of the operand, got {dimensions} for shape {x.shape}.")
+        raise TypeError(
+            f"rev dimensions must be unique axes of the operand, got {dimensions} for shape {x.shape}."
+        )
     return x
 
 
 def _rev_element(b: Any, idx: Any, x: Any, *, dimensions: tuple) -> Any:
-    return x.read(tuple((i * -1 + (n - 1)) if d in dimensions else i for d, (i, n) in enumerate(zip(idx, x.aval.shape, strict=True))))
+    return x.read(
+        tuple(
+            (i * -1 + (n - 1)) if d in dimensions else i
+            for d, (i, n) in enumerate(zip(idx, x.aval.shape, strict=True))
+        )
+    )
 
 
 rev_p.abstract = _rev_abstract
@@ -268,7 +301,9 @@ def _slice_abstract(x: Any, *, start_indices: tuple, limit_indices: tuple, strid
                 f"slice bounds must satisfy 0 <= start <= limit <= size and stride > 0, got start_indices {start_indices}, "
                 f"limit_indices {limit_indices}, strides {strides} for operand shape {x.shape}."
             )
-    return _from(x, shape=[-(-(hi - lo) // s) for lo, hi, s in zip(start_indices, limit_indices, steps, strict=True)])
+    return _from(
+        x, shape=[-(-(hi - lo) // s) for lo, hi, s in zip(start_indices, limit_indices, steps, strict=True)]
+    )
 
 
 def _np_slice(x: Any, *, start_indices: tuple, limit_indices: tuple, strides: Any) -> Any:
@@ -282,13 +317,17 @@ def slice_object(start: int, stop: int, step: int) -> slice:
 
 def _slice_transpose(ct: Any, x: Any, *, start_indices: tuple, limit_indices: tuple, strides: Any) -> Any:
     config = []
-    for lo, n, out, step in zip(start_indices, x.aval.shape, get_aval(ct).shape, strides or (1,) * x.aval.ndim, strict=True):
+    for lo, n, out, step in zip(
+        start_indices, x.aval.shape, get_aval(ct).shape, strides or (1,) * x.aval.ndim, strict=True
+    ):
         covered = out + (out - 1) * (step - 1) if out else 0
         config.append((lo, n - lo - covered, step - 1))
     return pad(ct, get_aval(ct).dtype.type(0), config)
 
 
-def _slice_batch(size: int, args: Any, dims: Any, *, start_indices: tuple, limit_indices: tuple, strides: Any) -> Any:
+def _slice_batch(
+    size: int, args: Any, dims: Any, *, start_indices: tuple, limit_indices: tuple, strides: Any
+) -> Any:
     (x,), (d,) = args, dims
     insert = lambda seq, v: (*seq[:d], v, *seq[d:])  # noqa: E731
     out = slice_p.bind(
@@ -300,7 +339,9 @@ def _slice_batch(size: int, args: Any, dims: Any, *, start_indices: tuple, limit
     return out, d
 
 
-def _slice_element(b: Any, idx: Any, x: Any, *, start_indices: tuple, limit_indices: tuple, strides: Any) -> Any:
+def _slice_element(
+    b: Any, idx: Any, x: Any, *, start_indices: tuple, limit_indices: tuple, strides: Any
+) -> Any:
     steps = strides or (1,) * len(idx)
     return x.read(tuple(i * s + lo for i, s, lo in zip(idx, steps, start_indices, strict=True)))
 
@@ -316,27 +357,42 @@ pad_p = Primitive("pad")
 
 def _pad_abstract(x: Any, value: Any, *, padding_config: tuple) -> ShapedArray:
     if x.dtype != value.dtype:
-        raise TypeError(f"pad operand and padding_value must have the same dtype, got {x.dtype.name} and {value.dtype.name}.")
+        raise TypeError(
+            f"pad operand and padding_value must have the same dtype, got {x.dtype.name} and {value.dtype.name}."
+        )
     if value.shape:
         raise ValueError(f"pad padding_value must be a scalar, got shape {value.shape}.")
     if len(padding_config) != x.ndim:
-        raise ValueError(f"pad padding_config must have one entry per axis, got {len(padding_config)} for shape {x.shape}.")
+        raise ValueError(
+            f"pad padding_config must have one entry per axis, got {len(padding_config)} for shape {x.shape}."
+        )
     shape = []
     for (lo, hi, inner), n in zip(padding_config, x.shape, strict=True):
         if inner < 0:
             raise ValueError(f"pad interior padding must be non-negative, got {padding_config}.")
         size = lo + hi + n + max(n - 1, 0) * inner
         if size < 0:
-            raise ValueError(f"pad gives a negative size: padding_config {padding_config} for operand shape {x.shape}.")
+            raise ValueError(
+                f"pad gives a negative size: padding_config {padding_config} for operand shape {x.shape}."
+            )
         shape.append(size)
     return _from(x, value, shape=shape)
 
 
 def _np_pad(x: Any, value: Any, *, padding_config: tuple) -> Any:
     # Spread by the interior padding, then add or cut at the ends.
-    spread = np.full([n + max(n - 1, 0) * c[2] for n, c in zip(x.shape, padding_config, strict=True)], value, x.dtype)
-    spread[tuple(slice_object(0, max(n, 0), c[2] + 1) for n, c in zip(spread.shape, padding_config, strict=True))] = x
-    cut = spread[tuple(slice_object(max(-lo, 0), n - max(-hi, 0), 1) for n, (lo, hi, _) in zip(spread.shape, padding_config, strict=True))]
+    spread = np.full(
+        [n + max(n - 1, 0) * c[2] for n, c in zip(x.shape, padding_config, strict=True)], value, x.dtype
+    )
+    spread[
+        tuple(slice_object(0, max(n, 0), c[2] + 1) for n, c in zip(spread.shape, padding_config, strict=True))
+    ] = x
+    cut = spread[
+        tuple(
+            slice_object(max(-lo, 0), n - max(-hi, 0), 1)
+            for n, (lo, hi, _) in zip(spread.shape, padding_config, strict=True)
+        )
+    ]
     ends = [(max(lo, 0), max(hi, 0)) for lo, hi, _ in padding_config]
     return np.pad(cut, ends, constant_values=value) if ends else cut
 
@@ -353,7 +409,10 @@ def _pad_transpose(ct: Any, x: Any, value: Any, *, padding_config: tuple) -> lis
         unpadded = pad(y, get_aval(y).dtype.type(0), [(-lo, -hi, 0) for lo, hi, _ in padding_config])
         shape = get_aval(unpadded).shape
         return slice_p.bind(
-            unpadded, start_indices=(0,) * len(shape), limit_indices=shape, strides=tuple(c[2] + 1 for c in padding_config)
+            unpadded,
+            start_indices=(0,) * len(shape),
+            limit_indices=shape,
+            strides=tuple(c[2] + 1 for c in padding_config),
         )
 
     operand_ct = to_operand(ct)
@@ -412,15 +471,21 @@ def _concatenate_abstract(*xs: Any, dimension: int) -> ShapedArray:
         raise TypeError("concatenate expects at least one operand, got none.")
     first = xs[0]
     if not 0 <= dimension < first.ndim:
-        raise TypeError(f"concatenate dimension {dimension} is out of bounds for operands of shapes {[x.shape for x in xs]}.")
+        raise TypeError(
+            f"concatenate dimension {dimension} is out of bounds for operands of shapes {[x.shape for x in xs]}."
+        )
     for x in xs:
         if x.ndim != first.ndim or any(
             i != dimension and m != n for i, (m, n) in enumerate(zip(x.shape, first.shape, strict=False))
         ):
             shapes = ", ".join(str(v.shape) for v in xs)
-            raise TypeError(f"Cannot concatenate arrays along dimension {dimension} with shapes {shapes}: other axes must agree.")
+            raise TypeError(
+                f"Cannot concatenate arrays along dimension {dimension} with shapes {shapes}: other axes must agree."
+            )
         if x.dtype != first.dtype:
-            raise TypeError(f"concatenate requires operands of one dtype, got {', '.join(v.dtype.name for v in xs)}.")
+            raise TypeError(
+                f"concatenate requires operands of one dtype, got {', '.join(v.dtype.name for v in xs)}."
+            )
     shape = list(first.shape)
     shape[dimension] = sum(x.shape[dimension] for x in xs)
     return _from(*xs, shape=shape)
@@ -449,7 +514,9 @@ def _concatenate_transpose(ct: Any, *xs: Any, dimension: int) -> list[Any]:
 
 
 def _concatenate_batch(size: int, args: Any, dims: Any, *, dimension: int) -> Any:
-    xs = [_front(x, d) if d is not None else broadcast_leading(x, size) for x, d in zip(args, dims, strict=True)]
+    xs = [
+        _front(x, d) if d is not None else broadcast_leading(x, size) for x, d in zip(args, dims, strict=True)
+    ]
     return concatenate(xs, dimension + 1), 0
 
 
@@ -482,8 +549,14 @@ def _np_iota(*, dtype: Any, shape: tuple, dimension: int, sharding: Any = None) 
     return np.broadcast_to(steps.reshape([-1 if d == dimension else 1 for d in range(len(shape))]), shape)
 
 
-iota_p.abstract = lambda *, dtype, shape, dimension, sharding=None: shaped_array(tuple(shape), np.dtype(dtype))
+iota_p.abstract = lambda *, dtype, shape, dimension, sharding=None: shaped_array(
+    tuple(shape), np.dtype(dtype)
+)
 iota_p.numpy = _np_iota
 iota_p.jvp = lambda primals, tangents, **params: ((ans := iota_p.bind(**params)), Zero.of(ans))
 iota_p.batch = lambda size, args, dims, **params: (iota_p.bind(**params), None)
-iota_p.lower = Pull(lambda b, idx, *, dtype, shape, dimension, sharding=None: b.index_value(idx[dimension], np.dtype(dtype)))
+iota_p.lower = Pull(
+    lambda b, idx, *, dtype, shape, dimension, sharding=None: b.index_value(idx[dimension], np.dtype(dtype))
+)
+
+__all__ = sorted(name for name in globals() if name.endswith("_p"))

@@ -26,13 +26,14 @@ class BatchTracer(Tracer):
         self.value = value
         self.dim = dim
         whole = get_aval(value)
-        self.aval = shaped_array(
-            whole.shape[:dim] + whole.shape[dim + 1 :], whole.dtype, whole.weak_type
-        )
+        self.aval = shaped_array(whole.shape[:dim] + whole.shape[dim + 1 :], whole.dtype, whole.weak_type)
 
     def origin(self) -> str:
         inner = self.value.origin() if isinstance(self.value, Tracer) else ""
-        return inner or f"vmap runs all {self._trace.size} examples at once, so that one example's value is not known."
+        return (
+            inner
+            or f"vmap runs all {self._trace.size} examples at once, so that one example's value is not known."
+        )
 
 
 class BatchTrace(Trace):
@@ -70,7 +71,11 @@ class BatchTrace(Trace):
 
 
 def batch_flat(
-    fun: Callable[..., Sequence[Any]], size: int, args: Sequence[Any], dims: Sequence[int | None], axis_name: Any = None
+    fun: Callable[..., Sequence[Any]],
+    size: int,
+    args: Sequence[Any],
+    dims: Sequence[int | None],
+    axis_name: Any = None,
 ) -> tuple[list[Any], list[int | None]]:
     """Outputs of flat ``fun`` over a batch, and where each has its batch axis (None: it has none)."""
     caller = current_trace()

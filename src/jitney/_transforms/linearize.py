@@ -87,7 +87,9 @@ class SplitJaxpr:
 
     __slots__ = ("known", "residual_count", "unknown", "unknown_out")
 
-    def __init__(self, known: ClosedJaxpr, unknown: ClosedJaxpr, unknown_out: list[bool], residual_count: int) -> None:
+    def __init__(
+        self, known: ClosedJaxpr, unknown: ClosedJaxpr, unknown_out: list[bool], residual_count: int
+    ) -> None:
         self.known = known  # known inputs -> known outputs, then residuals
         self.unknown = unknown  # residuals, then unknown inputs -> unknown outputs
         self.unknown_out = unknown_out
@@ -111,10 +113,10 @@ def split_jaxpr(closed: ClosedJaxpr, unknown_in: tuple[bool, ...]) -> SplitJaxpr
     finally:
         swap_trace(before)
     unknown_out = [partial.unknown(y) for y in outs]
-    unknown, residuals = hoist_tracers(partial.close([y for y, u in zip(outs, unknown_out, strict=True) if u]))
+    unknown, residuals = hoist_tracers(
+        partial.close([y for y, u in zip(outs, unknown_out, strict=True) if u])
+    )
     known = outer.close([y for y, u in zip(outs, unknown_out, strict=True) if not u] + residuals)
     result = SplitJaxpr(known, unknown, unknown_out, len(residuals))
     closed.cache[key] = result
     return result
-
-

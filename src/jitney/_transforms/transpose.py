@@ -18,7 +18,9 @@ def backward_pass(
     """Cotangents of the ``linear`` inputs, given the values of the other inputs and the outputs' cotangents."""
     values: dict[Var, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
     given = iter(known)
-    values.update((v, next(given)) for v, is_linear in zip(jaxpr.invars, linear, strict=True) if not is_linear)
+    values.update(
+        (v, next(given)) for v, is_linear in zip(jaxpr.invars, linear, strict=True) if not is_linear
+    )
     linear_eqns = _evaluate_nonlinear(jaxpr, values)
 
     found: dict[Var, Any] = {}
@@ -59,12 +61,17 @@ def _evaluate_nonlinear(jaxpr: Jaxpr, values: dict[Var, Any]) -> list[JaxprEqn]:
 def _transpose_eqn(eqn: JaxprEqn, out_cts: list[Any], values: dict[Var, Any]) -> Sequence[Any]:
     prim = eqn.primitive
     if prim.transpose is None:
-        raise NotImplementedError(f"Transpose rule (for reverse-mode differentiation) for {prim.name!r} not implemented")
+        raise NotImplementedError(
+            f"Transpose rule (for reverse-mode differentiation) for {prim.name!r} not implemented"
+        )
     args = [
         a.val if type(a) is Literal else values[a] if a in values else Undefined(a.aval) for a in eqn.invars
     ]
     if prim.multiple_results:
-        cts = [Zero(tangent_aval(v.aval)) if ct is None else ct for ct, v in zip(out_cts, eqn.outvars, strict=True)]
+        cts = [
+            Zero(tangent_aval(v.aval)) if ct is None else ct
+            for ct, v in zip(out_cts, eqn.outvars, strict=True)
+        ]
         return prim.transpose(cts, *args, **eqn.params)
     return prim.transpose(out_cts[0], *args, **eqn.params)
 
@@ -84,7 +91,8 @@ def transpose_jaxpr(
         nonlocal nonzero_out
         known, given = args[: len(known_avals)], iter(args[len(known_avals) :])
         cts = [
-            next(given) if nz else Zero(tangent_aval(a)) for a, nz in zip(closed.out_avals, nonzero_cts, strict=True)
+            next(given) if nz else Zero(tangent_aval(a))
+            for a, nz in zip(closed.out_avals, nonzero_cts, strict=True)
         ]
         outs = backward_pass(closed.jaxpr, closed.consts, linear, known, cts)
         nonzero_out = tuple(type(ct) is not Zero for ct in outs)

@@ -10,7 +10,8 @@ import numpy as np
 from jitney._base import dtypes
 from jitney._core.trace import Array, get_aval
 from jitney._ops import elementwise as ew
-from jitney.lax.operands import operand as as_operand, operands
+from jitney.lax.operands import operand as as_operand
+from jitney.lax.operands import operands
 
 
 class RoundingMethod(enum.IntEnum):
@@ -628,7 +629,9 @@ def integer_pow(x: Any, y: int) -> Any:
     """``x ** y`` for a Python integer ``y``."""
     x = as_operand("integer_pow", x)
     if y < 0 and dtypes.kind_of(get_aval(x).dtype) in "iu":
-        raise TypeError(f"Integers cannot be raised to negative powers, got integer_pow({get_aval(x).dtype.name}, {y}).")
+        raise TypeError(
+            f"Integers cannot be raised to negative powers, got integer_pow({get_aval(x).dtype.name}, {y})."
+        )
     return ew.integer_pow(x, y)
 
 
@@ -680,7 +683,9 @@ def convert_element_type(operand: Any, new_dtype: Any) -> Any:
 
 def bitcast_convert_type(operand: Any, new_dtype: Any) -> Any:
     """The bits of ``operand`` read as ``new_dtype``; narrower types add a last axis, wider ones take it."""
-    return ew.bitcast_convert_type_p.bind(as_operand("bitcast_convert_type", operand), new_dtype=np.dtype(new_dtype))
+    return ew.bitcast_convert_type_p.bind(
+        as_operand("bitcast_convert_type", operand), new_dtype=np.dtype(new_dtype)
+    )
 
 
 def stop_gradient(x: Any) -> Any:

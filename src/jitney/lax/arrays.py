@@ -11,7 +11,9 @@ import numpy as np
 from jitney._base import dtypes
 from jitney._core.trace import get_aval
 from jitney._ops import contraction, elementwise, reductions, shapes
-from jitney.lax.operands import operand as as_operand, operands as as_operands, to_axis, to_shape
+from jitney.lax.operands import operand as as_operand
+from jitney.lax.operands import operands as as_operands
+from jitney.lax.operands import to_axis, to_shape
 
 
 class Precision(enum.Enum):
@@ -32,7 +34,9 @@ def broadcast(operand: Any, sizes: Sequence[int]) -> Any:
 def broadcast_in_dim(operand: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int]) -> Any:
     """Expand to ``shape``: axis ``i`` of the operand becomes axis ``broadcast_dimensions[i]``."""
     return shapes.broadcast_in_dim(
-        as_operand("broadcast_in_dim", operand), to_shape("broadcast_in_dim", shape), tuple(map(int, broadcast_dimensions))
+        as_operand("broadcast_in_dim", operand),
+        to_shape("broadcast_in_dim", shape),
+        tuple(map(int, broadcast_dimensions)),
     )
 
 
@@ -41,7 +45,9 @@ def broadcast_shapes(*sizes: Sequence[int]) -> tuple[int, ...]:
     try:
         return np.broadcast_shapes(*sizes)
     except ValueError:
-        raise ValueError(f"Incompatible shapes for broadcasting: shapes={[tuple(s) for s in sizes]}") from None
+        raise ValueError(
+            f"Incompatible shapes for broadcasting: shapes={[tuple(s) for s in sizes]}"
+        ) from None
 
 
 def broadcast_to_rank(x: Any, rank: int) -> Any:
@@ -100,7 +106,11 @@ def concatenate(operands: Sequence[Any], dimension: int) -> Any:
     xs = [as_operand("concatenate", x) for x in operands]
     if not xs:
         raise ValueError("concatenate requires a non-empty sequence of arrays")
-    return shapes.concatenate_p.bind(*xs, dimension=int(dimension)) if len(xs) > 1 else _checked_single(xs[0], int(dimension))
+    return (
+        shapes.concatenate_p.bind(*xs, dimension=int(dimension))
+        if len(xs) > 1
+        else _checked_single(xs[0], int(dimension))
+    )
 
 
 def _checked_single(x: Any, dimension: int) -> Any:
@@ -123,7 +133,9 @@ def full(shape: Sequence[int], fill_value: Any, dtype: Any = None) -> Any:
     from jitney.lax.arithmetic import convert_element_type
 
     if np.ndim(fill_value):
-        raise TypeError(f"full must be called with scalar fill_value, got fill_value.shape {np.shape(fill_value)}.")
+        raise TypeError(
+            f"full must be called with scalar fill_value, got fill_value.shape {np.shape(fill_value)}."
+        )
     value = as_operand("full", fill_value)
     if dtype is not None:
         value = convert_element_type(value, dtype)
@@ -230,7 +242,9 @@ def batch_matmul(lhs: Any, rhs: Any, precision: Any = None) -> Any:
     x, y = as_operands("batch_matmul", lhs, rhs)
     n = get_aval(x).ndim
     if n < 2 or get_aval(y).ndim != n:
-        raise ValueError(f"Arguments to batch_matmul must be at least 2D and of equal rank, got {n} and {get_aval(y).ndim}.")
+        raise ValueError(
+            f"Arguments to batch_matmul must be at least 2D and of equal rank, got {n} and {get_aval(y).ndim}."
+        )
     batch = tuple(range(n - 2))
     return contraction.dot_general(x, y, (((n - 1,), (n - 2,)), (batch, batch)), precision)
 
@@ -241,10 +255,10 @@ def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = No
     shape = get_aval(x).shape
     lo, hi, _ = slice(start_dimension, stop_dimension).indices(len(shape))
     if hi < lo:
-        raise ValueError(f"Invalid dimension range passed to collapse: {shape}[{start_dimension}:{stop_dimension}]")
+        raise ValueError(
+            f"Invalid dimension range passed to collapse: {shape}[{start_dimension}:{stop_dimension}]"
+        )
     return shapes.reshape(x, (*shape[:lo], int(np.prod(shape[lo:hi], dtype=int)), *shape[hi:]))
-
-
 
 
 __all__ = [

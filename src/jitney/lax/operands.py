@@ -20,7 +20,9 @@ def operand(name: str, x: Any) -> Any:
         return x
     if isinstance(x, (np.ndarray, np.generic)):
         if not dtypes.is_supported(x.dtype):
-            raise TypeError(f"{name} does not accept NumPy arrays of dtype {x.dtype}: arrays hold numbers and booleans only.")
+            raise TypeError(
+                f"{name} does not accept NumPy arrays of dtype {x.dtype}: arrays hold numbers and booleans only."
+            )
         dtype = dtypes.canonicalize_dtype(x.dtype)
         if isinstance(x, np.ndarray):
             # A copy: the caller may change its array later, our arrays never change.
@@ -107,7 +109,9 @@ def to_axis(name: str, axis: Any, ndim: int) -> int:
     try:
         number = axis.__index__()
     except (TypeError, AttributeError):
-        raise TypeError(f"{name}: axis must be an integer, got {axis!r} of type {type(axis).__name__}.") from None
+        raise TypeError(
+            f"{name}: axis must be an integer, got {axis!r} of type {type(axis).__name__}."
+        ) from None
     if not -ndim <= number < ndim:
         raise ValueError(f"{name}: axis {number} is out of bounds for array of dimension {ndim}.")
     return number % ndim

@@ -9,11 +9,23 @@ from jitney._core.trace import get_aval
 from jitney._ops import ordering
 from jitney._ops.ordering import (
     cumlogsumexp_p as cumlogsumexp_p,
+)
+from jitney._ops.ordering import (
     cummax_p as cummax_p,
+)
+from jitney._ops.ordering import (
     cummin_p as cummin_p,
+)
+from jitney._ops.ordering import (
     cumprod_p as cumprod_p,
+)
+from jitney._ops.ordering import (
     cumsum_p as cumsum_p,
+)
+from jitney._ops.ordering import (
     sort_p as sort_p,
+)
+from jitney._ops.ordering import (
     top_k_p as top_k_p,
 )
 from jitney.lax.operands import operand as as_operand
@@ -87,16 +99,23 @@ def _cumulative(prim: Any, summary: str, example: str, result: str) -> Callable[
         return prim.bind(as_operand(prim.name, operand), axis=int(axis), reverse=bool(reverse))
 
     cumulative.__name__ = cumulative.__qualname__ = prim.name
-    cumulative.__doc__ = _CUMULATIVE_DOC.format(summary=summary, name=prim.name, example=example, result=result)
+    cumulative.__doc__ = _CUMULATIVE_DOC.format(
+        summary=summary, name=prim.name, example=example, result=result
+    )
     return cumulative
 
 
 cumsum = _cumulative(cumsum_p, "Cumulative sums", "jnp.array([1, 2, 3])", "Array([1, 3, 6], dtype=int64)")
-cumprod = _cumulative(cumprod_p, "Cumulative products", "jnp.array([1, 2, 3])", "Array([1, 2, 6], dtype=int64)")
+cumprod = _cumulative(
+    cumprod_p, "Cumulative products", "jnp.array([1, 2, 3])", "Array([1, 2, 6], dtype=int64)"
+)
 cummax = _cumulative(cummax_p, "Cumulative maxima", "jnp.array([1, 3, 2])", "Array([1, 3, 3], dtype=int64)")
 cummin = _cumulative(cummin_p, "Cumulative minima", "jnp.array([2, 1, 3])", "Array([2, 1, 1], dtype=int64)")
 cumlogsumexp = _cumulative(
-    cumlogsumexp_p, "Logarithms of cumulative sums of exponentials", "jnp.zeros(2)", "Array([0.        , 0.69314718], dtype=float64)"
+    cumlogsumexp_p,
+    "Logarithms of cumulative sums of exponentials",
+    "jnp.zeros(2)",
+    "Array([0.        , 0.69314718], dtype=float64)",
 )
 
 __all__ = sorted(

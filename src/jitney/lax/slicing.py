@@ -16,16 +16,38 @@ from jitney._ops import indexing as ix
 from jitney._ops import raw
 from jitney._ops.indexing import (
     GatherDimensionNumbers as GatherDimensionNumbers,
+)
+from jitney._ops.indexing import (
     GatherScatterMode as GatherScatterMode,
+)
+from jitney._ops.indexing import (
     ScatterDimensionNumbers as ScatterDimensionNumbers,
+)
+from jitney._ops.indexing import (
     dynamic_slice_p as dynamic_slice_p,
+)
+from jitney._ops.indexing import (
     dynamic_update_slice_p as dynamic_update_slice_p,
+)
+from jitney._ops.indexing import (
     gather_p as gather_p,
+)
+from jitney._ops.indexing import (
     scatter_add_p as scatter_add_p,
+)
+from jitney._ops.indexing import (
     scatter_max_p as scatter_max_p,
+)
+from jitney._ops.indexing import (
     scatter_min_p as scatter_min_p,
+)
+from jitney._ops.indexing import (
     scatter_mul_p as scatter_mul_p,
+)
+from jitney._ops.indexing import (
     scatter_p as scatter_p,
+)
+from jitney._ops.indexing import (
     scatter_sub_p as scatter_sub_p,
 )
 from jitney.lax.operands import operand as as_operand
@@ -36,7 +58,10 @@ from jitney.lax.operands import to_axis
 
 
 def slice(
-    operand: Any, start_indices: Sequence[int], limit_indices: Sequence[int], strides: Sequence[int] | None = None
+    operand: Any,
+    start_indices: Sequence[int],
+    limit_indices: Sequence[int],
+    strides: Sequence[int] | None = None,
 ) -> Any:
     """The block from ``start_indices`` up to, not including, ``limit_indices``, every ``strides``-th element.
 
@@ -116,7 +141,11 @@ def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True)
 
 
 def dynamic_slice(
-    operand: Any, start_indices: Any, slice_sizes: Sequence[int], *, allow_negative_indices: bool | Sequence[bool] = True
+    operand: Any,
+    start_indices: Any,
+    slice_sizes: Sequence[int],
+    *,
+    allow_negative_indices: bool | Sequence[bool] = True,
 ) -> Any:
     """A block of static ``slice_sizes`` at ``start_indices`` that may be computed.
 
@@ -150,7 +179,9 @@ def dynamic_slice_in_dim(
     shape = get_aval(x).shape
     axis = to_axis("dynamic_slice_in_dim", axis, len(shape))
     sizes = [*shape[:axis], _static_int("dynamic_slice_in_dim", slice_size), *shape[axis + 1 :]]
-    return ix.dynamic_slice(x, _starts_along("dynamic_slice", start_index, shape, axis, allow_negative_indices), sizes)
+    return ix.dynamic_slice(
+        x, _starts_along("dynamic_slice", start_index, shape, axis, allow_negative_indices), sizes
+    )
 
 
 def dynamic_index_in_dim(
@@ -232,7 +263,9 @@ def _start_indices(name: str, indices: Any, shape: tuple, wrap: bool | Sequence[
     """Start indices as scalars of one integer dtype, negative ones counted from the end."""
     parts = _split_indices(name, indices)
     if len(parts) != len(shape):
-        raise ValueError(f"{name}: {len(parts)} start indices were given for an operand of shape {shape}: one per axis.")
+        raise ValueError(
+            f"{name}: {len(parts)} start indices were given for an operand of shape {shape}: one per axis."
+        )
     dtype = _index_dtype(name, parts, shape)
     wraps = [wrap] * len(shape) if isinstance(wrap, bool) else list(wrap)
     return [_start_index(name, i, n, dtype, w) for i, n, w in zip(parts, shape, wraps, strict=True)]
@@ -251,7 +284,9 @@ def _split_indices(name: str, indices: Any) -> list[Any]:
 
 def _check_1d(name: str, shape: tuple) -> tuple:
     if len(shape) != 1:
-        raise ValueError(f"{name}: start indices must be a sequence of scalars or a 1-D array, got shape {shape}.")
+        raise ValueError(
+            f"{name}: start indices must be a sequence of scalars or a 1-D array, got shape {shape}."
+        )
     return shape
 
 
@@ -283,11 +318,12 @@ def _start_index(name: str, index: Any, size: int, dtype: np.dtype, wrap: bool) 
         number = number + size if number < 0 else number
         bounds = np.iinfo(dtype)  # any number beyond the size means the same
         return dtype.type(min(max(number, bounds.min), bounds.max))
-    whole = ew.convert(index, dtype)
     if not wrap or dtype.kind == "u":
-        return whole
+        return ew.convert(index, dtype)
     negative = ew.lt(index, get_aval(index).dtype.type(0))
-    return raw.select(negative, ew.add(whole, dtype.type(size)), whole)
+    whole = ew.convert(index, dtype)
+    wrapped = ew.add(whole, dtype.type(size))
+    return raw.select(negative, wrapped, index if get_aval(index).dtype == dtype else whole)
 
 
 # -- gather and scatter -----------------------------------------------------------------------------
@@ -326,20 +362,36 @@ def gather(
     if parsed is ix.FILL_OR_DROP:
         fill = ix.default_fill(get_aval(x).dtype) if fill_value is None else np.asarray(fill_value).item()
     return ix.gather(
-        x, indices, GatherDimensionNumbers(*map(tuple, dimension_numbers)), _static("gather", slice_sizes), parsed,
-        fill_value=fill, unique_indices=unique_indices, indices_are_sorted=indices_are_sorted,
+        x,
+        indices,
+        GatherDimensionNumbers(*map(tuple, dimension_numbers)),
+        _static("gather", slice_sizes),
+        parsed,
+        fill_value=fill,
+        unique_indices=unique_indices,
+        indices_are_sorted=indices_are_sorted,
     )
 
 
 def _scatter(
-    prim: Any, operand: Any, indices: Any, updates: Any, numbers: Any, indices_are_sorted: bool, unique_indices: bool,
-    mode: Any, update_jaxpr: Any = None,
+    prim: Any,
+    operand: Any,
+    indices: Any,
+    updates: Any,
+    numbers: Any,
+    indices_are_sorted: bool,
+    unique_indices: bool,
+    mode: Any,
+    update_jaxpr: Any = None,
 ) -> Any:
     name = prim.name.replace("-", "_")
     x, new = as_operands(name, operand, updates)
     params = ix.scatter_params(
-        ScatterDimensionNumbers(*map(tuple, numbers)), GatherScatterMode.from_any(mode), update_jaxpr=update_jaxpr,
-        indices_are_sorted=indices_are_sorted, unique_indices=unique_indices,
+        ScatterDimensionNumbers(*map(tuple, numbers)),
+        GatherScatterMode.from_any(mode),
+        update_jaxpr=update_jaxpr,
+        indices_are_sorted=indices_are_sorted,
+        unique_indices=unique_indices,
     )
     return prim.bind(x, as_operand(name, indices), new, **params)
 
@@ -375,7 +427,14 @@ def _scatter_function(prim: Any, summary: str, result: str, more: str = "") -> C
         mode: str | GatherScatterMode | None = None,
     ) -> Any:
         return _scatter(
-            prim, operand, scatter_indices, updates, dimension_numbers, indices_are_sorted, unique_indices, mode
+            prim,
+            operand,
+            scatter_indices,
+            updates,
+            dimension_numbers,
+            indices_are_sorted,
+            unique_indices,
+            mode,
         )
 
     scatter_function.__name__ = scatter_function.__qualname__ = name
@@ -390,10 +449,14 @@ scatter = _scatter_function(
     "Of several updates of one element the last one stays.",
 )
 scatter_add = _scatter_function(
-    scatter_add_p, "A copy of ``operand`` with updates added to windows.", "Array([11.,  2., 23.], dtype=float64)"
+    scatter_add_p,
+    "A copy of ``operand`` with updates added to windows.",
+    "Array([11.,  2., 23.], dtype=float64)",
 )
 scatter_sub = _scatter_function(
-    scatter_sub_p, "A copy of ``operand`` with updates subtracted from windows.", "Array([ -9.,   2., -17.], dtype=float64)"
+    scatter_sub_p,
+    "A copy of ``operand`` with updates subtracted from windows.",
+    "Array([ -9.,   2., -17.], dtype=float64)",
 )
 scatter_mul = _scatter_function(
     scatter_mul_p,
@@ -402,10 +465,14 @@ scatter_mul = _scatter_function(
     "Derivatives with respect to updates need ``unique_indices=True``.",
 )
 scatter_min = _scatter_function(
-    scatter_min_p, "A copy of ``operand`` with windows lowered to updates.", "Array([1., 2., 3.], dtype=float64)"
+    scatter_min_p,
+    "A copy of ``operand`` with windows lowered to updates.",
+    "Array([1., 2., 3.], dtype=float64)",
 )
 scatter_max = _scatter_function(
-    scatter_max_p, "A copy of ``operand`` with windows raised to updates.", "Array([10.,  2., 20.], dtype=float64)"
+    scatter_max_p,
+    "A copy of ``operand`` with windows raised to updates.",
+    "Array([10.,  2., 20.], dtype=float64)",
 )
 
 
@@ -437,7 +504,15 @@ def scatter_apply(
         raise NotImplementedError("scatter_apply: func must not close over arrays.")
     updates = raw.full(tuple(update_shape), 0, scalar.dtype)
     return _scatter(
-        scatter_p, x, scatter_indices, updates, dimension_numbers, indices_are_sorted, unique_indices, mode, closed.jaxpr
+        scatter_p,
+        x,
+        scatter_indices,
+        updates,
+        dimension_numbers,
+        indices_are_sorted,
+        unique_indices,
+        mode,
+        closed.jaxpr,
     )
 
 
@@ -472,7 +547,10 @@ def _like(x: Any, value: Any) -> Any:
 
 
 __all__ = sorted(
-    name for name, value in globals().items() if not name.startswith("_") and (
+    name
+    for name, value in globals().items()
+    if not name.startswith("_")
+    and (
         name.endswith("_p")
         or getattr(value, "__module__", "") == __name__
         or name in ("GatherDimensionNumbers", "GatherScatterMode", "ScatterDimensionNumbers")

@@ -207,7 +207,9 @@ def _check_values(have: tuple[int, ...], want: tuple[int, ...]) -> None:
         m in (1, n) for m, n in zip(have, want[len(want) - len(have) :], strict=True)
     )
     if not fits:
-        raise ValueError(f"Incompatible shapes for broadcasting: values of shape {have} and the indexed shape {want}")
+        raise ValueError(
+            f"Incompatible shapes for broadcasting: values of shape {have} and the indexed shape {want}"
+        )
 
 
 def _cast(values: Any, x: Any) -> Any:
@@ -236,7 +238,9 @@ _SCATTERS = {
 }
 
 
-def _scatter(name: str, x: Any, layout: ix.Layout, values: Any, entries: list, is_sorted: bool, unique: bool, mode: Any) -> Any:
+def _scatter(
+    name: str, x: Any, layout: ix.Layout, values: Any, entries: list, is_sorted: bool, unique: bool, mode: Any
+) -> Any:
     values = _cast(values, x)
     have = get_aval(values).shape
     extra = len(have) - len(layout.shape)
@@ -244,7 +248,9 @@ def _scatter(name: str, x: Any, layout: ix.Layout, values: Any, entries: list, i
         values = raw.reshape(values, have[extra:])
     _check_values(get_aval(values).shape, layout.shape)
     updates = raw.reshape(broadcast_to(values, layout.shape), layout.flat)
-    single = all(e is None or isinstance(e, (int, slice)) or (isinstance(e, Tracer) and e.ndim == 0) for e in entries)
+    single = all(
+        e is None or isinstance(e, (int, slice)) or (isinstance(e, Tracer) and e.ndim == 0) for e in entries
+    )
     chosen = ops.FILL_OR_DROP if mode is None else ops.GatherScatterMode.from_any(mode)
     params = ops.scatter_params(
         layout.scatter_numbers,

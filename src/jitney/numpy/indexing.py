@@ -71,7 +71,9 @@ def _entry(e: Any) -> list[Entry]:
     if not isinstance(e, (np.ndarray, np.generic, ArrayImpl, Tracer)):
         if hasattr(e, "__index__"):
             return [e.__index__()]
-        raise TypeError(f"Indexer must have integer or boolean type, got indexer of type {kind.__name__}: {e!r}")
+        raise TypeError(
+            f"Indexer must have integer or boolean type, got indexer of type {kind.__name__}: {e!r}"
+        )
     aval = get_aval(e)
     if aval.dtype.kind == "b":
         return _mask_entries(e)
@@ -389,8 +391,12 @@ def plan(entries: Sequence[Entry], shape: tuple[int, ...]) -> Layout:
     block_shape = _broadcast([np.shape(entries[i]) for i in arrays])
     block_at = advanced[0] if together else 0
 
-    tokens: list[tuple[str, Any]] = []  # of the result: ("window", axis), ("count", axis or None), ("new", None)
-    components: list[tuple[int, Any, int | None]] = []  # (operand axis, indices, counting axis or None for the block)
+    tokens: list[
+        tuple[str, Any]
+    ] = []  # of the result: ("window", axis), ("count", axis or None), ("new", None)
+    components: list[
+        tuple[int, Any, int | None]
+    ] = []  # (operand axis, indices, counting axis or None for the block)
     sizes, dropped = list(shape), []
     counting: list[int] = []
     block_start = -1
@@ -433,7 +439,14 @@ def plan(entries: Sequence[Entry], shape: tuple[int, ...]) -> Layout:
 
 
 def _layout(
-    shape: tuple[int, ...], tokens: list, components: list, counting: list[int], block_start: int, block_rank: int, sizes: list, dropped: list
+    shape: tuple[int, ...],
+    tokens: list,
+    components: list,
+    counting: list[int],
+    block_start: int,
+    block_rank: int,
+    sizes: list,
+    dropped: list,
 ) -> Layout:
     vectors = _vectors(shape, components, counting, block_start, block_rank)
     present = [t for t in tokens if t[0] != "new"]
@@ -447,7 +460,9 @@ def _layout(
     return Layout(vectors, indexed, tuple(sizes), tuple(dropped), windows, new, flat, final)
 
 
-def _vectors(shape: tuple[int, ...], components: list, counting: list[int], block_start: int, block_rank: int) -> Any:
+def _vectors(
+    shape: tuple[int, ...], components: list, counting: list[int], block_start: int, block_rank: int
+) -> Any:
     """The index vectors: every component broadcast to the counting axes, stacked along a last axis."""
     dtype = dtypes.default_dtype("i")
     columns = []
