@@ -11,12 +11,15 @@ from jitney._kernel.ir import For, LoopProgram
 _RELEASE_NS = 10_000.0  # below this, giving up the GIL costs more than it brings
 
 
-def make_executable(closed: ClosedJaxpr, graph: Graph, program: LoopProgram, code: Any) -> Any:
-    """An ``_ext.Executable`` around machine code that lives as long as it."""
+def make_executable(closed: ClosedJaxpr, simple: ClosedJaxpr, graph: Graph, program: LoopProgram, code: Any) -> Any:
+    """An ``_ext.Executable`` around machine code that lives as long as it.
+
+    ``closed`` says what the caller gets (weak types included), ``simple`` is what was compiled.
+    """
     from jitney import _ext
 
     outs = closed.jaxpr.outvars
-    consts = [const_array(c, v.aval) for c, v in zip(closed.consts, closed.jaxpr.constvars, strict=True)]
+    consts = [const_array(c, v.aval) for c, v in zip(simple.consts, simple.jaxpr.constvars, strict=True)]
     return _ext.Executable(
         code.address,
         [a.aval.dtype for a in outs],

@@ -80,7 +80,10 @@ class Graph:
 
 
 def build_graph(closed: ClosedJaxpr, refused: frozenset[int] = frozenset()) -> Graph:
-    """The graph of a flat program; equations whose id is in ``refused`` call their NumPy meaning."""
+    """The graph of a flat program; equations whose id is in ``refused`` call their NumPy meaning.
+
+    An output that is an input is forwarded; it comes as the same array.
+    """
     graph = Graph()
     env: dict[Any, Node] = {}
     jaxpr = closed.jaxpr

@@ -18,7 +18,8 @@ def view(address: int, aval: Any) -> np.ndarray:
 
 
 def host_function(step: Any) -> Callable[[tuple[int, ...], tuple[int, ...]], None]:
-    """A function of addresses that runs a step's meaning and writes its results."""
+    """A function of addresses (of the inputs that are no literals) that runs a step's meaning."""
+    literals = [np.asarray(n.value, n.aval.dtype) if n.kind == "literal" else None for n in step.inputs]
     in_avals = [n.aval for n in step.inputs]
     out_avals = [n.aval for n in step.outputs]
     if step.eqn is None:  # a copy
@@ -29,7 +30,8 @@ def host_function(step: Any) -> Callable[[tuple[int, ...], tuple[int, ...]], Non
         meaning, many, params = primitive.numpy or primitive.impl, primitive.multiple_results, step.eqn.params
 
     def call(in_addresses: tuple[int, ...], out_addresses: tuple[int, ...]) -> None:
-        args = [view(a, aval) for a, aval in zip(in_addresses, in_avals, strict=True)]
+        rest = iter(in_addresses)
+        args = [view(next(rest), aval) if x is None else x for x, aval in zip(literals, in_avals, strict=True)]
         with np.errstate(all="ignore"):
             results = meaning(*args, **params)
         for address, aval, result in zip(out_addresses, out_avals, results if many else [results], strict=True):

@@ -254,7 +254,7 @@ class Lowering:
     def _lower_host(self, step: Step) -> None:
         from jitney._compiler.host import host_function
 
-        inputs = [self.in_memory(n) for n in step.inputs]
+        inputs = [self.in_memory(n) for n in step.inputs if n.kind != "literal"]
         outputs = [self.buffer_of(n) for n in step.outputs]
         number = len(self.program.callables)
         self.program.callables.append((host_function(step), len(inputs), len(outputs)))

@@ -44,7 +44,7 @@ def compile_program(closed: ClosedJaxpr, *, donated: Sequence[int] = ()) -> Any:
     text, symbols = emit(program, host_target())
     options.show("llvm", "llvm", lambda: text)
     code = assemble(text, ENTRY, symbol_addresses(symbols, program.symbols))
-    return make_executable(simple, graph, program, code)
+    return make_executable(closed, simple, graph, program, code)
 
 
 def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
