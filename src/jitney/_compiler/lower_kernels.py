@@ -30,6 +30,7 @@ _SPLIT = 3 * BLOCK  # folds longer than this are cut into blocks
 _PARALLEL_NS = 60_000.0  # estimated serial time from which threads pay
 _CHUNK_NS = 15_000.0  # least work of one parallel chunk
 _STACK_BYTES = 8192
+_UNROLL = 8  # elements of last axes that are written out
 
 
 def lower_kernels(graph: Graph, kernels: list[Kernel]) -> LoopProgram:
@@ -315,11 +316,40 @@ class Nest:
         self.kept = [d for d in range(len(self.shape)) if d not in self.axes and self.shape[d] > 1]
         self.folded = [d for d in sorted(self.axes) if self.shape[d] > 1]
         self.folds = [Fold(lowering, r) for r in roots if r.kind == "reduce"]
+        self.unrolled = self._unroll()
+
+    def _unroll(self) -> list[int]:
+        """Last axes too short for lanes: their elements are written out, and lanes run along the axis before.
+
+        for i < 10000 { for j < 3 vector {..} }   ->   for i < 10000 vector { j = 0; j = 1; j = 2 }
+        """
+        axes = sorted(self.kept + self.folded)
+        last: list[int] = []
+        while axes and self.shape[axes[-1]] * math.prod(self.shape[d] for d in last) <= _UNROLL:
+            last.append(axes.pop())
+        if not last or not axes or self.shape[axes[-1]] < 16 or not options.enabled("unroll"):
+            return []
+        if any(d in self.kept for d in last) and any(d not in last for d in self.folded):
+            return []  # a fold outside of kept axes would need a carry for each of their elements
+        self.kept = [d for d in self.kept if d not in last]
+        self.folded = [d for d in self.folded if d not in last]
+        return sorted(last)
+
+    def _each(self, index: list[Any], kept: bool) -> list[list[Any]]:
+        """The indices of the unrolled axes' elements: of the kept ones, or of the folded ones."""
+        axes = [d for d in self.unrolled if (d not in self.axes) == kept]
+        places = []
+        for at in itertools.product(*(range(self.shape[d]) for d in axes)):
+            place = list(index)
+            for d, i in zip(axes, at, strict=True):
+                place[d] = ix.constant(i)
+            places.append(place)
+        return places
 
     def write(self) -> None:
         count = math.prod(self.shape[d] for d in self.folded)
-        outer = math.prod(self.shape[d] for d in self.kept)
-        total = self.cost * count * outer
+        self.cost *= math.prod(self.shape[d] for d in self.unrolled)
+        total = self.cost * count * math.prod(self.shape[d] for d in self.kept)
         parallel = total > _PARALLEL_NS and options.enabled("parallelize")
         outside = self.lowering.space
         self.lowering.space = self.shape if self.flat else None
@@ -379,8 +409,9 @@ class Nest:
             return
         if not axes:
             self._store_maps(index)
-            for fold in self.folds:
-                self._finish(fold, index, fold.element(index), block)
+            for place in self._each(index, True):
+                for fold in self.folds:
+                    self._finish(fold, place, self._element(fold, place), block)
             return
         inits = [fold.neutral() for fold in self.folds]
         results = self._fold_axis(index, vector, axes, inits, block)
@@ -405,7 +436,7 @@ class Nest:
                 nexts = self._fold_axis(index, vector, axes[1:], phis, block)
             else:
                 self._store_maps(index)
-                nexts = [fold.combine(b, p, fold.element(index)) for fold, p in zip(self.folds, phis, strict=True)]
+                nexts = [fold.combine(b, p, self._element(fold, index)) for fold, p in zip(self.folds, phis, strict=True)]
             for group, following in zip(carries, nexts, strict=True):
                 for c, x in zip(group, following, strict=True):
                     c.next = x
@@ -424,12 +455,23 @@ class Nest:
             node.folds.append((tuple(range(first, first + count)), region))
             first += count
 
+    def _element(self, fold: Fold, index: list[Any]) -> list[Value]:
+        """What one step folds in: an element, or all of the unrolled ones as a balanced tree."""
+        values = [fold.element(place) for place in self._each(index, False)]
+        while len(values) > 1:
+            pairs = [fold.combine(self.b, u, v) for u, v in zip(values[::2], values[1::2], strict=False)]
+            values = pairs + values[len(pairs) * 2:]
+        return values[0]
+
     def _store_maps(self, index: list[Any]) -> None:
-        for root in self.roots:
-            if root.kind == "reduce":
-                continue
-            value = self.lowering.pull(root, tuple(index))
-            self.b.store(self.lowering.buffer_of(root), ix.linearize(index, self.shape), value)
+        maps = [root for root in self.roots if root.kind != "reduce"]
+        if not maps:
+            return
+        for outer in self._each(index, True):
+            for place in self._each(outer, False):
+                for root in maps:
+                    value = self.lowering.pull(root, tuple(place))
+                    self.b.store(self.lowering.buffer_of(root), ix.linearize(place, self.shape), value)
 
     def _finish(self, fold: Fold, index: list[Any], values: list[Value], block: Any) -> None:
         """Store a finished fold (of a block: a partial result); one of everything stays in a register too."""
@@ -440,7 +482,7 @@ class Nest:
                 self.b.store(buffer, position, value)
             return
         value = fold.finish(values)
-        if not self.kept:
+        if not self.kept and not any(d not in self.axes for d in self.unrolled):
             self._keep_scalar(fold.node, value)
             return
         kept = [d for d in range(len(self.shape)) if d not in self.axes]
