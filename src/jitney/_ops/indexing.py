@@ -849,6 +849,7 @@ def scatter_family(
     prim.batch = _scatter_batch(prim)
     prim.lower = _scatter_loops(combine)
     if combine is not None:
+        prim.may_warn = True  # inf - inf and the like
         prim.print_params = lambda eqn: {
             **eqn.params,
             "update_jaxpr": _update_program(name, eqn.invars[0].aval.dtype),
@@ -1039,5 +1040,9 @@ def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
     others = tuple(d for d in range(aval.ndim) if d != axis)
     dnums = GatherDimensionNumbers((), (axis,), (axis,), others, others)
     return gather(x, raw.reshape(indices, (*aval.shape, 1)), dnums, (1,) * aval.ndim, PROMISE_IN_BOUNDS)
+
+
+__all__ = sorted(name for name in globals() if name.endswith("_p"))
+
 
 __all__ = sorted(name for name in globals() if name.endswith("_p"))

@@ -229,6 +229,7 @@ def cumulative(name: str, kinds: str, numpy: Callable[..., Any], combine: Callab
         return prim.bind(x, axis=axis + (axis >= d), reverse=reverse), d
 
     prim.abstract, prim.numpy, prim.batch = abstract, meaning, batch
+    prim.may_warn = True
     prim.lower = Loops(_cumulative_loops(combine))
     return prim
 
@@ -409,5 +410,9 @@ def argsort(x: Any, axis: int, is_stable: bool = True, descending: bool = False,
     # Flipped before and after, equal values keep their order.
     flipped = sort([_rev(x, (axis,)), _rev(places, (axis,))], axis, is_stable)[1]
     return _rev(flipped, (axis,))
+
+
+__all__ = sorted(name for name in globals() if name.endswith("_p"))
+
 
 __all__ = sorted(name for name in globals() if name.endswith("_p"))
