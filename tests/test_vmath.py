@@ -235,7 +235,7 @@ class Case:
 
     `values` are exact results to be met, signs of zero included: (arguments..., result).
     Without a reference NumPy's function of the same name is the reference.
-    `floor64`, `floor32` bound the absolute error that is allowed anyway, for functions with irrational roots.
+    `floor64`, `floor32` bound the absolute error that is allowed anyway below 0, for functions with many roots there.
     """
 
     name: str
@@ -362,9 +362,9 @@ CASES = [
          1.5, 1.5, (*ODD, (INF, 1.0), (-INF, -1.0))),
     Case("erfc", lambda x: mp.erfc(max(min(x, mpf(1000)), mpf(-1000))),
          (logs(-60, 3, 600), uniform(-6, 27.3, 1500), uniform(0, 3), near(0.5, 26.54, 10.05)),
-         3.0, 3.3, ((0.0, 1.0), (-0.0, 1.0), (INF, 0.0), (-INF, 2.0), (40.0, 0.0))),
+         2.25, 2.25, ((0.0, 1.0), (-0.0, 1.0), (INF, 0.0), (-INF, 2.0), (40.0, 0.0))),
     Case("erf_inv", mp.erfinv, (logs(-60, 0, 500), uniform(-1, 1, 1000), one_minus_tiny),
-         2.5, 1.0, (*ODD, (1.0, INF), (-1.0, -INF), (1.5, NAN), (-INF, NAN))),
+         2.0, 1.0, (*ODD, (1.0, INF), (-1.0, -INF), (1.5, NAN), (-INF, NAN))),
     Case("lgamma", lambda x: mp.re(mp.loggamma(x)) if x > 0 or x != mp.floor(x) else mp.inf,
          (logs(-1074, 1020, 500, ABOVE_0), uniform(0, 10, 1500), near(1.0, 2.0, 0.5, 1.5, 6.5),
           uniform(-10, 0), logs(-60, 20, 300, (-1,))),
@@ -428,7 +428,7 @@ def measure(name: str, kind: str, width: int, features: str | None = None):
         if w is None or case.ref and any(abs(v) == INF or v != v for v in row) or (mp.isnan(w) and g != g):
             continue
         e = ulps(float(g), w, kind)
-        if e > worst and not (e < INF and abs(mpf(float(g)) - w) <= slack):
+        if e > worst and not (e < INF and row[0] < 0 and abs(mpf(float(g)) - w) <= slack):
             worst, where = e, (*row, float(g), mp.nstr(w, 20))
     return worst, where
 

@@ -435,10 +435,14 @@ def erf_inv_3(kind):
 
 @entry
 def lgamma(kind):
-    """lgamma(2 + d) / (d (1 + d)), |d| <= 1/2"""
+    """lgamma(2 + d) / (d (1 + d)) in d + 1/4, -1 <= d <= 1/2"""
     if kind == "f64":
-        return fit(lambda d: mp.loggamma(2 + d) / (d * (1 + d)), mpf("-0.5"), mpf("0.5"), 18, kind)
+        return fit(lambda u: over_roots(u - mpf("0.25")), mpf("-0.75"), mpf("0.75"), 24, kind)
     return None
+
+
+def over_roots(d):
+    return mp.loggamma(2 + d) / (d * (1 + d))
 
 
 FIRST_BIG = mpf("6.5")

@@ -30,15 +30,15 @@ def erfc(m: Math, x: E) -> E:
     a = m.at_most(m.abs(x), m.pick(28.0, 11.0))
     z, z_lo = m.two_prod(a, a)
     k, k_bits, r = reduce_ln2(m, -z)
-    g, excess = erfcx_parts(m, a)
+    g, g_lo, excess = erfcx_parts(m, a)
     p = expm1_near_zero(m, r - z_lo) + excess
-    tail = m.scale(m.fma(g, p, g), k, k_bits)
+    tail = m.scale(g + m.fma(g, p, g_lo), k, k_bits)
     near = 1.0 - m.fma(x, m.poly(z, m.table("erf")), x)
     return m.select(m.abs(x) < 0.5, near, m.select(x < 0.0, 2.0 - tail, tail))
 
 
 def erfcx_parts(m: Math, a: E):
-    """(g, e): e^(a^2) erfc(a) = g (1 + e): a polynomial in t = (a - K)/(a + K), a map of Shepherd and
+    """(g, g_lo, e): e^(a^2) erfc(a) = g (1 + e) + g_lo: a polynomial in t = (a - K)/(a + K), a map of Shepherd and
     Laframboise (1981), over a + K; e makes good the rounding of t and of 1/(a + K)."""
     centre, slope, bend = m.table("erfc_map")
     d, d_lo = m.two_sum(a, centre)
@@ -47,7 +47,8 @@ def erfcx_parts(m: Math, a: E):
     t = n * inverse
     e = m.fnma(inverse, d_lo, m.fnma(inverse, d, 1.0))
     t_lo = m.fma(t, e, m.fma(n_lo, inverse, m.fms(n, inverse, t)))
-    return m.poly(t, m.table("erfc")) * inverse, m.fma(t_lo, m.fma(t, bend, slope), e)
+    g, g_lo = m.two_prod(m.horner(t, m.table("erfc")), inverse)
+    return g, g_lo, m.fma(t_lo, m.fma(t, bend, slope), e)
 
 
 @define("erf_inv", inline=False, single=False)
@@ -58,7 +59,7 @@ def erf_inv(m: Math, x: E) -> E:
     w = -log_of_parts(m, k, mant - 1.0)
     if not m.split_is_total:
         w = m.select(square > 0.0, w, INF)
-    centre = x * m.poly(w, m.table("erf_inv"))
+    centre = x * m.horner(w, m.table("erf_inv"))
     return m.rarely(~(w <= 5.0), centre, lambda: erf_inv_tail(m, x, w, centre))
 
 

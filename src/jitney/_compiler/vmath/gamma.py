@@ -28,18 +28,18 @@ def lgamma(m: Math, x: E) -> E:
 
 
 def lgamma_positive(m: Math, x: E) -> E:
-    """Stirling's series from BIG on; else lgamma(2 + d) = d (1 + d) R(d), |d| <= 1/2, and the recurrence:
+    """Stirling's series from BIG on; else lgamma(2 + d) = d (1 + d) R(d), -1 <= d <= 1/2, and the recurrence:
     adding the log of (x-1)(x-2)... above, taking off the log of x or x(x+1) below. One log serves all."""
     big = x >= BIG
-    low, lowest = x < 1.5, x < 0.5
-    steps = m.rint(x)
+    low, lowest = x < 1.0, x < 0.5
+    steps = m.at_least(m.rint(x), 2.0)
     d = m.select(lowest, x, m.select(low, x - 1.0, x - steps))
     product = m.c(1.0)
     for i in range(1, 5):
         product = m.select(steps > i + 1.5, product * (x - float(i)), product)
     product = m.select(lowest, m.fma(x, x, x), m.select(low, x, product))
     log = log_here(m, m.select(big, x, product))
-    base = d * (d + 1.0) * m.poly(d, m.table("lgamma"))
+    base = d * (d + 1.0) * m.poly(d + 0.25, m.table("lgamma"))
     inverse = 1.0 / x
     stirling = inverse * m.poly(inverse * inverse, m.table("stirling"))
     far = m.fma(x - 0.5, log - 1.0, stirling + (math.log(2 * math.pi) - 1) / 2)
