@@ -1,0 +1,171 @@
+"""The gamma function and its kin: logarithms, derivatives, beta functions, incomplete integrals, factorials."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from jitney._base import dtypes
+from jitney._core.trace import get_aval
+from jitney._ops import elementwise as ew
+from jitney._ops import raw
+from jitney.numpy import ufuncs as uf
+from jitney.numpy.operands import array_operand
+from jitney.scipy.operands import floats, strong, where
+
+
+def gammaln(x: Any, /) -> Any:
+    """Logarithm of ``|gamma(x)|``; infinite at 0, -1, -2, ...
+
+    >>> from jitney.scipy.special import gammaln
+    >>> gammaln(5.0)
+    Array(3.17805383, dtype=float64, weak_type=True)
+    """
+    return ew.lgamma_p.bind(*floats("gammaln", x))
+
+
+def gammasgn(x: Any, /) -> Any:
+    """Sign of the gamma function: 1 or -1; NaN at the poles -1, -2, ..., the sign of the zero at 0."""
+    (x,) = floats("gammasgn", x)
+    x = strong(x)
+    whole = uf.floor(x)
+    odd = uf.not_equal(whole * 0.5, uf.floor(whole * 0.5))
+    negative = where(uf.equal(x, whole), math.nan, where(odd, -1.0, 1.0))
+    at_zero = where(uf.less(1.0 / x, 0.0), -1.0, 1.0)
+    elsewhere = where(uf.not_equal(x, x), math.nan, 1.0)
+    return where(uf.equal(x, 0.0), at_zero, where(uf.less(x, 0.0), negative, elsewhere))
+
+
+def gamma(x: Any, /) -> Any:
+    """Gamma function; NaN at -1, -2, ... and ``-inf``."""
+    (x,) = floats("gamma", x)
+    return gammasgn(x) * uf.exp(ew.lgamma_p.bind(x))
+
+
+def digamma(x: Any, /) -> Any:
+    """Derivative of :func:`gammaln`; NaN at 0, -1, -2, ..."""
+    return ew.digamma_p.bind(*floats("digamma", x))
+
+
+def polygamma(n: Any, x: Any) -> Any:
+    """Derivative of order ``n`` of :func:`digamma`.
+
+    Raises:
+        ValueError: if ``n`` is not of an integer dtype.
+    """
+    n = array_operand("polygamma", n)
+    if get_aval(n).dtype.kind not in "iu":
+        raise ValueError(f"Argument `n` to polygamma must be of integer type. Got dtype {get_aval(n).dtype.name}.")
+    order, x = floats("polygamma", n, x)
+    return ew.polygamma_p.bind(order, x)
+
+
+def zeta(x: Any, q: Any = None) -> Any:
+    """Hurwitz zeta function, the sum of ``(k + q)**-x`` over ``k >= 0``; of Riemann with ``q=1``."""
+    if q is None:
+        raise NotImplementedError("Riemann zeta function is not implemented: pass q=1 (or another q of Hurwitz zeta).")
+    return ew.zeta_p.bind(*floats("zeta", x, q))
+
+
+def gammainc(a: Any, x: Any) -> Any:
+    """Regularized lower incomplete gamma function."""
+    return ew.igamma_p.bind(*floats("gammainc", a, x))
+
+
+def gammaincc(a: Any, x: Any) -> Any:
+    """Regularized upper incomplete gamma function."""
+    return ew.igammac_p.bind(*floats("gammaincc", a, x))
+
+
+def betainc(a: Any, b: Any, x: Any) -> Any:
+    """Regularized incomplete beta function."""
+    return ew.regularized_incomplete_beta_p.bind(*floats("betainc", a, b, x))
+
+
+# Coefficients of 1/x, 1/x**3, ... in Stirling's series of log(gamma).
+_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
+_LARGE = 10.0
+
+
+def _stirling(x: Any) -> Any:
+    """``log(gamma(x)) - (x - 1/2) log(x) + x - log(2 pi)/2`` for large ``x``."""
+    inverse = 1.0 / uf.square(x)
+    out = _STIRLING[-1]
+    for c in _STIRLING[-2::-1]:
+        out = out * inverse + c
+    return out / x
+
+
+def _log_gamma_ratio(a: Any, b: Any) -> Any:
+    """``log(gamma(b) / gamma(a + b))`` for large ``b`` without the cancellation of two logarithms."""
+    return _stirling(b) - _stirling(a + b) - (a + b - 0.5) * uf.log1p(a / b) - a * (uf.log(b) - 1.0)
+
+
+def betaln(a: Any, b: Any) -> Any:
+    """Logarithm of ``|beta(a, b)|``.
+
+    For a large argument it uses Stirling's series, as A. DiDonato and A. Morris (Algorithm 708, 1992) do.
+    """
+    a, b = floats("betaln", a, b)
+    a, b = uf.minimum(a, b), uf.maximum(a, b)
+    one_large = uf.greater_equal(b, _LARGE) & uf.greater(a, 0.0)
+    both_large = uf.greater_equal(a, _LARGE)
+    big_b = where(one_large, b, 2 * _LARGE)
+    small_a = where(one_large & uf.less(a, _LARGE), a, 1.0)
+    half_large = ew.lgamma_p.bind(small_a) + _log_gamma_ratio(small_a, big_b)
+    out = where(one_large, half_large, ew.lgamma_p.bind(a) + ew.lgamma_p.bind(b) - ew.lgamma_p.bind(a + b))
+    return where(both_large, _betaln_large(where(both_large, a, _LARGE), big_b), out)
+
+
+def _betaln_large(a: Any, b: Any) -> Any:
+    ratio = a / b
+    correction = _stirling(a) + _stirling(b) - _stirling(a + b)
+    powers = (a - 0.5) * uf.log(ratio / (1.0 + ratio)) - b * uf.log1p(ratio)
+    return powers - 0.5 * uf.log(b) + (0.5 * math.log(2 * math.pi) + correction)
+
+
+def beta(a: Any, b: Any) -> Any:
+    """Beta function ``gamma(a) gamma(b) / gamma(a + b)``."""
+    a, b = floats("beta", a, b)
+    return gammasgn(a) * gammasgn(b) * gammasgn(a + b) * uf.exp(betaln(a, b))
+
+
+def factorial(n: Any, exact: bool = False) -> Any:
+    """``gamma(n + 1)``; 0 for negative ``n``.
+
+    Raises:
+        NotImplementedError: if ``exact``.
+    """
+    if exact:
+        raise NotImplementedError("factorial with exact=True is not implemented: results are floats.")
+    (n,) = floats("factorial", n)
+    return where(uf.less(n, 0.0), 0.0, uf.exp(ew.lgamma_p.bind(n + 1.0)))
+
+
+def comb(N: Any, k: Any, *, repetition: bool = False) -> Any:
+    """Number of choices of ``k`` things out of ``N`` (of ``N + k - 1`` with repetition); 0 where there is none."""
+    N, k = floats("comb", N, k)
+    if repetition:
+        return where(uf.equal(N, 0.0) & uf.equal(k, 0.0), 1.0, comb(N + k - 1.0, k))
+    valid = uf.less_equal(k, N) & uf.greater_equal(N, 0.0) & uf.greater_equal(k, 0.0)
+    top, bottom = where(valid, N, 1.0), where(valid, k, 0.0)
+    return where(valid, uf.exp(-betaln(1.0 + top - bottom, 1.0 + bottom)) / (top + 1.0), 0.0)
+
+
+def poch(z: Any, m: Any) -> Any:
+    """Rising factorial ``gamma(z + m) / gamma(z)``."""
+    z, m = floats("poch", z, m)
+    value = gammasgn(z + m) * gammasgn(z) * uf.exp(ew.lgamma_p.bind(z + m) - ew.lgamma_p.bind(z))
+    return where(uf.equal(m, 0.0), 1.0, value)
+
+
+def multigammaln(a: Any, d: int) -> Any:
+    """Logarithm of the multivariate gamma function of dimension ``d`` (a Python integer)."""
+    d = int(d)
+    (a,) = floats("multigammaln", a)
+    shifts = array_operand("multigammaln", np.arange(d).astype(dtypes.real_dtype(get_aval(a).dtype)) / 2)
+    rank = get_aval(a).ndim
+    terms = ew.lgamma_p.bind(raw.expand_dims(a, (rank,)) - raw.expand_dims(shifts, range(rank)))
+    return raw.reduce_sum(strong(terms), (rank,)) + d * (d - 1) / 4 * math.log(math.pi)
