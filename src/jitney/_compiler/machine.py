@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import os
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,10 +29,19 @@ class Target:
     register_bytes: int
 
 
+# Older processors to make code for with JITNEY_CPU: what they have that decides between instructions.
+_LEVELS = {"x86-64": ("", 16), "x86-64-v2": ("+sse4.2,+ssse3,+popcnt", 16), "x86-64-v3": ("+avx2,+fma,+bmi2", 32),
+           "x86-64-v4": ("+avx512f,+avx512dq,+avx512bw,+avx512vl,+avx2,+fma,+bmi2", 64)}
+
+
 @lru_cache(maxsize=None)
 def host_target() -> Target:
-    """This machine."""
+    """This machine, or the older one of the environment variable ``JITNEY_CPU``."""
     import llvmlite.binding as llvm
+
+    asked = os.environ.get("JITNEY_CPU")
+    if asked in _LEVELS:
+        return Target(asked, *_LEVELS[asked])
 
     features = llvm.get_host_cpu_features()
     register = next((size for f, size in _PREFER.items() if features.get(f)), 16)
