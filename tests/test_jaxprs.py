@@ -59,6 +59,10 @@ _CASES: dict[str, Any] = {
     "closed-over array": (lambda j: (lambda c: lambda x: j.lax.mul(x, c))(j.numpy.asarray(V)), V),
     "jit": (lambda j: j.jit(lambda x: j.lax.sin(x)), V),
     "named jit": (lambda j: lambda x: j.jit(_named(j))(x), V),
+    "jit of the same twice": (lambda j: lambda x: j.lax.cos(j.jit(lambda x, y: j.lax.add(j.lax.mul(x, y), x))(x, x)), 1.0),
+    "jit of a scalar": (lambda j: lambda x: j.jit(lambda x, y: j.lax.mul(x, y))(x, 2.0), 1.0),
+    "jit in jit": (lambda j: lambda x: j.lax.cos(j.jit(_twice(j))(j.lax.exp(x))), 1.0),
+    "long parameters": (lambda j: lambda x: j.jit(lambda x: j.lax.pad(x, 0.0, ((1, 1, 0),) * 6))(x), np.ones((1,) * 6)),
     "grad": (lambda j: j.grad(lambda x: j.lax.sin(x)), 1.0),
     "grad of a product": (lambda j: j.grad(lambda x, y: x * y), 1.0, 2.0),
     "vmap": (lambda j: j.vmap(lambda x: j.lax.sin(x) * 2), V),
@@ -73,6 +77,11 @@ def _named(j: Any) -> Any:
         return j.lax.cos(x)
 
     return wave
+
+
+def _twice(j: Any) -> Any:
+    inner = j.jit(lambda x, y: j.lax.add(j.lax.mul(x, j.lax.sin(y)), x))
+    return lambda x: j.lax.mul(inner(x, x), j.lax.exp(x))
 
 
 def _chain(j: Any, x: Any, count: int) -> Any:

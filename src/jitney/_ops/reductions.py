@@ -78,6 +78,8 @@ def reduction(
 
     prim.abstract, prim.numpy, prim.jvp, prim.batch = abstract, meaning, jvp_rule, batch
     prim.lower = Reduce(init, combine)
+    if name != "reduce_sum":
+        prim.print_params = lambda eqn: {"axes": eqn.params["axes"]}
     return prim
 
 
