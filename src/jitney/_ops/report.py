@@ -1,0 +1,108 @@
+"""The registry as a table: which rules each primitive has and which are missing (``python -m jitney._ops.report``).
+
+``--matrix`` prints every primitive; ``--strict`` ends non-zero if a rule is missing that a user could ask for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+from collections.abc import Iterable, Sequence
+
+from jitney import _ops
+from jitney._core.primitive import Primitive, registry
+
+# Linear in some operand, so that reverse-mode differentiation transposes them.  Every other primitive
+# is differentiated into these before anything is transposed.
+LINEAR = frozenset(
+    """
+    add add_any broadcast_in_dim concatenate convert_element_type copy cumsum dot_general dynamic_slice
+    dynamic_update_slice gather imag mul neg pad real complex conj reduce_sum reshape rev scatter scatter-add
+    scatter-sub scatter-mul select_n slice squeeze sub div transpose
+    """.split()
+)
+
+
+def load_all() -> None:
+    """Import all of this floor; higher-order primitives came with ``jitney`` itself."""
+    for module in pkgutil.iter_modules(_ops.__path__):
+        if module.name != "report":
+            importlib.import_module(f"{_ops.__name__}.{module.name}")
+
+
+def primitives() -> list[Primitive]:
+    """All primitives, by name."""
+    load_all()
+    return [registry[name] for name in sorted(registry)]
+
+
+def missing(prim: Primitive, slot: str) -> bool:
+    """Whether an empty ``slot`` of ``prim`` is a rule that somebody will miss."""
+    if getattr(prim, slot, None) is not None:
+        return False
+    if slot == "numpy":
+        return prim.impl is None and not prim.higher_order
+    if slot == "transpose":
+        return prim.name in LINEAR
+    return True
+
+
+def native(prim: Primitive) -> bool:
+    """Whether compiled code needs no Python for ``prim``: a rule of its own, a library, or inlined."""
+    return prim.lower is not None or prim.higher_order or prim.name == "dot_general"
+
+
+def summary(prims: Sequence[Primitive]) -> str:
+    """Counts and names of what is missing."""
+    host = [p.name for p in prims if not native(p)]
+    lines = [f"{len(prims)} primitives", _named("without native lowering (compiled code calls NumPy)", host)]
+    for slot in ("abstract", "numpy", "jvp", "batch", "transpose"):
+        lines.append(_named(f"without {slot}", [p.name for p in prims if missing(p, slot)]))
+    return "\n".join(lines)
+
+
+def _named(what: str, names: Iterable[str]) -> str:
+    names = list(names)
+    return f"{len(names):4d} {what}" + (": " + ", ".join(names) if names else "")
+
+
+def matrix(prims: Sequence[Primitive]) -> str:
+    """One row a primitive: ``+`` there, ``-`` missing, ``.`` not needed."""
+    width = max(len(p.name) for p in prims)
+    head = " " * width + "  " + " ".join(Primitive.SLOTS)
+    return "\n".join([head, *(f"{p.name:{width}}  " + _row(p) for p in prims)])
+
+
+def _row(prim: Primitive) -> str:
+    return " ".join(_mark(prim, slot).center(len(slot)) for slot in Primitive.SLOTS).rstrip()
+
+
+def _mark(prim: Primitive, slot: str) -> str:
+    if getattr(prim, slot, None) is not None:
+        return "+"
+    absent = not native(prim) if slot == "lower" else missing(prim, slot)
+    return "-" if absent else "."
+
+
+def gaps(prims: Sequence[Primitive]) -> list[str]:
+    """``name: slot`` for every rule that a user could ask for and not find."""
+    return [f"{p.name}: {slot}" for p in prims for slot in Primitive.SLOTS[:-1] if missing(p, slot)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m jitney._ops.report", description=__doc__)
+    parser.add_argument("--matrix", action="store_true", help="print the whole table")
+    parser.add_argument("--strict", action="store_true", help="end non-zero if a rule is missing")
+    options = parser.parse_args(arguments)
+    prims = primitives()
+    if options.matrix:
+        print(matrix(prims))
+    print(summary(prims))
+    return int(options.strict and bool(gaps(prims)))
+
+
+__all__ = ["LINEAR", "gaps", "load_all", "matrix", "missing", "primitives", "summary"]
+
+if __name__ == "__main__":
+    raise SystemExit(main())
