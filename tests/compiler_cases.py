@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 import jitney
+from jitney._compiler.inline_calls import inline_calls
 from jitney._compiler.options import options
 from jitney._compiler.pipeline import compile_program
-from jitney._compiler.inline_calls import inline_calls
 from jitney._core.jaxpr import ClosedJaxpr, Literal
 
 

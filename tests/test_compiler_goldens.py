@@ -10,8 +10,8 @@ import pathlib
 
 import numpy as np
 import pytest
-from compiler_cases import staged
 
+from compiler_cases import staged
 from jitney import lax
 from jitney._compiler.pipeline import lower, simplify
 from jitney._kernel.printer import print_loops

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from compiler_cases import agrees, compiled, staged
 
+from compiler_cases import agrees, compiled, staged
 from jitney import lax
 
 SIZES = (0, 1, 2, 3, 7, 8, 9, 16, 17, 63, 64, 65, 100, 1000, 1001, 5000, 100003)
@@ -244,3 +244,15 @@ def test_places_of_extrema(shape, dtype):
         x.reshape(-1)[45] = np.nan
     axes = range(len(shape))
     agrees(lambda x: [f(x, d, np.int32) for d in axes for f in (lax.argmax, lax.argmin)], x)
+
+
+def test_joins_of_many_parts():
+    x, m = array(200), array((6, 5))
+
+    def fun(x, m):
+        scalars = [lax.reshape(cut(lax.sin(x), (k,), (k + 1,)), (1,)) for k in range(200)]
+        wide = lax.concatenate([lax.exp(m), m, lax.neg(m)], 1)
+        tall = lax.concatenate([lax.mul(m, m), lax.full((3, 5), 2.0), m], 0)
+        return lax.concatenate(scalars, 0), wide, tall, lax.reduce_sum(wide, (0,)), lax.exp(tall), lax.reduce_sum(tall, (1,))
+
+    agrees(fun, x, m)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from compiler_cases import checking, close, compiled, evaluated, staged
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from compiler_cases import checking, close, compiled, evaluated, staged
 from jitney import lax
 from jitney._compiler.options import without
 from jitney._compiler.pipeline import lower, simplify

@@ -13,7 +13,8 @@ from typing import Any
 
 from jitney._compiler import emit_ops
 from jitney._compiler.emit_ops import llvm_type, memory_type
-from jitney._compiler.ir import FunctionWriter, ModuleWriter, Value as Text, const, const_lanes, iota, vec, zero
+from jitney._compiler.ir import FunctionWriter, ModuleWriter, const, const_lanes, iota, vec, zero
+from jitney._compiler.ir import Value as Text
 from jitney._kernel.index import Dynamic, Index, LoopVar, Quotient
 from jitney._kernel.ir import Buffer, Call, For, LoopProgram, Region, Store, Value
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,13 @@ _LIBM = {"tgamma": 1, "lgamma": 1, "erf": 1, "erfc": 1, "fmod": 2, "atan2": 2, "
          "log10": 1}
 
 
-@lru_cache(maxsize=None)
+@cache
 def llvm_type(dtype: np.dtype) -> str:
     """The LLVM type of a value in a register (bool: i1)."""
     return _TYPES[dtype.char]
 
 
-@lru_cache(maxsize=None)
+@cache
 def memory_type(dtype: np.dtype) -> str:
     """The LLVM type of an element in memory (bool: i8; what is only passed on: bytes)."""
     if dtype.kind == "b":
@@ -150,7 +150,7 @@ def _by_lane(e: Any, symbol: str, *xs: Any) -> Any:
     return result
 
 
-@lru_cache(maxsize=None)
+@cache
 def _vmath_names() -> frozenset[str]:
     from jitney._compiler import vmath
 

@@ -37,13 +37,14 @@ class Node:
 
     __slots__ = ("aval", "buffer", "complete", "cost", "depth", "edges", "element", "eqn", "expanded", "flat", "kind",
                  "level", "needed", "operands", "out", "own", "ready", "readers", "root", "rule", "small", "step",
-                 "value")
+                 "target", "value")
 
     def __init__(self, kind: str, aval: Any, operands: tuple = (), rule: Any = None, eqn: JaxprEqn | None = None):
         self.kind, self.aval, self.operands, self.rule, self.eqn = kind, aval, operands, rule, eqn
         self.buffer: Buffer | None = None
         self.value: Any = None
         self.element: Any = None
+        self.target: tuple[Node, tuple[int, ...]] | None = None  # written into another node, from this index on
         self.step: Step | None = None
         self.complete = self.root = self.small = self.expanded = self.needed = False
         self.out = -1
@@ -144,6 +145,8 @@ def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: fr
     )
     if native and eqn.primitive.name == "dot_general":
         return contract.add_product(graph, eqn, operands)
+    if native and eqn.primitive.name == "concatenate" and eqn.outvars[0].aval.size > 16:
+        return [_add_join(graph, eqn, operands)]
     if native and len(eqn.outvars) == 1:
         aval = eqn.outvars[0].aval
         if isinstance(rule, Map):
@@ -159,6 +162,27 @@ def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: fr
             f"{eqn.primitive.name} has neither a native form nor a NumPy meaning, so that it cannot be compiled"
         )
     return add_step(graph, "host", eqn, operands)
+
+
+def _add_join(graph: Graph, eqn: JaxprEqn, operands: list[Node]) -> Node:
+    """A concatenation: each operand is computed straight into its part of the result."""
+    dimension = eqn.params["dimension"]
+    joined = Node("opaque", eqn.outvars[0].aval, (), None, eqn)
+    offset, pieces = 0, []
+    for operand in operands:
+        shape = operand.aval.shape
+        if operand.aval.size:
+            piece = _index_function(Node("map", operand.aval, (operand,), Map(lambda b, x: x)))
+            start = tuple(offset if d == dimension else 0 for d in range(len(shape)))
+            piece.target, piece.needed = (joined, start), True
+            piece.flat = piece.flat and all(n == 1 for n in shape[:dimension])
+            pieces.append(graph.add(piece))
+        offset += shape[dimension]
+    joined.operands = tuple(pieces)
+    joined.step = Step("join", eqn, [], [joined])
+    joined.depth = max((p.depth for p in pieces), default=0)
+    graph.steps.append(joined.step)
+    return graph.add(joined)
 
 
 def add_step(graph: Graph, kind: str, eqn: JaxprEqn, operands: list[Node], plan: Any = None) -> list[Node]:

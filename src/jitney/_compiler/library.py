@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from jitney._kernel.ir import Call, Unsupported
 
 
-@lru_cache(maxsize=None)
+@cache
 def blas_pointer(name: str) -> int:
     """The address of a BLAS routine (Fortran calling convention)."""
     from scipy.linalg import cython_blas

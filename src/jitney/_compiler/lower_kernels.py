@@ -21,9 +21,9 @@ from jitney._compiler.graph import Graph, Node, Step, nanoseconds
 from jitney._compiler.options import options
 from jitney._core.avals import shaped_array
 from jitney._kernel import index as ix
-from jitney._kernel.builder import NATIVE, Block, Builder
+from jitney._kernel.builder import Block, Builder
 from jitney._kernel.index import Index
-from jitney._kernel.ir import Buffer, Call, For, LoopProgram, Unsupported, Value
+from jitney._kernel.ir import Buffer, Call, For, LoopProgram, Store, Unsupported, Value
 
 BLOCK = 1024  # elements that one run of accumulators sums before partial sums are paired
 _SPLIT = 3 * BLOCK  # folds longer than this are cut into blocks
@@ -78,7 +78,7 @@ class Lowering:
     def run(self, kernels: list[Kernel]) -> LoopProgram:
         work: dict[int, list[Any]] = {}
         for node in self.graph.nodes:
-            if node.small and node.kind != "literal" and (node.kind != "pull" or node.needed):
+            if node.small and node.kind != "literal" and (node.kind != "pull" or node.out >= 0):
                 work.setdefault(node.level, []).append(node)
         # In one stage: registers first (kernels may read them), then whole-array steps, then loops.
         for step in self.graph.steps:
@@ -105,6 +105,20 @@ class Lowering:
             value = self.pull(node, tuple(map(ix.constant, idx)))
             if node.out >= 0:
                 self.b.store(self.buffer_of(node), position, value)
+            elif node.target is not None:
+                self.store_root(node, list(idx), shape, value)
+
+    def store_root(self, node: Node, index: list[Any], shape: tuple[int, ...], value: Value) -> None:
+        """Write an element of a stored node, or of a part of another one, at ``index`` of the loops' ``shape``."""
+        if node.target is None:
+            self.b.store(self.buffer_of(node), ix.linearize(index, shape), value)
+            return
+        whole, start = node.target
+        if len(index) == len(start) and shape == node.aval.shape:
+            place = ix.linearize([i + s for i, s in zip(index, start, strict=True)], whole.aval.shape)
+        else:  # merged axes: the part is contiguous
+            place = ix.linearize(index, shape) + ix.linearize(start, whole.aval.shape)
+        self.b.store(self.buffer_of(whole), place, value)
 
     # -- buffers
 
@@ -142,18 +156,16 @@ class Lowering:
             buffer = node.buffer
         else:
             buffer = self.temporary(node.aval.dtype, node.aval.size)
-            if node.aval.dtype not in NATIVE:
-                raise Unsupported(f"{node.aval.dtype} literals")
+            outer, self.b.predicate = self.b.predicate, None
             for position, idx in enumerate(itertools.product(*map(range, node.aval.shape))):
                 value = self.pull(node, tuple(map(ix.constant, idx)))
                 self._store_outside(buffer, position, value)
+            self.b.predicate = outer
         self.spilled[node] = buffer
         return buffer
 
     def _store_outside(self, buffer: Buffer, position: int, value: Value) -> None:
         """A store in the function's body, ahead of the loops that are open."""
-        from jitney._kernel.ir import Store
-
         self.b.scopes[0].body.append(Store(buffer, ix.constant(position), value))
 
     # -- elements
@@ -231,6 +243,8 @@ class Lowering:
         try:
             if step.kind == "loops":
                 self._lower_explicit(step)
+            elif step.kind == "join":
+                self.buffer_of(step.outputs[0])  # its parts have been written
             elif step.kind == "library":
                 library.lower_product(self, step)
             else:
@@ -471,7 +485,7 @@ class Nest:
             for place in self._each(outer, False):
                 for root in maps:
                     value = self.lowering.pull(root, tuple(place))
-                    self.b.store(self.lowering.buffer_of(root), ix.linearize(place, self.shape), value)
+                    self.lowering.store_root(root, place, self.shape, value)
 
     def _finish(self, fold: Fold, index: list[Any], values: list[Value], block: Any) -> None:
         """Store a finished fold (of a block: a partial result); one of everything stays in a register too."""

@@ -10,7 +10,7 @@ import itertools
 import os
 import threading
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from jitney._compiler.options import options
@@ -34,7 +34,7 @@ _LEVELS = {"x86-64": ("", 16), "x86-64-v2": ("+sse4.2,+ssse3,+popcnt", 16), "x86
            "x86-64-v4": ("+avx512f,+avx512dq,+avx512bw,+avx512vl,+avx2,+fma,+bmi2", 64)}
 
 
-@lru_cache(maxsize=None)
+@cache
 def host_target() -> Target:
     """This machine, or the older one of the environment variable ``JITNEY_CPU``."""
     import llvmlite.binding as llvm
@@ -91,7 +91,7 @@ class Machine:
         return manager, builder
 
 
-@lru_cache(maxsize=None)
+@cache
 def machine() -> Machine:
     """The one machine of this process."""
     return Machine()
@@ -116,7 +116,7 @@ def symbol_addresses(names: set[str], given: dict[str, int]) -> dict[str, int]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def _extension_symbols() -> dict[str, int]:
     try:
         from jitney import _ext
@@ -125,7 +125,7 @@ def _extension_symbols() -> dict[str, int]:
     return dict(_ext.symbols())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _process_symbol(name: str) -> int:
     import ctypes.util
 
