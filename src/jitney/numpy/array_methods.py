@@ -1,0 +1,298 @@
+"""Operators, methods and attributes of arrays, concrete (``ArrayImpl``) and traced (``Tracer``) alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jitney import _ext
+from jitney._api.devices import devices as _devices
+from jitney._base import dtypes
+from jitney._core import plugs
+from jitney._core.trace import ArrayImpl, Tracer, get_aval
+from jitney._ops import elementwise as ew
+from jitney._ops import raw
+from jitney.numpy import (
+    creation,
+    cumulative,
+    elementwise,
+    gathering,
+    indexing,
+    linear,
+    manipulation,
+    reductions,
+    sorting,
+    ufuncs,
+)
+from jitney.numpy.at import IndexUpdater
+from jitney.numpy.operands import PYTHON_SCALARS, wrap
+
+Function = Callable[..., Any]
+
+_ACCEPTED = (Tracer, np.ndarray, np.generic, int, float, complex)
+_PLAIN = PYTHON_SCALARS | {ArrayImpl}
+
+
+# -- operators ----------------------------------------------------------------------------------------
+
+
+def _is_operand(x: Any) -> bool:
+    return type(x) in _PLAIN or isinstance(x, _ACCEPTED) or hasattr(x, "__jax_array__")
+
+
+def _deferring(function: Function) -> Function:
+    """An operator that leaves operands it does not know to their own methods."""
+
+    def implementation(x: Any, y: Any) -> Any:
+        if _is_operand(x) and _is_operand(y):
+            return function(x, y)
+        return NotImplemented
+
+    return implementation
+
+
+def _swapped(function: Function) -> Function:
+    return lambda x, y: function(y, x)
+
+
+_BINARY: dict[str, Function] = {
+    "add": ufuncs.add.general,
+    "sub": ufuncs.subtract.general,
+    "mul": ufuncs.multiply.general,
+    "truediv": ufuncs.true_divide.general,
+    "floordiv": elementwise.floor_divide,
+    "mod": elementwise.remainder,
+    "divmod": elementwise.divmod,
+    "pow": elementwise.power,
+    "matmul": lambda x, y: linear.matmul(x, y),
+    "and": ufuncs.bitwise_and.general,
+    "or": ufuncs.bitwise_or.general,
+    "xor": ufuncs.bitwise_xor.general,
+    "lshift": ufuncs.left_shift,
+    "rshift": ufuncs.right_shift,
+}
+_COMPARISONS: dict[str, Function] = {
+    "eq": ufuncs.equal.general,
+    "ne": ufuncs.not_equal.general,
+    "lt": ufuncs.less.general,
+    "le": ufuncs.less_equal.general,
+    "gt": ufuncs.greater.general,
+    "ge": ufuncs.greater_equal.general,
+}
+_UNARY: dict[str, Function] = {
+    "neg": ew.neg,
+    "pos": ufuncs.positive,
+    "abs": ufuncs.absolute,
+    "invert": ew.not_,
+}
+
+
+def _install_operators() -> None:
+    for name, function in {**_BINARY, **_COMPARISONS}.items():
+        implementation = _deferring(function)
+        _ext.register_operator(name, implementation)
+        setattr(Tracer, f"__{name}__", implementation)
+        if name in _BINARY:
+            setattr(Tracer, f"__r{name}__", _deferring(_swapped(function)))
+    for name, function in _UNARY.items():
+        _ext.register_operator(name, function)
+        setattr(Tracer, f"__{name}__", lambda self, _function=function: _function(self))  # a true method
+    _ext.register_operator("getitem", indexing.getitem)
+    Tracer.__getitem__ = indexing.getitem
+
+
+# -- methods ------------------------------------------------------------------------------------------
+
+
+def _reshape(self: Any, *args: Any, order: str = "C", copy: bool | None = None, out_sharding: Any = None) -> Any:
+    """The elements in a new shape: ``x.reshape(2, -1)`` or ``x.reshape((2, -1))``."""
+    shape = args[0] if len(args) == 1 and not isinstance(args[0], (int, np.integer)) else args
+    return manipulation.reshape(self, shape, order)
+
+
+def _transpose(self: Any, *args: Any) -> Any:
+    """The axes permuted (by default reversed): ``x.transpose(1, 0)`` or ``x.transpose((1, 0))``."""
+    if not args or (len(args) == 1 and args[0] is None):
+        return manipulation.transpose(self)
+    return manipulation.transpose(self, args[0] if len(args) == 1 and not isinstance(args[0], (int, np.integer)) else args)
+
+
+def _astype(self: Any, dtype: Any, copy: bool = False, device: Any = None) -> Any:
+    """The elements converted to ``dtype``."""
+    return creation.astype(self, dtype)
+
+
+def _flatten(self: Any, order: str = "C", *, out_sharding: Any = None) -> Any:
+    """The elements in one axis."""
+    return manipulation.ravel(self, order)
+
+
+def _clip(self: Any, min: Any = None, max: Any = None) -> Any:
+    """The elements held between ``min`` and ``max``."""
+    return elementwise.clip(self, min, max)
+
+
+def _view(self: Any, dtype: Any = None, type: None = None) -> Any:
+    """The bits read as another dtype; narrower ones lengthen the last axis, wider ones shorten it."""
+    if type is not None:
+        raise NotImplementedError("`type` argument of array.view() is not supported.")
+    if dtype is None:
+        return self
+    made = dtypes.canonicalize_dtype(dtype)
+    aval = get_aval(self)
+    if aval.dtype == made:
+        return self
+    if aval.ndim == 0 and aval.dtype.itemsize != made.itemsize:
+        raise ValueError("view() of a 0d array is only supported if the itemsize is unchanged.")
+    if "bool" in (aval.dtype.name, made.name) or "c" in (aval.dtype.kind, made.kind):
+        if isinstance(self, Tracer):
+            raise TypeError("view() between bool or complex and other dtypes works on concrete arrays only.")
+        return wrap(np.array(self._np.view(made)))
+    old, new = aval.dtype.itemsize, made.itemsize
+    bits = lambda x: ew.bitcast_convert_type_p.bind(x, new_dtype=made)  # noqa: E731
+    if old == new:
+        return bits(self)
+    if old > new:
+        return raw.reshape(bits(self), (*aval.shape[:-1], aval.shape[-1] * (old // new)))
+    if aval.shape[-1] % (new // old):
+        raise ValueError(f"view(): the last axis, of size {aval.shape[-1]}, does not divide into {made.name} numbers.")
+    return bits(raw.reshape(self, (*aval.shape[:-1], aval.shape[-1] * old // new, new // old)))
+
+
+def _copy(self: Any) -> Any:
+    """A copy."""
+    return creation.array(self, copy=True)
+
+
+def _dot(self: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
+    """The dot product with ``b``: see ``jitney.numpy.dot``."""
+    return linear.dot(self, b, precision=precision, preferred_element_type=preferred_element_type)
+
+
+def _round(self: Any, decimals: int = 0, out: Any = None) -> Any:
+    """Rounded to ``decimals``, halves to even."""
+    return elementwise.round(self, decimals, out)
+
+
+def _round_operator(self: Any, ndigits: int | None = None) -> Any:
+    rounded = elementwise.round(self, ndigits or 0)
+    return int(rounded) if ndigits is None and isinstance(self, ArrayImpl) and self.ndim == 0 else rounded
+
+
+def _nonzero(self: Any, *, fill_value: Any = None, size: int | None = None) -> Any:
+    """Indices of nonzero elements."""
+    return sorting.nonzero(self, size=size, fill_value=fill_value)
+
+
+def _block_until_ready(self: Any) -> Any:
+    """The array itself: results are always ready."""
+    return self
+
+
+def _no_effect(self: Any) -> None:
+    """Nothing to do: arrays live in host memory and are freed with their last reference."""
+
+
+def _array_namespace(self: Any, *, api_version: str | None = None) -> Any:
+    """The module ``jitney.numpy``."""
+    import jitney.numpy
+
+    if api_version is not None and api_version not in ("2021.12", "2022.12", "2023.12", "2024.12"):
+        raise ValueError(f"api_version={api_version!r} is not available.")
+    return jitney.numpy
+
+
+def _to_device(self: Any, device: Any, *, stream: Any = None) -> Any:
+    """The array itself: there is one device, the CPU."""
+    return self
+
+
+def _tobytes(self: Any, order: str = "C") -> bytes:
+    """The raw bytes in row-major order."""
+    return np.asarray(self).tobytes(order)
+
+
+def _methods() -> dict[str, Function]:
+    """Name -> function whose first argument is the array."""
+    same_name = {
+        reductions: "all any max mean min prod ptp std sum var argmax argmin",
+        manipulation: "ravel squeeze swapaxes",
+        gathering: "choose diagonal repeat take trace",
+        sorting: "argsort sort searchsorted argpartition",
+        cumulative: "cumsum cumprod",
+    }
+    found = {
+        name: getattr(module, name) for module, names in same_name.items() for name in names.split() if hasattr(module, name)
+    }
+    found |= {name: ufuncs.conj for name in ("conj", "conjugate")}
+    found |= {
+        "reshape": _reshape,
+        "transpose": _transpose,
+        "astype": _astype,
+        "flatten": _flatten,
+        "clip": _clip,
+        "view": _view,
+        "copy": _copy,
+        "dot": _dot,
+        "round": _round,
+        "nonzero": _nonzero,
+        "compress": _compress,
+        "__round__": _round_operator,
+        "__array_namespace__": _array_namespace,
+        "to_device": _to_device,
+    }
+    return found
+
+
+def _compress(self: Any, condition: Any, axis: int | None = None, *, out: None = None, size: int | None = None, fill_value: Any = 0) -> Any:
+    """The slices along ``axis`` where ``condition`` holds."""
+    from jitney.numpy import searching
+
+    return searching.compress(condition, self, axis, size=size, fill_value=fill_value, out=out)
+
+
+_CONCRETE_METHODS: dict[str, Function] = {
+    "block_until_ready": _block_until_ready,
+    "copy_to_host_async": _no_effect,
+    "delete": _no_effect,
+    "tobytes": _tobytes,
+    "devices": lambda self: set(_devices()),
+    "is_ready": lambda self: True,
+    "on_device_size_in_bytes": lambda self: self.nbytes,
+}
+
+_PROPERTIES: dict[str, Function] = {
+    "T": manipulation.transpose,
+    "mT": manipulation.matrix_transpose,
+    "real": elementwise.real,
+    "imag": elementwise.imag,
+    "at": IndexUpdater,
+}
+
+_CONCRETE_PROPERTIES: dict[str, Function] = {
+    "device": lambda self: _devices()[0],
+    "is_fully_addressable": lambda self: True,
+    "is_fully_replicated": lambda self: True,
+    "committed": lambda self: False,
+    "_value": lambda self: self._np,
+    "strides": lambda self: self._np.strides,
+}
+
+
+def _install_methods() -> None:
+    for kind in (ArrayImpl, Tracer):
+        for name, function in _methods().items():
+            setattr(kind, name, function)
+        for name, function in _PROPERTIES.items():
+            setattr(kind, name, property(function))
+    for name, function in _CONCRETE_METHODS.items():
+        setattr(ArrayImpl, name, function)
+    for name, function in _CONCRETE_PROPERTIES.items():
+        setattr(ArrayImpl, name, property(function))
+
+
+_install_operators()
+_install_methods()
+plugs.array_operator = _BINARY.__getitem__

@@ -1,0 +1,144 @@
+"""Dtypes as users see them: scalar types, promotion and questions about dtypes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from jitney._base import dtypes
+from jitney._core.trace import ArrayImpl, Tracer
+from jitney.dtypes import result_type as _result_type
+from jitney.numpy import creation
+
+dtype = np.dtype
+generic, number, inexact, floating, complexfloating = np.generic, np.number, np.inexact, np.floating, np.complexfloating
+integer, signedinteger, unsignedinteger = np.integer, np.signedinteger, np.unsignedinteger
+flexible, character, object_ = np.flexible, np.character, np.object_
+ComplexWarning = np.exceptions.ComplexWarning
+
+
+class _ScalarType(type):
+    """``jnp.float64``: names a dtype, compares equal to NumPy's type, and makes arrays when called."""
+
+    dtype: np.dtype
+
+    def __hash__(self) -> int:
+        return hash(self.dtype.type)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or self.dtype.type == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __call__(self, x: Any) -> Any:
+        return creation.asarray(x, dtype=self.dtype)
+
+    def __instancecheck__(self, instance: Any) -> bool:
+        return isinstance(instance, self.dtype.type)
+
+    def __repr__(self) -> str:
+        return f"<class 'jitney.numpy.{self.__name__}'>"
+
+
+def _scalar_type(name: str, of: Any) -> Any:
+    made = np.dtype(of)
+    cls = _ScalarType(name, (), {"dtype": made, "__doc__": f"The dtype {made.name}; as a function, an array of it."})
+    cls.__module__ = "jitney.numpy"
+    return cls
+
+
+bool_ = _scalar_type("bool", bool)
+int8, int16, int32, int64 = (_scalar_type(f"int{n}", f"i{n // 8}") for n in (8, 16, 32, 64))
+uint8, uint16, uint32, uint64 = (_scalar_type(f"uint{n}", f"u{n // 8}") for n in (8, 16, 32, 64))
+float16, float32, float64 = (_scalar_type(f"float{n}", f"f{n // 8}") for n in (16, 32, 64))
+complex64, complex128 = (_scalar_type(f"complex{n}", f"c{n // 8}") for n in (64, 128))
+bfloat16 = _scalar_type("bfloat16", dtypes.bfloat16)
+float8_e4m3fn, float8_e5m2, float8_e4m3b11fnuz, float8_e4m3fnuz, float8_e5m2fnuz = (
+    _scalar_type(name, made) for name, made in zip(dtypes.float8_names, dtypes.float8_types, strict=True)
+)
+
+bool = bool_  # noqa: A001
+int_, uint, float_, complex_ = int64, uint64, float64, complex128
+single, double, csingle, cdouble = float32, float64, complex64, complex128
+
+
+def _as_type(x: Any) -> Any:
+    return x.dtype if isinstance(x, (_ScalarType, ArrayImpl, Tracer)) else x
+
+
+def result_type(*args: Any) -> np.dtype:
+    """The dtype that arrays, scalars and dtypes promote to.
+
+    >>> import jitney.numpy as jnp
+    >>> jnp.result_type(jnp.float32, 1.0)
+    dtype('float32')
+    """
+    if not args:
+        raise ValueError("at least one array or dtype is required")
+    return _result_type(*[a.dtype if isinstance(a, _ScalarType) else a for a in args])
+
+
+def promote_types(a: Any, b: Any) -> np.dtype:
+    """The dtype that two dtypes promote to; Python scalar types are weak."""
+    weak = [t in (int, float, complex) if type(t) is type else False for t in (a, b)]
+    types = tuple((dtypes.canonicalize_dtype(_as_type(t)), w) for t, w in zip((a, b), weak, strict=True))
+    return dtypes.promote(types)[0]
+
+
+def issubdtype(arg1: Any, arg2: Any) -> Any:
+    """True if dtype ``arg1`` is ``arg2`` or below it, as ``issubdtype(x.dtype, jnp.floating)``."""
+    first = _as_type(arg1)
+    try:
+        made = np.dtype(first) if not (isinstance(first, type) and issubclass(first, np.generic)) else None
+    except TypeError:
+        made = None
+    if made is not None and dtypes.kind_of(made) == "f" and made.kind == "V":  # bfloat16 and kin
+        if isinstance(arg2, type) and arg2 in (np.floating, np.inexact, np.number, np.generic):
+            return True
+        second = _as_type(arg2)
+        return not (isinstance(second, type) and issubclass(second, np.generic)) and made == np.dtype(second)
+    return np.issubdtype(first, _as_type(arg2))
+
+
+def isdtype(dtype: Any, kind: Any) -> Any:
+    """True if ``dtype`` is of a kind: a dtype, one of "bool", "integral", "real floating", ... or a tuple of these."""
+    made = dtypes.as_dtype(_as_type(dtype))
+    kinds = {
+        "bool": "b",
+        "signed integer": "i",
+        "unsigned integer": "u",
+        "integral": "iu",
+        "real floating": "f",
+        "complex floating": "c",
+        "numeric": "iufc",
+    }
+    for one in kind if isinstance(kind, tuple) else (kind,):
+        if isinstance(one, str) and one in kinds:
+            if dtypes.kind_of(made) in kinds[one]:
+                return True
+        elif isinstance(one, str) and one not in np.sctypeDict and one != "bfloat16":
+            raise ValueError(f"Unrecognized kind {one!r}; expected one of {list(kinds)}")
+        elif dtypes.as_dtype(_as_type(one)) == made:
+            return True
+    return False
+
+
+def can_cast(from_: Any, to: Any, casting: Any = "safe") -> Any:
+    """True if values of dtype ``from_`` can be cast to ``to`` under NumPy's rule ``casting``."""
+    return np.can_cast(_as_type(from_), _as_type(to), casting)
+
+
+def finfo(dtype: Any) -> Any:
+    """Limits of a floating dtype: ``eps``, ``max``, ``tiny`` ..."""
+    made = _as_type(dtype) if not hasattr(dtype, "dtype") else dtype.dtype
+    made = np.dtype(made)
+    return np.finfo(made) if made.kind in "fc" else ml_dtypes.finfo(made)
+
+
+def iinfo(int_type: Any) -> Any:
+    """Limits of an integer dtype: ``min``, ``max``, ``bits``."""
+    made = _as_type(int_type) if not hasattr(int_type, "dtype") else int_type.dtype
+    return np.iinfo(np.dtype(made))
