@@ -65,7 +65,9 @@ def close(got: Any, want: Any, tolerance: float | None = None) -> None:
     finite = want[np.isfinite(want)]
     scale = np.abs(finite).max() if finite.size else 0.0
     # A given tolerance is for programs whose sums may cancel.
-    np.testing.assert_allclose(got, want, rtol=rtol, atol=rtol * (scale if tolerance is None else max(scale, 1.0)))
+    np.testing.assert_allclose(
+        got, want, rtol=rtol, atol=rtol * (scale if tolerance is None else max(scale, 1.0))
+    )
 
 
 def agrees(fun: Callable[..., Any], *args: Any, tolerance: float | None = None) -> None:

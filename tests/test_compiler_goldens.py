@@ -25,7 +25,9 @@ def vector(n):
 
 
 def scalar(x, number):
-    return lax.reshape(lax.slice_p.bind(x, start_indices=(number,), limit_indices=(number + 1,), strides=None), ())
+    return lax.reshape(
+        lax.slice_p.bind(x, start_indices=(number,), limit_indices=(number + 1,), strides=None), ()
+    )
 
 
 def algebra(x):
@@ -55,7 +57,9 @@ def softmax(x):
 def outer(x, y):
     """exp(x) is computed once a row, exp(y) once in all."""
     shape = (x.shape[0], y.shape[0])
-    return lax.mul(lax.broadcast_in_dim(lax.exp(x), shape, (0,)), lax.broadcast_in_dim(lax.exp(y), shape, (1,)))
+    return lax.mul(
+        lax.broadcast_in_dim(lax.exp(x), shape, (0,)), lax.broadcast_in_dim(lax.exp(y), shape, (1,))
+    )
 
 
 def differences(x):

@@ -43,7 +43,14 @@ def test_dtypes(dtype, n):
     number = np.dtype(dtype).kind in "iuf"
 
     def fun(x, y):
-        outs = [lax.max(x, y), lax.min(x, y), lax.eq(x, y), lax.lt(x, y), lax.reduce_max(x, (0,)), lax.add(x, y)]
+        outs = [
+            lax.max(x, y),
+            lax.min(x, y),
+            lax.eq(x, y),
+            lax.lt(x, y),
+            lax.reduce_max(x, (0,)),
+            lax.add(x, y),
+        ]
         if number:
             outs += [lax.sub(x, y), lax.mul(x, y), lax.div(x, y), lax.rem(x, y), lax.sign(x), lax.neg(x)]
             outs += [lax.reduce_sum(x, (0,)), lax.reduce_prod(lax.rev(x, (0,)), (0,)), lax.abs(x)]
@@ -55,17 +62,31 @@ def test_dtypes(dtype, n):
 @pytest.mark.parametrize("source", DTYPES)
 def test_conversions(source):
     x = array(37, source)
-    agrees(lambda x: [lax.convert_element_type(x, t) for t in DTYPES if not (source[0] == "f" and t[0] == "u")], x)
+    agrees(
+        lambda x: [lax.convert_element_type(x, t) for t in DTYPES if not (source[0] == "f" and t[0] == "u")],
+        x,
+    )
 
 
 @pytest.mark.parametrize("dtype", ("i1", "i4", "i8", "u1", "u8"))
 def test_bits(dtype):
-    x, y = np.abs(array(41, dtype)), np.abs(array(41, dtype, 1)) % np.dtype(dtype).type(np.dtype(dtype).itemsize * 8)
+    x, y = (
+        np.abs(array(41, dtype)),
+        np.abs(array(41, dtype, 1)) % np.dtype(dtype).type(np.dtype(dtype).itemsize * 8),
+    )
 
     def fun(x, y):
-        return [lax.bitwise_and(x, y), lax.bitwise_or(x, y), lax.bitwise_xor(x, y), lax.bitwise_not(x),
-                lax.shift_left(x, y), lax.shift_right_logical(x, y), lax.shift_right_arithmetic(x, y),
-                lax.population_count(x), lax.clz(x)]
+        return [
+            lax.bitwise_and(x, y),
+            lax.bitwise_or(x, y),
+            lax.bitwise_xor(x, y),
+            lax.bitwise_not(x),
+            lax.shift_left(x, y),
+            lax.shift_right_logical(x, y),
+            lax.shift_right_arithmetic(x, y),
+            lax.population_count(x),
+            lax.clz(x),
+        ]
 
     agrees(fun, x, y)
 
@@ -76,13 +97,37 @@ def test_math(n):
 
     def fun(x):
         y = lax.mul(x, np.float64(0.3))
-        return [lax.exp(x), lax.log(x), lax.sqrt(x), lax.rsqrt(x), lax.floor(x), lax.ceil(x), lax.tanh(x), lax.pow(x, y),
-                lax.logistic(x), lax.square(x), lax.integer_pow_p.bind(x, y=3), lax.integer_pow_p.bind(x, y=-2)]
+        return [
+            lax.exp(x),
+            lax.log(x),
+            lax.sqrt(x),
+            lax.rsqrt(x),
+            lax.floor(x),
+            lax.ceil(x),
+            lax.tanh(x),
+            lax.pow(x, y),
+            lax.logistic(x),
+            lax.square(x),
+            lax.integer_pow_p.bind(x, y=3),
+            lax.integer_pow_p.bind(x, y=-2),
+        ]
 
     agrees(fun, x, tolerance=1e-14)
 
 
-SHAPES = ((5,), (1, 4), (3, 1), (4, 5), (3, 40), (40, 3), (2, 3, 4), (17, 33), (5, 1, 70), (64, 100), (3, 7, 5, 2))
+SHAPES = (
+    (5,),
+    (1, 4),
+    (3, 1),
+    (4, 5),
+    (3, 40),
+    (40, 3),
+    (2, 3, 4),
+    (17, 33),
+    (5, 1, 70),
+    (64, 100),
+    (3, 7, 5, 2),
+)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -97,11 +142,20 @@ def test_folds_over_every_axis(shape):
     agrees(fun, x)
 
 
-@pytest.mark.parametrize("shape", ((4000, 3), (3, 4000), (5000, 7), (200, 300), (10000, 1), (2, 9001), (3000, 2, 2)))
+@pytest.mark.parametrize(
+    "shape", ((4000, 3), (3, 4000), (5000, 7), (200, 300), (10000, 1), (2, 9001), (3000, 2, 2))
+)
 def test_long_folds(shape):
     x = array(shape)
-    agrees(lambda x: [lax.reduce_sum(x, (0,)), lax.reduce_sum(x, (1,)), lax.reduce_sum(x, tuple(range(len(shape)))),
-                      lax.reduce_min(x, (0,))], x)
+    agrees(
+        lambda x: [
+            lax.reduce_sum(x, (0,)),
+            lax.reduce_sum(x, (1,)),
+            lax.reduce_sum(x, tuple(range(len(shape)))),
+            lax.reduce_min(x, (0,)),
+        ],
+        x,
+    )
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -112,10 +166,18 @@ def test_views(shape):
     def fun(x):
         t = lax.transpose(x, tuple(range(rank))[::-1])
         flat = lax.reshape(x, (x.size,))
-        return [t, lax.add(lax.reshape(t, shape), x), lax.rev(x, (0,)), lax.rev(x, (rank - 1,)), flat,
-                lax.reshape(lax.transpose(lax.reshape(lax.exp(flat), shape), tuple(range(rank))[::-1]), (x.size,)),
-                lax.broadcast_in_dim(x, (*shape, 2), tuple(range(rank))),
-                lax.broadcast_in_dim(lax.sqrt(lax.abs(x)), (3, *shape), tuple(range(1, rank + 1)))]
+        return [
+            t,
+            lax.add(lax.reshape(t, shape), x),
+            lax.rev(x, (0,)),
+            lax.rev(x, (rank - 1,)),
+            flat,
+            lax.reshape(
+                lax.transpose(lax.reshape(lax.exp(flat), shape), tuple(range(rank))[::-1]), (x.size,)
+            ),
+            lax.broadcast_in_dim(x, (*shape, 2), tuple(range(rank))),
+            lax.broadcast_in_dim(lax.sqrt(lax.abs(x)), (3, *shape), tuple(range(1, rank + 1))),
+        ]
 
     agrees(fun, x)
 
@@ -149,7 +211,9 @@ def test_iota_and_choice():
     agrees(fun, array(50))
 
 
-@pytest.mark.parametrize("m,k,n", ((1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 5, 6), (10, 10, 10), (33, 17, 9), (50, 60, 70)))
+@pytest.mark.parametrize(
+    "m,k,n", ((1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 5, 6), (10, 10, 10), (33, 17, 9), (50, 60, 70))
+)
 @pytest.mark.parametrize("dtype", ("f4", "f8", "i8"))
 def test_matrix_products(m, k, n, dtype):
     a, b, v = array((m, k), dtype), array((k, n), dtype, 1), array(k, dtype, 2)
@@ -178,7 +242,12 @@ def test_products_of_parameters():
 @pytest.mark.parametrize("shape", ((7, 3, 3, 3), (5, 8, 8, 8), (3, 30, 40, 50)))
 def test_batched_products(shape):
     batch, m, k, n = shape
-    agrees(lambda a, b: lax.batch_matmul(a, b), array((batch, m, k)), array((batch, k, n), seed=1), tolerance=1e-13)
+    agrees(
+        lambda a, b: lax.batch_matmul(a, b),
+        array((batch, m, k)),
+        array((batch, k, n), seed=1),
+        tolerance=1e-13,
+    )
 
 
 def test_outputs_that_are_inputs_or_literals():
@@ -211,9 +280,26 @@ def test_softmax_and_statistics():
 def test_signed_zeros_and_nan():
     x = np.array([0.0, -0.0, np.nan, np.inf, -np.inf, 1.0, -1.0, 5e-324, -5e-324] * 3)
     y = np.roll(x, 4)
-    agrees(lambda x, y: [lax.max(x, y), lax.min(x, y), lax.sign(x), lax.add(x, np.float64(0.0)), lax.mul(x, np.float64(0)),
-                         lax.is_finite(x), lax.eq(x, y), lax.ne(x, y), lax.lt(x, y), lax.ge(x, y), lax.neg(x)], x, y)
-    got = compiled(staged(lambda x: (lax.neg(x), lax.sub(x, np.float64(0.0)), lax.add(x, np.float64(0.0))), x), x)
+    agrees(
+        lambda x, y: [
+            lax.max(x, y),
+            lax.min(x, y),
+            lax.sign(x),
+            lax.add(x, np.float64(0.0)),
+            lax.mul(x, np.float64(0)),
+            lax.is_finite(x),
+            lax.eq(x, y),
+            lax.ne(x, y),
+            lax.lt(x, y),
+            lax.ge(x, y),
+            lax.neg(x),
+        ],
+        x,
+        y,
+    )
+    got = compiled(
+        staged(lambda x: (lax.neg(x), lax.sub(x, np.float64(0.0)), lax.add(x, np.float64(0.0))), x), x
+    )
     for g, w in zip(got, (-x, x - 0.0, x + 0.0), strict=True):
         np.testing.assert_array_equal(np.signbit(g), np.signbit(w))
 
@@ -253,6 +339,13 @@ def test_joins_of_many_parts():
         scalars = [lax.reshape(cut(lax.sin(x), (k,), (k + 1,)), (1,)) for k in range(200)]
         wide = lax.concatenate([lax.exp(m), m, lax.neg(m)], 1)
         tall = lax.concatenate([lax.mul(m, m), lax.full((3, 5), 2.0), m], 0)
-        return lax.concatenate(scalars, 0), wide, tall, lax.reduce_sum(wide, (0,)), lax.exp(tall), lax.reduce_sum(tall, (1,))
+        return (
+            lax.concatenate(scalars, 0),
+            wide,
+            tall,
+            lax.reduce_sum(wide, (0,)),
+            lax.exp(tall),
+            lax.reduce_sum(tall, (1,)),
+        )
 
     agrees(fun, x, m)

@@ -13,8 +13,18 @@ from jitney._compiler.options import without
 from jitney._compiler.pipeline import lower, simplify
 from jitney._kernel.evaluator import run_loops
 
-PASSES = ("drop_dead", "simplify_algebra", "share_equal", "fuse", "merge_axes", "parallelize", "split_folds",
-          "drop_unused", "choose_widths", "llvm_passes")
+PASSES = (
+    "drop_dead",
+    "simplify_algebra",
+    "share_equal",
+    "fuse",
+    "merge_axes",
+    "parallelize",
+    "split_folds",
+    "drop_unused",
+    "choose_widths",
+    "llvm_passes",
+)
 SHAPES = ((), (1,), (3,), (20,), (4, 3), (3, 17), (2, 5, 6), (1, 40), (33, 2))
 
 
@@ -41,7 +51,7 @@ class Program:
             made = _OPS[op % len(_OPS)](x, y, k)
             if made is not None and made.size <= 3000:
                 values.append(made)
-        return values[len(args):][-5:] or [lax.neg(args[0])]
+        return values[len(args) :][-5:] or [lax.neg(args[0])]
 
 
 def _matching(x, y, op):
@@ -67,8 +77,9 @@ def _view(x, y, k):
         return lax.concatenate([x, lax.neg(x)], k % rank)
     if kind == 5:
         return lax.broadcast_in_dim(x, (*x.shape, 2), tuple(range(rank)))
-    return lax.slice_p.bind(x, start_indices=(0,) * rank, limit_indices=tuple(max(1, n - k % 3) for n in x.shape),
-                            strides=None)
+    return lax.slice_p.bind(
+        x, start_indices=(0,) * rank, limit_indices=tuple(max(1, n - k % 3) for n in x.shape), strides=None
+    )
 
 
 def _fold(x, y, k):
@@ -89,8 +100,15 @@ _OPS = [
     lambda x, y, k: lax.tanh(x),
     lambda x, y, k: lax.exp(lax.neg(lax.abs(x))),
     lambda x, y, k: lax.sqrt(lax.abs(x)),
-    lambda x, y, k: lax.select(lax.gt(x, np.float64(0.1) if not x.shape else lax.full_like(x, 0.1)), x, lax.neg(x)),
-    _view, _view, _view, _fold, _fold, _product,
+    lambda x, y, k: lax.select(
+        lax.gt(x, np.float64(0.1) if not x.shape else lax.full_like(x, 0.1)), x, lax.neg(x)
+    ),
+    _view,
+    _view,
+    _view,
+    _fold,
+    _fold,
+    _product,
 ]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from jitney._compiler import graph as g
 from jitney._core.avals import shaped_array
 from jitney._kernel.rules import Reduce
 
@@ -23,14 +24,17 @@ _BLAS_WORK = 20_000  # multiplications from which a call of BLAS pays
 
 def add_product(graph: Any, eqn: Any, operands: list[Any]) -> list[Any]:
     """Add the nodes (or the library step) of a ``dot_general``."""
-    from jitney._compiler import graph as g
-
     (cx, cy), (bx, by) = eqn.params["dimension_numbers"]
     x, y = operands
     fx = _free(x.aval.ndim, cx, bx)
     fy = _free(y.aval.ndim, cy, by)
     sizes = _sizes(x.aval.shape, (bx, fx, cx)), _sizes(y.aval.shape, (fy,))
-    batch, m, k, n = math.prod(sizes[0][0]), math.prod(sizes[0][1]), math.prod(sizes[0][2]), math.prod(sizes[1][0])
+    batch, m, k, n = (
+        math.prod(sizes[0][0]),
+        math.prod(sizes[0][1]),
+        math.prod(sizes[0][2]),
+        math.prod(sizes[1][0]),
+    )
     aval = eqn.outvars[0].aval
     if aval.size and aval.dtype.kind == "f" and x.aval.dtype == y.aval.dtype == aval.dtype and min(m, n) >= 4:
         if m * n * k >= _BLAS_WORK and k >= 4:
@@ -51,8 +55,6 @@ def _sizes(shape: tuple[int, ...], groups: Any) -> list[list[int]]:
 
 def _loop_nest(graph: Any, eqn: Any, x: Any, y: Any, axes: tuple) -> Any:
     """The product node over (batch, free, contracted) axes in a good order, and its sum."""
-    from jitney._compiler import graph as g
-
     cx, cy, bx, by, fx, fy = axes
     # Each loop axis: the axes of x and of y that it walks.
     batch = [(a, b) for a, b in zip(bx, by, strict=True)]

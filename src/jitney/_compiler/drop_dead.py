@@ -1,6 +1,6 @@
 """drop_dead: removes equations whose results nobody reads.
 
-    a = exp x ; b = sin x ; in (b)     ->     b = sin x ; in (b)
+a = exp x ; b = sin x ; in (b)     ->     b = sin x ; in (b)
 """
 
 from __future__ import annotations

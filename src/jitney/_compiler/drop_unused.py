@@ -1,6 +1,6 @@
 """drop_unused: removes pure values of the loop program that nothing reads.
 
-    %1 = load x[0] ; %2 = exp %1 ; store y[0] <- %1     ->     %1 = load x[0] ; store y[0] <- %1
+%1 = load x[0] ; %2 = exp %1 ; store y[0] <- %1     ->     %1 = load x[0] ; store y[0] <- %1
 """
 
 from __future__ import annotations

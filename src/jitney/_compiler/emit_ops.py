@@ -13,14 +13,55 @@ import numpy as np
 from jitney._compiler.ir import const, elem, lanes, mangle, retype, vec
 from jitney._kernel.ir import Unsupported, Value
 
-_TYPES = {"?": "i1", "b": "i8", "h": "i16", "i": "i32", "l": "i64", "q": "i64", "B": "i8", "H": "i16", "I": "i32",
-          "L": "i64", "Q": "i64", "f": "float", "d": "double", "e": "half"}
+_TYPES = {
+    "?": "i1",
+    "b": "i8",
+    "h": "i16",
+    "i": "i32",
+    "l": "i64",
+    "q": "i64",
+    "B": "i8",
+    "H": "i16",
+    "I": "i32",
+    "L": "i64",
+    "Q": "i64",
+    "f": "float",
+    "d": "double",
+    "e": "half",
+}
 
 # Scalar functions of the C library for what vmath does not have.
-_LIBM = {"tgamma": 1, "lgamma": 1, "erf": 1, "erfc": 1, "fmod": 2, "atan2": 2, "hypot": 2, "pow": 2, "nextafter": 2,
-         "exp": 1, "log": 1, "sin": 1, "cos": 1, "tan": 1, "tanh": 1, "sinh": 1, "cosh": 1, "asin": 1, "acos": 1,
-         "atan": 1, "asinh": 1, "acosh": 1, "atanh": 1, "cbrt": 1, "exp2": 1, "expm1": 1, "log1p": 1, "log2": 1,
-         "log10": 1}
+_LIBM = {
+    "tgamma": 1,
+    "lgamma": 1,
+    "erf": 1,
+    "erfc": 1,
+    "fmod": 2,
+    "atan2": 2,
+    "hypot": 2,
+    "pow": 2,
+    "nextafter": 2,
+    "exp": 1,
+    "log": 1,
+    "sin": 1,
+    "cos": 1,
+    "tan": 1,
+    "tanh": 1,
+    "sinh": 1,
+    "cosh": 1,
+    "asin": 1,
+    "acos": 1,
+    "atan": 1,
+    "asinh": 1,
+    "acosh": 1,
+    "atanh": 1,
+    "cbrt": 1,
+    "exp2": 1,
+    "expm1": 1,
+    "log1p": 1,
+    "log2": 1,
+    "log10": 1,
+}
 
 
 @cache
@@ -238,15 +279,40 @@ def _abs(e: Any, v: Value, x: Any) -> Any:
 
 
 WRITERS = {
-    "add": _pick("fadd", "add"), "sub": _pick("fsub", "sub"), "mul": _pick("fmul", "mul"),
-    "div": _div, "rem": _rem, "neg": _neg, "abs": _abs, "min": _min, "max": _max,
-    "sqrt": _plain("sqrt"), "floor": _plain("floor"), "ceil": _plain("ceil"), "trunc": _plain("trunc"),
-    "round_even": _plain("roundeven"), "round_away": _plain("round_away"), "fma": _plain("fma"),
-    "copysign": _plain("copysign"), "math": _math,
-    "eq": _compare, "ne": _compare, "lt": _compare, "le": _compare, "select": _select,
-    "and": _plain("and_"), "or": _plain("or_"), "xor": _plain("xor"), "not": _plain("not_"),
-    "shl": _shift("shl"), "shr_logical": _shift("lshr"), "shr_arithmetic": _shift("ashr"),
-    "popcount": _plain("ctpop"), "clz": _plain("ctlz"), "cast": _cast, "bitcast": _bitcast,
+    "add": _pick("fadd", "add"),
+    "sub": _pick("fsub", "sub"),
+    "mul": _pick("fmul", "mul"),
+    "div": _div,
+    "rem": _rem,
+    "neg": _neg,
+    "abs": _abs,
+    "min": _min,
+    "max": _max,
+    "sqrt": _plain("sqrt"),
+    "floor": _plain("floor"),
+    "ceil": _plain("ceil"),
+    "trunc": _plain("trunc"),
+    "round_even": _plain("roundeven"),
+    "round_away": _plain("round_away"),
+    "fma": _plain("fma"),
+    "copysign": _plain("copysign"),
+    "math": _math,
+    "eq": _compare,
+    "ne": _compare,
+    "lt": _compare,
+    "le": _compare,
+    "select": _select,
+    "and": _plain("and_"),
+    "or": _plain("or_"),
+    "xor": _plain("xor"),
+    "not": _plain("not_"),
+    "shl": _shift("shl"),
+    "shr_logical": _shift("lshr"),
+    "shr_arithmetic": _shift("ashr"),
+    "popcount": _plain("ctpop"),
+    "clz": _plain("ctlz"),
+    "cast": _cast,
+    "bitcast": _bitcast,
 }
 
 __all__ = ["WRITERS", "has_math", "llvm_type", "mangle", "memory_type", "vec"]

@@ -11,7 +11,9 @@ from jitney._kernel.ir import For, LoopProgram
 _RELEASE_NS = 10_000.0  # below this, giving up the GIL costs more than it brings
 
 
-def make_executable(closed: ClosedJaxpr, simple: ClosedJaxpr, graph: Graph, program: LoopProgram, code: Any) -> Any:
+def make_executable(
+    closed: ClosedJaxpr, simple: ClosedJaxpr, graph: Graph, program: LoopProgram, code: Any
+) -> Any:
     """An ``_ext.Executable`` around machine code that lives as long as it.
 
     ``closed`` says what the caller gets (weak types included), ``simple`` is what was compiled.

@@ -127,7 +127,8 @@ def _assign_levels(graph: Graph) -> None:
                 node.step.level = node.level
             continue
         node.level = max(
-            (_stage(o) if e == "same" else o.ready for o, e in zip(node.operands, node.edges, strict=True)), default=0
+            (_stage(o) if e == "same" else o.ready for o, e in zip(node.operands, node.edges, strict=True)),
+            default=0,
         )
         node.ready = node.level + 1 if node.root else max((o.ready for o in node.operands), default=0)
 

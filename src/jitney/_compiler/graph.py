@@ -6,25 +6,54 @@ Begin at :class:`Node`.  A node is an array value: an index function over its op
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import numpy as np
-
-from jitney._compiler import contract
 from jitney._core.avals import ShapedArray
-from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn, Literal
+from jitney._core.jaxpr import JaxprEqn
 from jitney._kernel import index as ix
-from jitney._kernel.builder import NATIVE
-from jitney._kernel.ir import Buffer, Unsupported
-from jitney._kernel.rules import Loops, Map, Pull, Reduce
+from jitney._kernel.ir import Buffer
+from jitney._kernel.rules import Map, Pull, Reduce
 
 # Rough nanoseconds per element of vectorised code; anything not listed costs one unit.
 _UNIT = 0.25
-_COSTS = {"div": 4, "sqrt": 5, "rsqrt": 8, "rem": 12, "pow": 50, "atan2": 40, "lgamma": 60, "digamma": 60,
-          "erf_inv": 40, "erf": 25, "erfc": 40, "tan": 25, "polygamma": 200, "logistic": 16}
-_COSTS |= dict.fromkeys(("exp", "exp2", "log", "log1p", "expm1", "sin", "cos", "tanh", "sinh", "cosh", "asin", "acos",
-                         "atan", "asinh", "acosh", "atanh", "cbrt"), 16)
+_COSTS = {
+    "div": 4,
+    "sqrt": 5,
+    "rsqrt": 8,
+    "rem": 12,
+    "pow": 50,
+    "atan2": 40,
+    "lgamma": 60,
+    "digamma": 60,
+    "erf_inv": 40,
+    "erf": 25,
+    "erfc": 40,
+    "tan": 25,
+    "polygamma": 200,
+    "logistic": 16,
+}
+_COSTS |= dict.fromkeys(
+    (
+        "exp",
+        "exp2",
+        "log",
+        "log1p",
+        "expm1",
+        "sin",
+        "cos",
+        "tanh",
+        "sinh",
+        "cosh",
+        "asin",
+        "acos",
+        "atan",
+        "asinh",
+        "acosh",
+        "atanh",
+        "cbrt",
+    ),
+    16,
+)
 
 
 class Node:
@@ -35,16 +64,43 @@ class Node:
     where they are read. ``level``/``ready``: see ``fuse``.
     """
 
-    __slots__ = ("aval", "buffer", "complete", "cost", "depth", "edges", "element", "eqn", "expanded", "flat", "kind",
-                 "level", "needed", "operands", "out", "own", "ready", "readers", "root", "rule", "small", "step",
-                 "target", "value")
+    __slots__ = (
+        "aval",
+        "buffer",
+        "complete",
+        "cost",
+        "depth",
+        "edges",
+        "element",
+        "eqn",
+        "expanded",
+        "flat",
+        "kind",
+        "level",
+        "needed",
+        "operands",
+        "out",
+        "own",
+        "ready",
+        "readers",
+        "root",
+        "rule",
+        "small",
+        "step",
+        "target",
+        "value",
+    )
 
-    def __init__(self, kind: str, aval: Any, operands: tuple = (), rule: Any = None, eqn: JaxprEqn | None = None):
+    def __init__(
+        self, kind: str, aval: Any, operands: tuple = (), rule: Any = None, eqn: JaxprEqn | None = None
+    ):
         self.kind, self.aval, self.operands, self.rule, self.eqn = kind, aval, operands, rule, eqn
         self.buffer: Buffer | None = None
         self.value: Any = None
         self.element: Any = None
-        self.target: tuple[Node, tuple[int, ...]] | None = None  # written into another node, from this index on
+        self.target: tuple[Node, tuple[int, ...]] | None = (
+            None  # written into another node, from this index on
+        )
         self.step: Step | None = None
         self.complete = self.root = self.small = self.expanded = self.needed = False
         self.out = -1
@@ -60,7 +116,9 @@ class Step:
 
     __slots__ = ("eqn", "inputs", "kind", "level", "outputs", "plan")
 
-    def __init__(self, kind: str, eqn: JaxprEqn, inputs: list[Node], outputs: list[Node], plan: Any = None) -> None:
+    def __init__(
+        self, kind: str, eqn: JaxprEqn, inputs: list[Node], outputs: list[Node], plan: Any = None
+    ) -> None:
         self.kind, self.eqn, self.inputs, self.outputs, self.plan = kind, eqn, inputs, outputs, plan
         self.level = 0
 
@@ -80,111 +138,6 @@ class Graph:
         return node
 
 
-def build_graph(closed: ClosedJaxpr, refused: frozenset[int] = frozenset()) -> Graph:
-    """The graph of a flat program; equations whose id is in ``refused`` call their NumPy meaning.
-
-    An output that is an input is forwarded; it comes as the same array.
-    """
-    graph = Graph()
-    env: dict[Any, Node] = {}
-    jaxpr = closed.jaxpr
-    for number, var in enumerate([*jaxpr.invars, *jaxpr.constvars]):
-        node = graph.add(Node("input", var.aval))
-        kind = "in" if number < len(jaxpr.invars) else "const"
-        node.buffer = Buffer(f"{kind}{number}", var.aval.dtype, var.aval.size, kind, number)
-        node.complete = True
-        graph.inputs.append(node)
-        env[var] = node
-
-    def read(atom: Any) -> Node:
-        if type(atom) is not Literal:
-            return env[atom]
-        node = graph.add(Node("literal", atom.aval))
-        node.value = atom.val
-        node.small = True
-        return node
-
-    for eqn in jaxpr.eqns:
-        outs = _add_equation(graph, eqn, [read(a) for a in eqn.invars], refused)
-        env.update(zip(eqn.outvars, outs, strict=True))
-    for number, atom in enumerate(jaxpr.outvars):
-        _add_output(graph, read(atom), number)
-    return graph
-
-
-def _add_output(graph: Graph, node: Node, number: int) -> None:
-    """Mark an output; what is an input or already an output gets a copy of its own."""
-    forward = -1
-    if node.kind == "input" and node.buffer.kind == "in":
-        forward = node.buffer.number
-    elif node.kind in ("input", "literal") or node.out >= 0:
-        node = _copy(graph, node)
-    graph.forward.append(forward)
-    if forward < 0:
-        node.out = number
-        node.needed = True
-    graph.outputs.append(node)
-
-
-def _copy(graph: Graph, node: Node) -> Node:
-    if node.aval.dtype not in NATIVE:
-        step = Step("host", None, [node], [])
-        out = graph.add(Node("opaque", node.aval))
-        step.outputs.append(out)
-        out.step = step
-        graph.steps.append(step)
-        node.needed = True
-        return out
-    return graph.add(_index_function(Node("map", node.aval, (node,), Map(lambda b, x: x))))
-
-
-def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: frozenset[int]) -> list[Node]:
-    rule = eqn.primitive.lower
-    native = id(eqn) not in refused and all(
-        a.aval.dtype in NATIVE for a in (*eqn.invars, *eqn.outvars)
-    )
-    if native and eqn.primitive.name == "dot_general":
-        return contract.add_product(graph, eqn, operands)
-    if native and eqn.primitive.name == "concatenate" and eqn.outvars[0].aval.size > 16:
-        return [_add_join(graph, eqn, operands)]
-    if native and len(eqn.outvars) == 1:
-        aval = eqn.outvars[0].aval
-        if isinstance(rule, Map):
-            return [graph.add(_index_function(Node("map", aval, tuple(operands), rule, eqn)))]
-        if isinstance(rule, Pull):
-            return [graph.add(_index_function(Node("pull", aval, tuple(operands), rule, eqn)))]
-        if isinstance(rule, Reduce):
-            return [add_reduce(graph, aval, operands[0], tuple(eqn.params["axes"]), rule, eqn)]
-    if native and isinstance(rule, Loops) and rule.supports([a.aval for a in eqn.invars], **eqn.params):
-        return add_step(graph, "loops", eqn, operands)
-    if eqn.primitive.numpy is None and eqn.primitive.impl is None:
-        raise NotImplementedError(
-            f"{eqn.primitive.name} has neither a native form nor a NumPy meaning, so that it cannot be compiled"
-        )
-    return add_step(graph, "host", eqn, operands)
-
-
-def _add_join(graph: Graph, eqn: JaxprEqn, operands: list[Node]) -> Node:
-    """A concatenation: each operand is computed straight into its part of the result."""
-    dimension = eqn.params["dimension"]
-    joined = Node("opaque", eqn.outvars[0].aval, (), None, eqn)
-    offset, pieces = 0, []
-    for operand in operands:
-        shape = operand.aval.shape
-        if operand.aval.size:
-            piece = _index_function(Node("map", operand.aval, (operand,), Map(lambda b, x: x)))
-            start = tuple(offset if d == dimension else 0 for d in range(len(shape)))
-            piece.target, piece.needed = (joined, start), True
-            piece.flat = piece.flat and all(n == 1 for n in shape[:dimension])
-            pieces.append(graph.add(piece))
-        offset += shape[dimension]
-    joined.operands = tuple(pieces)
-    joined.step = Step("join", eqn, [], [joined])
-    joined.depth = max((p.depth for p in pieces), default=0)
-    graph.steps.append(joined.step)
-    return graph.add(joined)
-
-
 def add_step(graph: Graph, kind: str, eqn: JaxprEqn, operands: list[Node], plan: Any = None) -> list[Node]:
     outs = [graph.add(Node("opaque", v.aval, tuple(operands), None, eqn)) for v in eqn.outvars]
     step = Step(kind, eqn, operands, outs, plan)
@@ -197,21 +150,23 @@ def add_step(graph: Graph, kind: str, eqn: JaxprEqn, operands: list[Node], plan:
     return outs
 
 
-def add_reduce(graph: Graph, aval: ShapedArray, x: Node, axes: tuple[int, ...], rule: Reduce,
-               eqn: JaxprEqn | None) -> Node:
+def add_reduce(
+    graph: Graph, aval: ShapedArray, x: Node, axes: tuple[int, ...], rule: Reduce, eqn: JaxprEqn | None
+) -> Node:
     """A fold of ``x`` over ``axes``; of nothing, it is the neutral element."""
     if x.aval.size == 0:
         start = rule.init(aval.dtype)
         fill = Map(lambda b, **_: b.const(start, aval.dtype))
-        return graph.add(_index_function(Node("map", aval, (), fill, eqn)))
+        return graph.add(index_function(Node("map", aval, (), fill, eqn)))
     if all(x.aval.shape[d] == 1 for d in axes):
+
         def element(b: Any, idx: Any, operand: Any, **params: Any) -> Any:
             rest = iter(idx)
             place = tuple(ix.constant(0) if d in axes else next(rest) for d in range(x.aval.ndim))
             value = operand.read(place)
             return value if rule.lift is None else rule.finish(b, rule.lift(b, value, place, axes), **params)
 
-        return graph.add(_index_function(Node("pull", aval, (x,), Pull(element), eqn)))
+        return graph.add(index_function(Node("pull", aval, (x,), Pull(element), eqn)))
     node = Node("reduce", aval, (x,), rule, eqn)
     node.value = axes
     node.edges = ("same",)
@@ -221,12 +176,13 @@ def add_reduce(graph: Graph, aval: ShapedArray, x: Node, axes: tuple[int, ...], 
     return graph.add(node)
 
 
-def _index_function(node: Node) -> Node:
+def index_function(node: Node) -> Node:
     """Fill in how a map or pull node reads its operands and what an element costs."""
     shape = node.aval.shape
     if node.kind == "map":
         node.edges = tuple(
-            "same" if o.aval.shape == shape else "scalar" if o.aval.size == 1 else "moved" for o in node.operands
+            "same" if o.aval.shape == shape else "scalar" if o.aval.size == 1 else "moved"
+            for o in node.operands
         )
         name = node.eqn.primitive.name if node.eqn is not None else ""
         node.own = 0.3 if not name else float(_COSTS.get(name, 1))
@@ -241,7 +197,8 @@ def _index_function(node: Node) -> Node:
     node.cost = min(1e9, node.own + sum(o.cost for o in node.operands))
     node.depth = max((o.depth for o in node.operands), default=0)
     node.flat = node.kind == "map" and all(
-        e == "scalar" or (e == "same" and (o.flat or o.complete)) for e, o in zip(node.edges, node.operands, strict=True)
+        e == "scalar" or (e == "same" and (o.flat or o.complete))
+        for e, o in zip(node.edges, node.operands, strict=True)
     )
     size = node.aval.size
     limit = 16 if node.kind == "pull" else 1 if node.own > 8 else 8 if node.own > 3 else 16
@@ -249,7 +206,9 @@ def _index_function(node: Node) -> Node:
     return node
 
 
-def product_node(graph: Graph, aval: ShapedArray, operands: tuple[Node, ...], element: Any, eqn: JaxprEqn) -> Node:
+def product_node(
+    graph: Graph, aval: ShapedArray, operands: tuple[Node, ...], element: Any, eqn: JaxprEqn
+) -> Node:
     """An index function that is no equation of its own (the products under a contraction)."""
     node = Node("pull", aval, operands, Pull(element), eqn)
     node.edges = ("moved",) * len(operands)
@@ -265,6 +224,3 @@ def product_node(graph: Graph, aval: ShapedArray, operands: tuple[Node, ...], el
 def nanoseconds(cost: float) -> float:
     """Time per element of vectorised code for a cost in units."""
     return cost * _UNIT
-
-
-__all__ = ["Graph", "Node", "Step", "Unsupported", "build_graph", "math", "nanoseconds", "np"]

@@ -31,10 +31,14 @@ def host_function(step: Any) -> Callable[[tuple[int, ...], tuple[int, ...]], Non
 
     def call(in_addresses: tuple[int, ...], out_addresses: tuple[int, ...]) -> None:
         rest = iter(in_addresses)
-        args = [view(next(rest), aval) if x is None else x for x, aval in zip(literals, in_avals, strict=True)]
+        args = [
+            view(next(rest), aval) if x is None else x for x, aval in zip(literals, in_avals, strict=True)
+        ]
         with np.errstate(all="ignore"):
             results = meaning(*args, **params)
-        for address, aval, result in zip(out_addresses, out_avals, results if many else [results], strict=True):
+        for address, aval, result in zip(
+            out_addresses, out_avals, results if many else [results], strict=True
+        ):
             view(address, aval)[...] = np.asarray(result)
 
     return call

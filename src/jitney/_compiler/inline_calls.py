@@ -1,6 +1,6 @@
 """inline_calls: replaces calls of sub-programs by their equations.
 
-    c = jit[jaxpr={ lambda ; a b. let d = add a b in (d) }] x y     ->     c = add x y
+c = jit[jaxpr={ lambda ; a b. let d = add a b in (d) }] x y     ->     c = add x y
 """
 
 from __future__ import annotations
@@ -9,8 +9,19 @@ from typing import Any
 
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 
-INLINED = frozenset(("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "custom_jvp_call",
-                     "custom_vjp_call", "named_call"))
+INLINED = frozenset(
+    (
+        "jit",
+        "pjit",
+        "closed_call",
+        "core_call",
+        "remat",
+        "checkpoint",
+        "custom_jvp_call",
+        "custom_vjp_call",
+        "named_call",
+    )
+)
 
 
 def inline_calls(closed: ClosedJaxpr) -> ClosedJaxpr:
@@ -19,8 +30,9 @@ def inline_calls(closed: ClosedJaxpr) -> ClosedJaxpr:
     if not any(e.primitive.name in INLINED for e in jaxpr.eqns):
         return closed
     eqns: list[JaxprEqn] = []
-    constants: dict[int, tuple[Var, Any]] = {id(c): (v, c) for v, c in
-                                             zip(jaxpr.constvars, closed.consts, strict=True)}
+    constants: dict[int, tuple[Var, Any]] = {
+        id(c): (v, c) for v, c in zip(jaxpr.constvars, closed.consts, strict=True)
+    }
     extra: list[tuple[Var, Any]] = []
     env: dict[Var, Any] = {}
     _copy(jaxpr, env, eqns, constants, extra)

@@ -39,7 +39,9 @@ def lower_product(lowering: Any, step: Any) -> None:
     inputs = [lowering.in_memory(x), lowering.in_memory(y)]
     # For the left operand "plain" has the contracted axes last; for the right one they come last when transposed.
     arguments = (batch, m, n, k, left == "first", right == "last")
-    lowering.b.scopes[0].body.append(Call(symbol, inputs, [lowering.buffer_of(step.outputs[0])], -1, arguments))
+    lowering.b.scopes[0].body.append(
+        Call(symbol, inputs, [lowering.buffer_of(step.outputs[0])], -1, arguments)
+    )
 
 
 def _layout(rank: int, batch: tuple[int, ...], contracted: tuple[int, ...]) -> str | None:
@@ -47,9 +49,8 @@ def _layout(rank: int, batch: tuple[int, ...], contracted: tuple[int, ...]) -> s
     if tuple(batch) != tuple(range(len(batch))):
         return None
     rest = tuple(range(len(batch), rank))
-    if tuple(contracted) == rest[-len(contracted):] and contracted:
+    if tuple(contracted) == rest[-len(contracted) :] and contracted:
         return "last"
     if tuple(contracted) == rest[: len(contracted)]:
         return "first"
     return None
-

@@ -30,8 +30,12 @@ class Target:
 
 
 # Older processors to make code for with JITNEY_CPU: what they have that decides between instructions.
-_LEVELS = {"x86-64": ("", 16), "x86-64-v2": ("+sse4.2,+ssse3,+popcnt", 16), "x86-64-v3": ("+avx2,+fma,+bmi2", 32),
-           "x86-64-v4": ("+avx512f,+avx512dq,+avx512bw,+avx512vl,+avx2,+fma,+bmi2", 64)}
+_LEVELS = {
+    "x86-64": ("", 16),
+    "x86-64-v2": ("+sse4.2,+ssse3,+popcnt", 16),
+    "x86-64-v3": ("+avx2,+fma,+bmi2", 32),
+    "x86-64-v4": ("+avx512f,+avx512dq,+avx512bw,+avx512vl,+avx2,+fma,+bmi2", 64),
+}
 
 
 @cache
@@ -60,7 +64,8 @@ class Machine:
         host = host_target()
         triple = llvm.get_process_triple()
         make = lambda: llvm.Target.from_triple(triple).create_target_machine(  # noqa: E731
-            cpu=host.name, features=host.text, opt=2, reloc="pic", codemodel="small")
+            cpu=host.name, features=host.text, opt=2, reloc="pic", codemodel="small"
+        )
         self.target = make()
         self.jit = llvm.create_lljit_compiler(make(), use_jit_link=True)
         self.data_layout = str(self.target.target_data)
@@ -69,7 +74,7 @@ class Machine:
 
     def _runtime(self) -> Any:
         """A library, linked once, of what LLVM itself may call for intrinsics without an instruction."""
-        text = f'{self.header()}define void @jt_nothing() {{ ret void }}\n'
+        text = f"{self.header()}define void @jt_nothing() {{ ret void }}\n"
         library = self.llvm.JITLibraryBuilder().add_ir(text).export_symbol("jt_nothing")
         for name in _RUNTIME:
             if _process_symbol(name):
@@ -111,7 +116,9 @@ def symbol_addresses(names: set[str], given: dict[str, int]) -> dict[str, int]:
     for name in names:
         address = given.get(name) or _extension_symbols().get(name) or _process_symbol(name)
         if not address:
-            raise RuntimeError(f"compiled code needs {name}, which is neither in the extension nor in the C library")
+            raise RuntimeError(
+                f"compiled code needs {name}, which is neither in the extension nor in the C library"
+            )
         found[name] = address
     return found
 
@@ -137,8 +144,29 @@ def _process_symbol(name: str) -> int:
     return 0
 
 
-_RUNTIME = ("memcpy", "memset", "memmove", "fmod", "fmodf", "floor", "floorf", "ceil", "ceilf", "trunc", "truncf",
-            "roundeven", "roundevenf", "round", "roundf", "fma", "fmaf", "rint", "rintf", "nearbyint", "nearbyintf")
+_RUNTIME = (
+    "memcpy",
+    "memset",
+    "memmove",
+    "fmod",
+    "fmodf",
+    "floor",
+    "floorf",
+    "ceil",
+    "ceilf",
+    "trunc",
+    "truncf",
+    "roundeven",
+    "roundevenf",
+    "round",
+    "roundf",
+    "fma",
+    "fmaf",
+    "rint",
+    "rintf",
+    "nearbyint",
+    "nearbyintf",
+)
 
 
 def assemble(text: str, entry: str, symbols: dict[str, int]) -> Code:

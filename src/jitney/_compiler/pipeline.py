@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jitney._compiler.build_graph import build_graph
 from jitney._compiler.choose_widths import choose_widths
 from jitney._compiler.drop_dead import drop_dead
 from jitney._compiler.drop_unused import drop_unused
 from jitney._compiler.emit import ENTRY, emit
 from jitney._compiler.fuse import fuse
-from jitney._compiler.graph import Graph, build_graph
+from jitney._compiler.graph import Graph
 from jitney._compiler.inline_calls import inline_calls
 from jitney._compiler.lower_kernels import lower_kernels
 from jitney._compiler.machine import assemble, host_target, symbol_addresses
@@ -93,7 +94,9 @@ def _show(name: str, stage: str, ir: Any) -> None:
     if stage == "loops":
         if options.check:
             check_loops(ir)
-        options.show("loops" if name == "choose_widths" else "passes", f"after {name}", lambda: print_loops(ir))
+        options.show(
+            "loops" if name == "choose_widths" else "passes", f"after {name}", lambda: print_loops(ir)
+        )
         return
     if options.check:
         from jitney._core import checker

@@ -1,6 +1,6 @@
 """plan_memory: places temporaries in one scratch arena; buffers whose lives do not overlap share bytes.
 
-    tmp0: written by loop 0, read by loop 1;  tmp1: written by loop 2    ->    both at offset 0
+tmp0: written by loop 0, read by loop 1;  tmp1: written by loop 2    ->    both at offset 0
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """share_equal: computes equal equations once.
 
-    a = exp x ; b = exp x ; c = add a b     ->     a = exp x ; c = add a a
+a = exp x ; b = exp x ; c = add a b     ->     a = exp x ; c = add a a
 """
 
 from __future__ import annotations

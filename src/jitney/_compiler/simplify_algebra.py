@@ -59,8 +59,32 @@ def _simpler(eqn: JaxprEqn, made: dict[Var, JaxprEqn]) -> Any:
     return None if rule is None else rule(eqn, made)
 
 
-_FOLDED = frozenset(("add", "sub", "mul", "div", "neg", "max", "min", "convert_element_type", "integer_pow", "sign",
-                     "abs", "sqrt", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "square"))
+_FOLDED = frozenset(
+    (
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "neg",
+        "max",
+        "min",
+        "convert_element_type",
+        "integer_pow",
+        "sign",
+        "abs",
+        "sqrt",
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "and",
+        "or",
+        "not",
+        "square",
+    )
+)
 
 
 def _fold(eqn: JaxprEqn) -> Literal | None:
@@ -167,9 +191,21 @@ def _copy(eqn: JaxprEqn, made: dict) -> Any:
 
 
 _RULES = {
-    "add": _add, "add_any": _add, "sub": _sub, "mul": _mul, "div": _div, "neg": _neg,
-    "transpose": _transpose, "convert_element_type": _convert, "reshape": _same_shape,
-    "broadcast_in_dim": _same_shape, "squeeze": _same_shape, "slice": _same_shape, "integer_pow": _integer_pow,
-    "copy": _copy, "copy_p": _copy, "stop_gradient": _copy,
+    "add": _add,
+    "add_any": _add,
+    "sub": _sub,
+    "mul": _mul,
+    "div": _div,
+    "neg": _neg,
+    "transpose": _transpose,
+    "convert_element_type": _convert,
+    "reshape": _same_shape,
+    "broadcast_in_dim": _same_shape,
+    "squeeze": _same_shape,
+    "slice": _same_shape,
+    "integer_pow": _integer_pow,
+    "copy": _copy,
+    "copy_p": _copy,
+    "stop_gradient": _copy,
 }
 _RULES["slice"] = lambda eqn, made: None if eqn.params.get("strides") else _same_shape(eqn, made)

@@ -51,7 +51,9 @@ class Builder:
 
     # -- placing
 
-    def emit(self, op: str, dtype: np.dtype, args: tuple[Value, ...] = (), attr: Any = None, level: int = 0) -> Value:
+    def emit(
+        self, op: str, dtype: np.dtype, args: tuple[Value, ...] = (), attr: Any = None, level: int = 0
+    ) -> Value:
         """The value of a pure operation; equal ones are shared, placed as far out as their operands allow."""
         key = (op, dtype, args, attr)
         found = self.known.get(key)
@@ -129,7 +131,9 @@ class Builder:
 
     def _same(self, op: str, x: Value, y: Value) -> None:
         if x.dtype != y.dtype:
-            raise TypeError(f"{op}: operands of dtypes {x.dtype} and {y.dtype}: a lowering rule must cast first")
+            raise TypeError(
+                f"{op}: operands of dtypes {x.dtype} and {y.dtype}: a lowering rule must cast first"
+            )
 
     def _binary(self, op: str, x: Value, y: Value) -> Value:
         self._same(op, x, y)
@@ -330,7 +334,9 @@ class Builder:
             return self.emit("test", BOOL, (), condition, condition.level)
         return self.const(bool(condition), BOOL)
 
-    def guard(self, condition: Any, then: Callable[[], Value], otherwise: Value | Callable[[], Value]) -> Value:
+    def guard(
+        self, condition: Any, then: Callable[[], Value], otherwise: Value | Callable[[], Value]
+    ) -> Value:
         """``then()`` where all of ``condition`` hold, else ``otherwise``; loads of ``then`` are not made elsewhere.
 
         ``condition`` is one condition or a sequence of them (bools, index conditions, bool values).

@@ -10,8 +10,28 @@ from jitney._kernel.index import Dynamic, Index, LoopVar, Quotient
 from jitney._kernel.ir import Call, For, LoopProgram, Store, Value
 
 _BOOL = np.dtype(bool)
-_SAME = frozenset(("add", "sub", "mul", "div", "rem", "min", "max", "and", "or", "xor", "shl", "shr_logical",
-                   "shr_arithmetic", "eq", "ne", "lt", "le", "copysign"))
+_SAME = frozenset(
+    (
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "rem",
+        "min",
+        "max",
+        "and",
+        "or",
+        "xor",
+        "shl",
+        "shr_logical",
+        "shr_arithmetic",
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "copysign",
+    )
+)
 
 
 class LoopError(AssertionError):

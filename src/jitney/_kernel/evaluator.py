@@ -109,7 +109,13 @@ def _divide(v: Value, x: Any, y: Any) -> Any:
 def _remainder(v: Value, x: Any, y: Any) -> Any:
     if v.dtype.kind == "f":
         return np.fmod(x, y)
-    return x if y == 0 else math.fmod(int(x), int(y)) if abs(int(x)) < 1 << 53 else int(x) - int(y) * int(int(x) / int(y))
+    return (
+        x
+        if y == 0
+        else math.fmod(int(x), int(y))
+        if abs(int(x)) < 1 << 53
+        else int(x) - int(y) * int(int(x) / int(y))
+    )
 
 
 def _unsigned(v: Value, x: Any) -> int:
@@ -154,28 +160,57 @@ def _wrapping(op: Callable[[int, int], int]) -> Callable[..., Any]:
 def _math(v: Value, *xs: Any) -> Any:
     import scipy.special as sp
 
-    table: dict[str, Any] = {"asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "pow": np.power,
-                             "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "lgamma": sp.gammaln,
-                             "erf_inv": sp.erfinv, "logistic": sp.expit, "tgamma": sp.gamma}
+    table: dict[str, Any] = {
+        "asin": np.arcsin,
+        "acos": np.arccos,
+        "atan": np.arctan,
+        "atan2": np.arctan2,
+        "pow": np.power,
+        "asinh": np.arcsinh,
+        "acosh": np.arccosh,
+        "atanh": np.arctanh,
+        "lgamma": sp.gammaln,
+        "erf_inv": sp.erfinv,
+        "logistic": sp.expit,
+        "tgamma": sp.gamma,
+    }
     found = table.get(v.attr) or getattr(np, v.attr, None) or getattr(sp, v.attr)
     return found(*xs)
 
 
 _MEANINGS: dict[str, Callable[..., Any]] = {
-    "add": _wrapping(lambda x, y: x + y), "sub": _wrapping(lambda x, y: x - y), "mul": _wrapping(lambda x, y: x * y),
-    "div": _divide, "rem": _remainder,
+    "add": _wrapping(lambda x, y: x + y),
+    "sub": _wrapping(lambda x, y: x - y),
+    "mul": _wrapping(lambda x, y: x * y),
+    "div": _divide,
+    "rem": _remainder,
     "neg": lambda v, x: _wrap(v, -int(x)) if v.dtype.kind in "iu" else -x,
     "abs": lambda v, x: _wrap(v, abs(int(x))) if v.dtype.kind == "i" else abs(x),
-    "min": lambda v, x, y: np.minimum(x, y), "max": lambda v, x, y: np.maximum(x, y),
-    "sqrt": lambda v, x: np.sqrt(x), "floor": lambda v, x: np.floor(x), "ceil": lambda v, x: np.ceil(x),
-    "trunc": lambda v, x: np.trunc(x), "round_even": lambda v, x: np.rint(x),
+    "min": lambda v, x, y: np.minimum(x, y),
+    "max": lambda v, x, y: np.maximum(x, y),
+    "sqrt": lambda v, x: np.sqrt(x),
+    "floor": lambda v, x: np.floor(x),
+    "ceil": lambda v, x: np.ceil(x),
+    "trunc": lambda v, x: np.trunc(x),
+    "round_even": lambda v, x: np.rint(x),
     "round_away": lambda v, x: np.copysign(np.floor(abs(x) + 0.5), x),
-    "fma": lambda v, x, y, z: x * y + z, "copysign": lambda v, x, y: np.copysign(x, y), "math": _math,
-    "eq": lambda v, x, y: x == y, "ne": lambda v, x, y: x != y, "lt": lambda v, x, y: x < y, "le": lambda v, x, y: x <= y,
+    "fma": lambda v, x, y, z: x * y + z,
+    "copysign": lambda v, x, y: np.copysign(x, y),
+    "math": _math,
+    "eq": lambda v, x, y: x == y,
+    "ne": lambda v, x, y: x != y,
+    "lt": lambda v, x, y: x < y,
+    "le": lambda v, x, y: x <= y,
     "select": lambda v, c, t, f: t if c else f,
-    "and": lambda v, x, y: x & y, "or": lambda v, x, y: x | y, "xor": lambda v, x, y: x ^ y, "not": lambda v, x: ~x,
-    "shl": _shift, "shr_logical": _shift, "shr_arithmetic": _shift,
+    "and": lambda v, x, y: x & y,
+    "or": lambda v, x, y: x | y,
+    "xor": lambda v, x, y: x ^ y,
+    "not": lambda v, x: ~x,
+    "shl": _shift,
+    "shr_logical": _shift,
+    "shr_arithmetic": _shift,
     "popcount": lambda v, x: bin(_unsigned(v, x)).count("1"),
     "clz": lambda v, x: 8 * v.dtype.itemsize - _unsigned(v, x).bit_length(),
-    "cast": _convert, "bitcast": lambda v, x: np.asarray(x).view(v.dtype)[()],
+    "cast": _convert,
+    "bitcast": lambda v, x: np.asarray(x).view(v.dtype)[()],
 }

@@ -39,7 +39,11 @@ class Dynamic:
         self.uid = next(_number)
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is Dynamic and other.value is self.value and (other.lo, other.hi) == (self.lo, self.hi)
+        return (
+            type(other) is Dynamic
+            and other.value is self.value
+            and (other.lo, other.hi) == (self.lo, self.hi)
+        )
 
     def __hash__(self) -> int:
         return hash((id(self.value), self.lo, self.hi))

@@ -71,7 +71,9 @@ class Store:
 
     __slots__ = ("buffer", "index", "predicate", "value")
 
-    def __init__(self, buffer: Buffer, index: int | Index, value: Value, predicate: Value | None = None) -> None:
+    def __init__(
+        self, buffer: Buffer, index: int | Index, value: Value, predicate: Value | None = None
+    ) -> None:
         self.buffer, self.index, self.value, self.predicate = buffer, index, value, predicate
 
 
@@ -98,7 +100,19 @@ class Region:
 class For:
     """``for var in range(extent)``; ``folds`` are ``(carry numbers, region)`` for vector loops."""
 
-    __slots__ = ("body", "carries", "copies", "exact", "extent", "folds", "grain", "kind", "var", "width", "work")
+    __slots__ = (
+        "body",
+        "carries",
+        "copies",
+        "exact",
+        "extent",
+        "folds",
+        "grain",
+        "kind",
+        "var",
+        "width",
+        "work",
+    )
 
     def __init__(self, var: LoopVar, extent: int | Value, kind: str) -> None:
         self.var, self.extent, self.kind = var, extent, kind
@@ -115,8 +129,14 @@ class Call:
 
     __slots__ = ("arguments", "inputs", "number", "outputs", "symbol")
 
-    def __init__(self, symbol: str, inputs: list[Buffer], outputs: list[Buffer], number: int = -1,
-                 arguments: tuple = ()) -> None:
+    def __init__(
+        self,
+        symbol: str,
+        inputs: list[Buffer],
+        outputs: list[Buffer],
+        number: int = -1,
+        arguments: tuple = (),
+    ) -> None:
         self.symbol, self.inputs, self.outputs = symbol, inputs, outputs
         self.number, self.arguments = number, arguments
 

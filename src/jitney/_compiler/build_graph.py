@@ -1,0 +1,118 @@
+"""build_graph: the flat program as a graph of values.
+
+c = exp a ; d = reduce_sum c ; e = sort d     ->     map exp, reduce sum, step host
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jitney._compiler.contract import add_product
+from jitney._compiler.graph import Graph, Node, Step, add_reduce, add_step, index_function
+from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn, Literal
+from jitney._kernel.builder import NATIVE
+from jitney._kernel.ir import Buffer
+from jitney._kernel.rules import Loops, Map, Pull, Reduce
+
+
+def build_graph(closed: ClosedJaxpr, refused: frozenset[int] = frozenset()) -> Graph:
+    """The graph of a flat program; equations whose id is in ``refused`` call their NumPy meaning.
+
+    An output that is an input is forwarded; it comes as the same array.
+    """
+    graph = Graph()
+    env: dict[Any, Node] = {}
+    jaxpr = closed.jaxpr
+    for number, var in enumerate([*jaxpr.invars, *jaxpr.constvars]):
+        node = graph.add(Node("input", var.aval))
+        kind = "in" if number < len(jaxpr.invars) else "const"
+        node.buffer = Buffer(f"{kind}{number}", var.aval.dtype, var.aval.size, kind, number)
+        node.complete = True
+        graph.inputs.append(node)
+        env[var] = node
+
+    def read(atom: Any) -> Node:
+        if type(atom) is not Literal:
+            return env[atom]
+        node = graph.add(Node("literal", atom.aval))
+        node.value = atom.val
+        node.small = True
+        return node
+
+    for eqn in jaxpr.eqns:
+        outs = _add_equation(graph, eqn, [read(a) for a in eqn.invars], refused)
+        env.update(zip(eqn.outvars, outs, strict=True))
+    for number, atom in enumerate(jaxpr.outvars):
+        _add_output(graph, read(atom), number)
+    return graph
+
+
+def _add_output(graph: Graph, node: Node, number: int) -> None:
+    """Mark an output; what is an input or already an output gets a copy of its own."""
+    forward = -1
+    if node.kind == "input" and node.buffer.kind == "in":
+        forward = node.buffer.number
+    elif node.kind in ("input", "literal") or node.out >= 0:
+        node = _copy(graph, node)
+    graph.forward.append(forward)
+    if forward < 0:
+        node.out = number
+        node.needed = True
+    graph.outputs.append(node)
+
+
+def _copy(graph: Graph, node: Node) -> Node:
+    if node.aval.dtype not in NATIVE:
+        step = Step("host", None, [node], [])
+        out = graph.add(Node("opaque", node.aval))
+        step.outputs.append(out)
+        out.step = step
+        graph.steps.append(step)
+        node.needed = True
+        return out
+    return graph.add(index_function(Node("map", node.aval, (node,), Map(lambda b, x: x))))
+
+
+def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: frozenset[int]) -> list[Node]:
+    rule = eqn.primitive.lower
+    native = id(eqn) not in refused and all(a.aval.dtype in NATIVE for a in (*eqn.invars, *eqn.outvars))
+    if native and eqn.primitive.name == "dot_general":
+        return add_product(graph, eqn, operands)
+    if native and eqn.primitive.name == "concatenate" and eqn.outvars[0].aval.size > 16:
+        return [_add_join(graph, eqn, operands)]
+    if native and len(eqn.outvars) == 1:
+        aval = eqn.outvars[0].aval
+        if isinstance(rule, Map):
+            return [graph.add(index_function(Node("map", aval, tuple(operands), rule, eqn)))]
+        if isinstance(rule, Pull):
+            return [graph.add(index_function(Node("pull", aval, tuple(operands), rule, eqn)))]
+        if isinstance(rule, Reduce):
+            return [add_reduce(graph, aval, operands[0], tuple(eqn.params["axes"]), rule, eqn)]
+    if native and isinstance(rule, Loops) and rule.supports([a.aval for a in eqn.invars], **eqn.params):
+        return add_step(graph, "loops", eqn, operands)
+    if eqn.primitive.numpy is None and eqn.primitive.impl is None:
+        raise NotImplementedError(
+            f"{eqn.primitive.name} has neither a native form nor a NumPy meaning, so that it cannot be compiled"
+        )
+    return add_step(graph, "host", eqn, operands)
+
+
+def _add_join(graph: Graph, eqn: JaxprEqn, operands: list[Node]) -> Node:
+    """A concatenation: each operand is computed straight into its part of the result."""
+    dimension = eqn.params["dimension"]
+    joined = Node("opaque", eqn.outvars[0].aval, (), None, eqn)
+    offset, pieces = 0, []
+    for operand in operands:
+        shape = operand.aval.shape
+        if operand.aval.size:
+            piece = index_function(Node("map", operand.aval, (operand,), Map(lambda b, x: x)))
+            start = tuple(offset if d == dimension else 0 for d in range(len(shape)))
+            piece.target, piece.needed = (joined, start), True
+            piece.flat = piece.flat and all(n == 1 for n in shape[:dimension])
+            pieces.append(graph.add(piece))
+        offset += shape[dimension]
+    joined.operands = tuple(pieces)
+    joined.step = Step("join", eqn, [], [joined])
+    joined.depth = max((p.depth for p in pieces), default=0)
+    graph.steps.append(joined.step)
+    return graph.add(joined)

@@ -1,0 +1,365 @@
+"""Loop nests: the axes of a kernel, their order and kinds, folds and their accumulators.
+
+Begin at :class:`Nest`.  Folds longer than a few thousand elements are cut into blocks whose results are folded
+again, so that sums are pairwise, independent of the number of threads, and parallel.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from jitney._compiler.graph import Node, nanoseconds
+from jitney._compiler.options import options
+from jitney._core.avals import shaped_array
+from jitney._kernel import index as ix
+from jitney._kernel.builder import Builder
+from jitney._kernel.ir import Buffer, For, Value
+
+BLOCK = 1024  # elements that one run of accumulators sums before partial sums are paired
+_SPLIT = 3 * BLOCK  # folds longer than this are cut into blocks
+_PARALLEL_NS = 60_000.0  # estimated serial time from which threads pay
+_CHUNK_NS = 15_000.0  # least work of one parallel chunk
+_UNROLL = 8  # elements of last axes that are written out
+
+
+class Fold:
+    """A reduce node as a fold of one or several values at once."""
+
+    def __init__(self, lowering: Any, node: Node) -> None:
+        self.lowering, self.node, self.rule = lowering, node, node.rule
+        dtype = node.operands[0].aval.dtype
+        start = node.rule.init(dtype)
+        self.starts = [(dtype, start)] if node.rule.lift is None else list(start)
+        self.partials: list[Buffer] = []
+        self.sources: list[Buffer] = []  # partial results of blocks to fold instead of the operand
+
+    def neutral(self) -> list[Value]:
+        return [self.lowering.b.const(value, dtype) for dtype, value in self.starts]
+
+    def element(self, index: list[Any]) -> list[Value]:
+        """The values of one element of the operand."""
+        b = self.lowering.b
+        if self.sources:
+            (x,) = self.node.operands
+            return [b.load(s, self.lowering.position(x, tuple(index))) for s in self.sources]
+        value = self.lowering.pull(self.node.operands[0], tuple(index))
+        return [value] if self.rule.lift is None else list(self.rule.lift(b, value, index, self.node.value))
+
+    def combine(self, b: Builder, xs: list[Value], ys: list[Value]) -> list[Value]:
+        if self.rule.lift is None:
+            return [self.rule.combine(b, xs[0], ys[0])]
+        return list(self.rule.combine(b, xs, ys))
+
+    def finish(self, values: list[Value]) -> Value:
+        if self.rule.finish is None:
+            return values[0]
+        return self.rule.finish(self.lowering.b, values, **self.node.eqn.params)
+
+
+class Nest:
+    """One loop nest: its axes (merged where the kernel is flat), their order, and its body."""
+
+    def __init__(
+        self, lowering: Any, shape: tuple[int, ...], axes: tuple[int, ...], roots: list[Node]
+    ) -> None:
+        self.lowering, self.b, self.roots = lowering, lowering.b, roots
+        self.flat = options.enabled("merge_axes") and all(_flat_root(r) for r in roots)
+        self.shape, self.axes = _merge(shape, frozenset(axes)) if self.flat else (shape, frozenset(axes))
+        self.cost = nanoseconds(sum(_cost(r) for r in roots) + 0.5)
+        self.kept = [d for d in range(len(self.shape)) if d not in self.axes and self.shape[d] > 1]
+        self.folded = [d for d in sorted(self.axes) if self.shape[d] > 1]
+        self.folds = [Fold(lowering, r) for r in roots if r.kind == "reduce"]
+        self.unrolled = self._unroll()
+
+    def _unroll(self) -> list[int]:
+        """Last axes too short for lanes: their elements are written out, and lanes run along the axis before.
+
+        for i < 10000 { for j < 3 vector {..} }   ->   for i < 10000 vector { j = 0; j = 1; j = 2 }
+        """
+        axes = sorted(self.kept + self.folded)
+        last: list[int] = []
+        while axes and self.shape[axes[-1]] * math.prod(self.shape[d] for d in last) <= _UNROLL:
+            last.append(axes.pop())
+        if not last or not axes or self.shape[axes[-1]] < 16 or not options.enabled("unroll"):
+            return []
+        if any(d in self.kept for d in last) and any(d not in last for d in self.folded):
+            return []  # a fold outside of kept axes would need a carry for each of their elements
+        self.kept = [d for d in self.kept if d not in last]
+        self.folded = [d for d in self.folded if d not in last]
+        return sorted(last)
+
+    def _each(self, index: list[Any], kept: bool) -> list[list[Any]]:
+        """The indices of the unrolled axes' elements: of the kept ones, or of the folded ones."""
+        axes = [d for d in self.unrolled if (d not in self.axes) == kept]
+        places = []
+        for at in itertools.product(*(range(self.shape[d]) for d in axes)):
+            place = list(index)
+            for d, i in zip(axes, at, strict=True):
+                place[d] = ix.constant(i)
+            places.append(place)
+        return places
+
+    def write(self) -> None:
+        count = math.prod(self.shape[d] for d in self.folded)
+        self.cost *= math.prod(self.shape[d] for d in self.unrolled)
+        total = self.cost * count * math.prod(self.shape[d] for d in self.kept)
+        parallel = total > _PARALLEL_NS and options.enabled("parallelize")
+        outside = self.lowering.space
+        self.lowering.space = self.shape if self.flat else None
+        if self.folds and count > _SPLIT and options.enabled("split_folds"):
+            self._write_blocks(parallel)
+        else:
+            self._write_whole(parallel)
+        self.lowering.space = outside
+
+    # -- folds in one go, and maps
+
+    def _write_whole(self, parallel: bool) -> None:
+        index: list[Any] = [ix.constant(0)] * len(self.shape)
+        vector = self._vector_axis()
+        if parallel and self.kept and vector == self.kept[0] and not self.folded:
+            self._write_chunks(index)
+            return
+        self._open(
+            self.kept, index, vector, parallel, lambda: self._write_folds(index, vector, self.folded, None)
+        )
+
+    def _write_chunks(self, index: list[Any]) -> None:
+        """One long axis, cut into chunks for threads."""
+        (axis,) = self.kept
+        n = self.shape[axis]
+        size = _chunk_size(n, max(512, int(_CHUNK_NS / self.cost)))
+        count = -(-n // size)
+        with self.b.counted(count, count, "parallel", "c") as node:
+            node.work = self.cost * size
+            start = ix.variable(node.var) * size
+            extent, most = _extent(self.b, n, size, node)
+            with self.b.counted(extent, most, "vector") as inner:
+                inner.work = self.cost
+                index[axis] = start + ix.variable(inner.var)
+                self._write_folds(index, axis, [], None)
+
+    def _vector_axis(self) -> int:
+        """The axis that lanes run along: the last one that is not of size 1."""
+        both = sorted(self.kept + self.folded)
+        return both[-1] if both else -1
+
+    def _open(self, axes: list[int], index: list[Any], vector: int, parallel: bool, body: Any) -> None:
+        """Loops over ``axes`` from the outside in, around ``body()``."""
+        if not axes:
+            body()
+            return
+        axis = axes[0]
+        kind = "vector" if axis == vector else "parallel" if parallel else "serial"
+        with self.b.counted(self.shape[axis], self.shape[axis], kind, "ijklmnpq"[axis % 8]) as node:
+            rest = math.prod(self.shape[d] for d in (*axes[1:], *self.folded))
+            node.work = self.cost * rest
+            index[axis] = ix.variable(node.var)
+            self._open(axes[1:], index, vector, False, body)
+
+    def _write_folds(self, index: list[Any], vector: int, axes: list[int], block: Any) -> None:
+        """Maps at ``index``; folds over ``axes`` with one carry each, results stored at the kept index."""
+        if not self.folds:
+            self._store_maps(index)
+            return
+        if not axes:
+            self._store_maps(index)
+            for place in self._each(index, True):
+                for fold in self.folds:
+                    self._finish(fold, place, self._element(fold, place), block)
+            return
+        inits = [fold.neutral() for fold in self.folds]
+        results = self._fold_axis(index, vector, axes, inits, block)
+        for fold, values in zip(self.folds, results, strict=True):
+            self._finish(fold, index, values, block)
+
+    def _fold_axis(
+        self, index: list[Any], vector: int, axes: list[int], inits: list[list[Value]], block: Any
+    ) -> list:
+        """Loop over ``axes[0]`` carrying the folds; inner axes inside."""
+        axis, b = axes[0], self.b
+        extent, most, start = self.shape[axis], self.shape[axis], ix.constant(0)
+        if block is not None and axis == block.axis:
+            extent, most, start = block.extent, block.size, block.start
+        with b.counted(extent, most, "vector" if axis == vector else "serial", "rstuvw"[axis % 6]) as node:
+            node.work = self.cost * math.prod(self.shape[d] for d in axes[1:])
+            carries = [
+                [b.carry(node, x, n) for x, n in zip(init, fold.neutral(), strict=True)]
+                for fold, init in zip(self.folds, inits, strict=True)
+            ]
+            index[axis] = start + ix.variable(node.var)
+            phis = [[c.phi for c in group] for group in carries]
+            if len(axes) > 1:
+                nexts = self._fold_axis(index, vector, axes[1:], phis, block)
+            else:
+                self._store_maps(index)
+                nexts = [
+                    fold.combine(b, p, self._element(fold, index))
+                    for fold, p in zip(self.folds, phis, strict=True)
+                ]
+            for group, following in zip(carries, nexts, strict=True):
+                for c, x in zip(group, following, strict=True):
+                    c.next = x
+        if node.kind == "vector":
+            self._add_regions(node)
+        return [[c.result for c in group] for group in carries]
+
+    def _add_regions(self, node: For) -> None:
+        """How lanes are combined at the end of a vector loop."""
+        first = 0
+        for fold in self.folds:
+            count = len(fold.starts)
+            dtypes = [dtype for dtype, _ in fold.starts]
+            region = self.b.region(
+                dtypes * 2, lambda rb, *v, _fold=fold, _n=count: _fold.combine(rb, list(v[:_n]), list(v[_n:]))
+            )
+            node.folds.append((tuple(range(first, first + count)), region))
+            first += count
+
+    def _element(self, fold: Fold, index: list[Any]) -> list[Value]:
+        """What one step folds in: an element, or all of the unrolled ones as a balanced tree."""
+        values = [fold.element(place) for place in self._each(index, False)]
+        while len(values) > 1:
+            pairs = [fold.combine(self.b, u, v) for u, v in zip(values[::2], values[1::2], strict=False)]
+            values = pairs + values[len(pairs) * 2 :]
+        return values[0]
+
+    def _store_maps(self, index: list[Any]) -> None:
+        maps = [root for root in self.roots if root.kind != "reduce"]
+        if not maps:
+            return
+        for outer in self._each(index, True):
+            for place in self._each(outer, False):
+                for root in maps:
+                    value = self.lowering.pull(root, tuple(place))
+                    self.lowering.store_root(root, place, self.shape, value)
+
+    def _finish(self, fold: Fold, index: list[Any], values: list[Value], block: Any) -> None:
+        """Store a finished fold (of a block: a partial result); one of everything stays in a register too."""
+        if block is not None:
+            position = ix.linearize(
+                [block.number, *(index[d] for d in self.kept)],
+                [block.count, *(self.shape[d] for d in self.kept)],
+            )
+            for buffer, value in zip(fold.partials, values, strict=True):
+                self.b.store(buffer, position, value)
+            return
+        value = fold.finish(values)
+        if not self.kept and not any(d not in self.axes for d in self.unrolled):
+            self._keep_scalar(fold.node, value)
+            return
+        kept = [d for d in range(len(self.shape)) if d not in self.axes]
+        position = ix.linearize([index[d] for d in kept], [self.shape[d] for d in kept])
+        self.b.store(self.lowering.buffer_of(fold.node), position, value)
+
+    def _keep_scalar(self, root: Node, value: Value) -> None:
+        """A fold of everything is a register from here on, and in memory where it is asked for."""
+        key = (root, (ix.constant(0),) * root.aval.ndim, None)
+        self.lowering.memo[key] = value
+        if root.out >= 0 or root.needed:
+            self.b.store(self.lowering.buffer_of(root), 0, value)
+
+    # -- long folds: blocks, then a fold of the partial results
+
+    def _write_blocks(self, parallel: bool) -> None:
+        block = _Block(self, self.folded)
+        index: list[Any] = [ix.constant(0)] * len(self.shape)
+        vector = self._vector_axis()
+        for fold in self.folds:
+            fold.partials = [
+                self.lowering.temporary(dtype, block.count * block.outer) for dtype, _ in fold.starts
+            ]
+        with self.b.counted(block.count, block.count, "parallel" if parallel else "serial", "blk") as node:
+            node.work = self.cost * block.size * block.outer * block.inner
+            block.number = ix.variable(node.var)
+            block.start = block.number * block.size
+            block.extent, block.size = _extent(self.b, self.shape[block.axis], block.size, node)
+            self._open(
+                self.kept, index, vector, False, lambda: self._write_folds(index, vector, self.folded, block)
+            )
+        for fold in self.folds:
+            self._fold_partials(fold, block)
+
+    def _fold_partials(self, fold: Fold, block: _Block) -> None:
+        """The same fold once more, over the blocks' results (axis 0)."""
+        root = fold.node
+        sizes = tuple(self.shape[d] for d in self.kept)
+        source = Node("opaque", shaped_array((block.count, *sizes), root.operands[0].aval.dtype, False))
+        source.complete = True
+        again = Node("reduce", shaped_array(sizes, root.aval.dtype, False), (source,), root.rule, root.eqn)
+        again.value, again.root = (0,), True
+        again.out, again.needed = root.out, root.needed
+        if self.kept or root.out >= 0 or root.needed:
+            again.buffer = self.lowering.buffer_of(root)
+        nest = Nest(self.lowering, source.aval.shape, (0,), [again])
+        nest.folds[0].sources = fold.partials
+        nest.write()
+        if not self.kept:
+            value = self.lowering.memo[(again, (), None)]
+            self.lowering.memo[(root, (ix.constant(0),) * root.aval.ndim, None)] = value
+
+
+class _Block:
+    """How a long fold is cut: along ``axis``, ``count`` blocks of ``size``."""
+
+    def __init__(self, nest: Nest, folded: list[int]) -> None:
+        self.axis = folded[0]
+        self.inner = math.prod(nest.shape[d] for d in folded[1:])
+        self.outer = math.prod(nest.shape[d] for d in nest.kept)
+        n = nest.shape[self.axis]
+        self.size = _chunk_size(n, max(1, BLOCK // self.inner)) if self.inner < BLOCK else 1
+        self.count = -(-n // self.size)
+        self.number: Any = None
+        self.start: Any = None
+        self.extent: Any = None
+
+
+def _extent(b: Builder, n: int, size: int, outer: For) -> tuple[Any, int]:
+    """Iterations of the block that ``outer`` is at: ``size``, fewer in the last one."""
+    if n % size == 0:
+        return size, size
+    left = ix.variable(outer.var) * -size + n
+    return b.min(b.index_value(left), b.const(size, np.int64)), size
+
+
+def _chunk_size(n: int, wanted: int) -> int:
+    """About ``wanted``, a multiple of 64, so that the last chunk is not tiny (its vectors may reach back)."""
+    if n <= wanted:
+        return n
+    size = max(64, wanted // 64 * 64)
+    if wanted < 64:
+        return wanted
+    for candidate in (size, *(size + 64 * k for k in range(1, 64))):
+        if n % candidate == 0 or n % candidate >= 64:
+            return candidate
+    return size
+
+
+def _merge(shape: tuple[int, ...], axes: frozenset[int]) -> tuple[tuple[int, ...], frozenset[int]]:
+    """Neighbouring axes that are both kept or both folded become one: ``(3, 4, 5), {1, 2} -> (3, 20), {1}``."""
+    merged: list[int] = []
+    folded: list[bool] = []
+    for d, n in enumerate(shape):
+        if n == 1:
+            continue
+        if merged and folded[-1] == (d in axes):
+            merged[-1] *= n
+        else:
+            merged.append(n)
+            folded.append(d in axes)
+    return tuple(merged), frozenset(d for d, f in enumerate(folded) if f)
+
+
+def _flat_root(root: Node) -> bool:
+    if root.kind == "reduce" and root.rule.lift is not None:
+        return False  # it asks for places along its own axes
+    inner = root.operands[0] if root.kind == "reduce" else root
+    return inner.flat
+
+
+def _cost(root: Node) -> float:
+    return (root.operands[0].cost if root.kind == "reduce" else root.cost) + 1.0
