@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import itertools
 from typing import Any
 
@@ -242,3 +243,24 @@ def test_weak_types_as_jax() -> None:
         got = jitney.make_jaxpr(lambda s: call(lo, jitney.lax.broadcast(s, (2,))))(2.0)
         want = jax.make_jaxpr(lambda s: call(jlax, jlax.broadcast(s, (2,))))(2.0)
         assert got.out_avals[0].weak_type == want.out_avals[0].weak_type
+
+
+def test_examples_of_the_docstrings() -> None:
+    import jitney.numpy  # noqa: F401  (the examples use it)
+    from jitney.lax import slicing
+
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    functions = [(name, getattr(room, name)) for room in (slicing, lo) for name in room.__all__]
+    for name, function in functions:
+        if callable(function) and not name.endswith("_p"):
+            for example in doctest.DocTestFinder(recurse=False).find(function, name):
+                runner.run(example)
+    assert runner.tries > 60 and not runner.failures
+
+
+def test_no_rule_that_a_user_could_ask_for_is_missing() -> None:
+    from jitney._ops import report
+
+    assert report.gaps(report.primitives()) == []
+    assert "primitives" in report.summary(report.primitives())
+    assert len(report.matrix(report.primitives()).splitlines()) == len(report.primitives()) + 1

@@ -183,7 +183,7 @@ def _from_starts(
     )
 
 
-dynamic_slice_p.abstract = _dynamic_slice_abstract
+dynamic_slice_p.abstract = lru_cache(maxsize=4096)(_dynamic_slice_abstract)
 dynamic_slice_p.numpy = lambda x, *starts, slice_sizes: x[_np_window(starts, x.shape, slice_sizes)].copy()
 dynamic_slice_p.jvp = _dynamic_slice_jvp
 dynamic_slice_p.transpose = _dynamic_slice_transpose
@@ -260,7 +260,7 @@ def _update_slice_element(b: Any, idx: Any, x: Any, update: Any, *starts: Any) -
     return b.guard(inside, lambda: update.read(tuple(place)), lambda: x.read(idx))
 
 
-dynamic_update_slice_p.abstract = _update_slice_abstract
+dynamic_update_slice_p.abstract = lru_cache(maxsize=4096)(_update_slice_abstract)
 dynamic_update_slice_p.numpy = _np_update_slice
 dynamic_update_slice_p.jvp = _update_slice_jvp
 dynamic_update_slice_p.transpose = _update_slice_transpose
@@ -279,9 +279,11 @@ class Layout:
     """
 
     __slots__ = (
+        "absent",
         "addressed",
         "batching",
         "counting",
+        "direct",
         "from_result",
         "inside",
         "limits",
@@ -295,7 +297,7 @@ class Layout:
 
     def __init__(self, dnums: GatherDimensionNumbers, shape: tuple, sizes: tuple, window_counts: int) -> None:
         self.shape, self.sizes = shape, sizes
-        absent = {*dnums.collapsed_slice_dims, *dnums.operand_batching_dims}
+        self.absent = absent = {*dnums.collapsed_slice_dims, *dnums.operand_batching_dims}
         running = [d for d in range(len(shape)) if d not in absent]
         self.inside = list(zip(running, dnums.offset_dims, strict=True))
         self.ndim = window_counts + len(self.inside)
@@ -307,6 +309,10 @@ class Layout:
         self.whole = [d for d in running if sizes[d] == shape[d]]
         self.addressed = [d for d in range(len(shape)) if d not in set(self.whole)]
         self.partial = [d for d in self.addressed if d not in absent]
+        # Where windows are points of the addressed axes, their starts are the addresses.
+        component = {d: k for k, d in enumerate(dnums.start_index_map)}
+        plain = self.addressed and not self.partial and all(d in component for d in self.addressed)
+        self.direct = [component[d] for d in self.addressed] if plain else None
         axis_of = dict(self.inside)
         order = [*self.counting, *(axis_of[d] for d in self.partial), *(axis_of[d] for d in self.whole)]
         self.from_result = tuple(order)
@@ -334,6 +340,16 @@ def window_sizes(dnums: ScatterDimensionNumbers, shape: Sequence[int], updates_s
     return tuple(1 if d in absent else next(sizes) for d in range(len(shape)))
 
 
+def _np_one_window(indices: Any, lay: Layout) -> tuple[tuple, bool]:
+    """The only window as a basic index, moved inside the operand, and whether it was there at once."""
+    first, inside = [0] * len(lay.shape), True
+    for (d, limit), start in zip(lay.limits, indices.tolist(), strict=True):
+        first[d] = moved = min(max(start, 0), limit)
+        inside = inside and moved == start
+    index = [f if d in lay.absent else slice(f, f + lay.sizes[d]) for d, f in enumerate(first)]
+    return tuple(index), inside
+
+
 def _np_starts(indices: Any, lay: Layout, clip: bool) -> tuple[list[Any], Any]:
     """The first element of each window along each indexed axis, inside the operand; and which were so at once.
 
@@ -358,6 +374,8 @@ def _np_addresses(lay: Layout, counts: tuple, starts: Sequence[Any], chosen: Any
 
     With a mask ``chosen`` over ``counts``, windows are numbered by one axis that skips the others.
     """
+    if lay.direct is not None:
+        return tuple(starts[k] if chosen is None else starts[k][chosen] for k in lay.direct)
     pick = (lambda a: np.broadcast_to(a, counts)[chosen]) if chosen is not None else (lambda a: a)
     first: dict[int, Any] = {}
     for d, position in lay.batching:
@@ -523,6 +541,10 @@ def _np_gather(
     x: Any, indices: Any, *, dimension_numbers: Any, slice_sizes: tuple, mode: Any, fill_value: Any, **_: Any
 ) -> Any:
     lay = gather_layout(dimension_numbers, x.shape, slice_sizes, indices.ndim - 1)
+    if indices.ndim == 1:
+        index, inside = _np_one_window(indices, lay)
+        out = x[index].copy()
+        return out if inside or mode is not FILL_OR_DROP else np.full_like(out, _fill(x.dtype, fill_value))
     starts, good = _np_starts(indices, lay, mode is not FILL_OR_DROP)
     addresses = _np_addresses(lay, indices.shape[:-1], starts)
     source = _addressed_first(x, lay)
@@ -531,10 +553,13 @@ def _np_gather(
     else:
         out = source[addresses]
     if good is not None:
-        fill = default_fill(x.dtype) if fill_value is None else fill_value
         mask = good.reshape(good.shape + (1,) * (out.ndim - good.ndim))
-        out = np.where(mask, out, np.asarray(fill).astype(x.dtype))
+        out = np.where(mask, out, _fill(x.dtype, fill_value))
     return out.transpose(lay.to_result)
+
+
+def _fill(dtype: np.dtype, fill_value: Any) -> Any:
+    return np.asarray(default_fill(dtype) if fill_value is None else fill_value).astype(dtype)
 
 
 def _gather_jvp(primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:
@@ -659,7 +684,7 @@ def _native_inside(b: Any, start: Any, limit: int) -> list[Any]:
     return good
 
 
-gather_p.abstract = _gather_abstract
+gather_p.abstract = lru_cache(maxsize=4096)(_gather_abstract)
 gather_p.numpy = _np_gather
 gather_p.jvp = _gather_jvp
 gather_p.transpose = _gather_transpose
@@ -733,6 +758,11 @@ def _np_scatter(write: Callable[[Any, tuple, Any, bool], None]) -> Callable[...,
         if updates.size == 0:
             return out
         lay = scatter_layout(dimension_numbers, x.shape, updates.shape, indices.ndim - 1)
+        if indices.ndim == 1 and update_jaxpr is None:
+            index, inside = _np_one_window(indices, lay)
+            if inside or mode is CLIP:
+                write(out, index, updates, True)
+            return out
         starts, good = _np_starts(indices, lay, mode is CLIP)
         addresses = _np_addresses(lay, indices.shape[:-1], starts, good)
         updates = updates.transpose(lay.from_result)
@@ -844,7 +874,7 @@ def scatter_family(
 ) -> Primitive:
     """A scatter; its derivative slots are filled by the caller."""
     prim = Primitive(name)
-    prim.abstract = _scatter_abstract(name, kinds)
+    prim.abstract = lru_cache(maxsize=4096)(_scatter_abstract(name, kinds))
     prim.numpy = _np_scatter(write)
     prim.batch = _scatter_batch(prim)
     prim.lower = _scatter_loops(combine)

@@ -261,6 +261,9 @@ def _starts_along(name: str, index: Any, shape: tuple, axis: int, wrap: bool) ->
 
 def _start_indices(name: str, indices: Any, shape: tuple, wrap: bool | Sequence[bool]) -> list[Any]:
     """Start indices as scalars of one integer dtype, negative ones counted from the end."""
+    if wrap is True and type(indices) in (tuple, list) and len(indices) == len(shape) and _all_small(indices):
+        scalar = dtypes.default_dtype("i").type  # the common case, without the checks below
+        return [scalar(i + n if i < 0 else i) for i, n in zip(indices, shape, strict=True)]
     parts = _split_indices(name, indices)
     if len(parts) != len(shape):
         raise ValueError(
@@ -269,6 +272,10 @@ def _start_indices(name: str, indices: Any, shape: tuple, wrap: bool | Sequence[
     dtype = _index_dtype(name, parts, shape)
     wraps = [wrap] * len(shape) if isinstance(wrap, bool) else list(wrap)
     return [_start_index(name, i, n, dtype, w) for i, n, w in zip(parts, shape, wraps, strict=True)]
+
+
+def _all_small(indices: Sequence[Any]) -> bool:
+    return all([type(i) is int and -(1 << 31) <= i < (1 << 31) for i in indices])
 
 
 def _split_indices(name: str, indices: Any) -> list[Any]:
