@@ -311,6 +311,16 @@ def test_params_are_those_of_jax() -> None:
     assert {k: str(v) for k, v in mine.params.items()} == {k: str(v) for k, v in theirs.params.items()}
 
 
+@pytest.mark.parametrize("name", SCATTERS)
+def test_scatters_print_as_in_jax(name: str) -> None:
+    theirs = jlax.ScatterDimensionNumbers(*POINTS)
+    got = jitney.make_jaxpr(lambda x, i, u: getattr(ls, name)(x, i, u, scatter_numbers(POINTS)))(
+        X, OUTSIDE, X[:4]
+    )
+    want = jax.make_jaxpr(lambda x, i, u: getattr(jlax, name)(x, i, u, theirs))(X, OUTSIDE, X[:4])
+    assert str(got).split() == str(want).split()
+
+
 # -- derivatives ------------------------------------------------------------------------------------
 
 REPEATED = np.array([[3], [2], [3]])

@@ -425,11 +425,11 @@ def gather_params(
     """The params of a gather equation."""
     return {
         "dimension_numbers": dnums,
-        "slice_sizes": tuple(slice_sizes),
-        "indices_are_sorted": indices_are_sorted,
-        "unique_indices": unique_indices,
-        "mode": mode,
         "fill_value": fill_value,
+        "indices_are_sorted": indices_are_sorted,
+        "mode": mode,
+        "slice_sizes": tuple(slice_sizes),
+        "unique_indices": unique_indices,
     }
 
 
@@ -706,10 +706,10 @@ def scatter_params(
     return {
         "dimension_numbers": dnums,
         "indices_are_sorted": indices_are_sorted,
-        "unique_indices": unique_indices,
         "mode": mode,
-        "update_jaxpr": update_jaxpr,
+        "unique_indices": unique_indices,
         "update_consts": (),
+        "update_jaxpr": update_jaxpr,
     }
 
 
