@@ -52,7 +52,9 @@ def test_grad_of_trees(j: Any) -> Any:
 @parity
 def test_has_aux(j: Any) -> Any:
     f = lambda x: (j.numpy.sum(x**2), {"twice": 2 * x, "n": 3})
-    return j.grad(f, has_aux=True)(X), j.value_and_grad(f, has_aux=True)(X)
+    g = lambda x: j.numpy.sum(j.grad(f, has_aux=True)(x)[1]["twice"] * j.grad(f, has_aux=True)(x)[0])
+    twice = lambda x: (g(x), j.jacfwd(f, has_aux=True)(x)[1])
+    return j.grad(f, has_aux=True)(X), j.value_and_grad(f, has_aux=True)(X), j.grad(g)(X), j.grad(twice, has_aux=True)(X)
 
 
 @parity
@@ -72,13 +74,13 @@ def test_holomorphic(j: Any) -> Any:
     return j.grad(f, holomorphic=True)(1.0 + 2.0j)
 
 
-@parity
+@parity(weak=False)
 def test_real_function_of_complex(j: Any) -> Any:
     f = lambda z: j.numpy.sum(j.numpy.abs(z * z) + j.numpy.real(z) * j.numpy.imag(z))
     return j.grad(f)(1.0 + 2.0j), j.grad(f)(np.array([1j, 2.0 - 1j])), j.jacrev(f)(1.0 + 2.0j)
 
 
-@parity
+@parity(weak=False)
 def test_real_function_of_complex_parts(j: Any) -> Any:
     def f(x: Any) -> Any:
         z = j.lax.complex(x, 2 * x)
@@ -106,7 +108,7 @@ def test_grad_through_loops_and_conversions(j: Any) -> Any:
         total = x
         for i in range(int(x)):
             total = total * x + i
-        return total / float(x)
+        return total
 
     return j.grad(f)(3.7)
 
@@ -388,7 +390,7 @@ def test_vmap_of_jit_closing_over_a_batched_value(j: Any) -> Any:
 
 @parity
 def test_linear_functions_called_many_times(j: Any) -> Any:
-    _, push = j.linearize(lambda x: j.numpy.cumsum(x**2) if hasattr(j.numpy, "cumsum") else x**2, X)
+    _, push = j.linearize(lambda x: j.numpy.cumsum(x**2), X)
     return j.vmap(push)(np.eye(3)), j.jit(push)(X), j.vmap(j.vjp(lambda x: x * x[0], X)[1])(np.eye(3))
 
 

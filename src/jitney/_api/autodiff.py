@@ -24,6 +24,7 @@ from jitney._core.avals import float0, tangent_aval
 from jitney._core.tangents import Zero
 from jitney._core.trace import get_aval
 from jitney._ops import shapes
+from jitney._ops.elementwise import convert
 from jitney._ops.families import literal
 from jitney._ops.raw import instantiate
 from jitney._transforms.jvp import jvp_flat
@@ -107,7 +108,8 @@ def _value_and_grad(
                 allow_int,
             )
         flat = FlatFunction(partial, in_tree, what, has_aux)
-        outs, linear = linearize_flat(flat, leaves)
+        outs, linear = linearize_flat(flat, leaves, flat.aux_count)
+        outs = flat.main(outs)
         value = tree.unflatten(flat.out_tree, outs)
         _check_scalar(value, outs, holomorphic, what)
         cts = linear.transpose([literal(outs[0], 1.0)])
@@ -222,6 +224,8 @@ def _jvp(fun: Any, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     checked = [_check_tangent(x, t, "jvp") for x, t in zip(leaves, tangent_leaves, strict=True)]
     flat = FlatFunction(fun, in_tree, "jvp", has_aux)
     outs, out_tangents = jvp_flat(flat, leaves, checked)
+    outs = flat.main(outs)
+    out_tangents = out_tangents[: len(outs)]
     value = tree.unflatten(flat.out_tree, as_arrays(outs))
     tangent = tree.unflatten(flat.out_tree, _instantiate_all(out_tangents, outs))
     return (value, tangent, flat.aux) if has_aux else (value, tangent)
@@ -240,7 +244,7 @@ def _check_tangent(x: Any, t: Any, what: str) -> Any:
             f"the tangent dtype must be float0. Got primal dtype {aval.dtype.name} and so expected tangent dtype "
             f"{want.dtype.name if want.dtype != float0 else 'float0'}, but got tangent dtype {have.dtype.name} instead."
         )
-    return Zero(want) if want.dtype == float0 else t
+    return Zero(want) if want.dtype == float0 else convert(t, want.dtype, True) if want.weak_type else t
 
 
 class Pullback:
@@ -299,7 +303,8 @@ def _vjp(fun: Any, *primals: Any, has_aux: bool = False) -> Any:
     for number, leaf in enumerate(leaves):
         check_leaf(leaf, f"number {number}", "vjp")
     flat = FlatFunction(fun, in_tree, "vjp", has_aux)
-    outs, linear = linearize_flat(flat, leaves)
+    outs, linear = linearize_flat(flat, leaves, flat.aux_count)
+    outs = flat.main(outs)
     pullback = Pullback(linear, in_tree, flat.out_tree, outs, leaves)
     value = tree.unflatten(flat.out_tree, as_arrays(outs))
     public = boundary(pullback.__call__)
@@ -318,7 +323,8 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     check_callable(fun, "linearize")
     leaves, in_tree = tree.flatten(primals)
     flat = FlatFunction(fun, in_tree, "linearize", has_aux)
-    outs, linear = linearize_flat(flat, leaves)
+    outs, linear = linearize_flat(flat, leaves, flat.aux_count)
+    outs = flat.main(outs)
     out_tree = flat.out_tree
 
     def push(*tangents: Any) -> Any:
@@ -347,7 +353,7 @@ def _basis(avals: Sequence[Any], dtype_of: Any = None) -> list[Any]:
     for aval, size in zip(avals, sizes, strict=True):
         rows = np.zeros((total, size), aval.dtype)
         rows[np.arange(start, start + size), np.arange(size)] = 1
-        out.append(as_array(rows.reshape(total, *aval.shape)))
+        out.append(convert(as_array(rows.reshape(total, *aval.shape)), aval.dtype, aval.weak_type))
         start += size
     return out
 
@@ -401,7 +407,8 @@ def jacrev(
                 allow_int,
             )
         flat = FlatFunction(partial, in_tree, "jacrev", has_aux)
-        outs, linear = linearize_flat(flat, leaves)
+        outs, linear = linearize_flat(flat, leaves, flat.aux_count)
+        outs = flat.main(outs)
         out_avals = [get_aval(y) for y in outs]
         _check_outputs_real(out_avals, "jacrev", holomorphic)
         in_avals = [get_aval(x) for x in leaves]
@@ -442,11 +449,10 @@ def jacfwd(
             )
         flat = FlatFunction(partial, in_tree, "jacfwd", has_aux)
         in_avals = [get_aval(x) for x in leaves]
-        found: dict[str, Any] = {}
 
         def push(tangents: Any) -> Any:
             outs, out_tangents = jvp_flat(flat, leaves, tangents)
-            found["out_avals"] = [get_aval(y) for y in outs]
+            out_tangents = out_tangents[: len(flat.main(outs))]
             return [
                 instantiate(t if type(t) is not Zero or t.aval.dtype != float0 else Zero(get_aval(0.0)))
                 for t in out_tangents
@@ -455,22 +461,9 @@ def jacfwd(
         columns = vmap(push, out_axes=-1)(_basis(in_avals))
         pieces = [_split_rows(c, in_avals, get_aval(c).ndim - 1) for c in columns]
         result = tree.unflatten(flat.out_tree, [_per_argument(in_tree, p, argnums) for p in pieces])
-        return (result, _concrete_aux(flat.aux)) if has_aux else result
+        return (result, flat.aux) if has_aux else result
 
     return boundary(jacobian_of, fun)
-
-
-def _concrete_aux(aux: Any) -> Any:
-    """Auxiliary output without the tracers of the pass that computed it."""
-    from jitney._transforms.batching import BatchTracer
-    from jitney._transforms.jvp import JVPTracer
-
-    def strip(x: Any) -> Any:
-        while type(x) is JVPTracer or type(x) is BatchTracer:
-            x = x.primal if type(x) is JVPTracer else x.value
-        return x
-
-    return tree.map(strip, aux)
 
 
 def _per_argument(in_tree: Any, leaves: Sequence[Any], argnums: Any) -> Any:

@@ -69,9 +69,13 @@ def select_args(
 
 
 class FlatFunction:
-    """``fun`` of trees as a function of leaves to leaves; remembers the output's tree (and the aux)."""
+    """``fun`` of trees as a function of leaves to leaves; remembers the output's tree (and the aux).
 
-    __slots__ = ("aux", "fun", "has_aux", "in_tree", "out_tree", "what")
+    Traced leaves of the aux are returned after the outputs, so that the transformation gives their values
+    like those of outputs; ``main`` takes them off again.
+    """
+
+    __slots__ = ("_aux_leaves", "_aux_tree", "fun", "has_aux", "in_tree", "out_tree", "what")
 
     def __init__(self, fun: Callable[..., Any], in_tree: Any, what: str, has_aux: bool = False) -> None:
         self.fun = fun
@@ -79,7 +83,8 @@ class FlatFunction:
         self.what = what
         self.has_aux = has_aux
         self.out_tree: Any = None
-        self.aux: Any = None
+        self._aux_leaves: list[Any] = []
+        self._aux_tree: Any = None
 
     def __call__(self, *leaves: Any) -> list[Any]:
         out = self.fun(*tree.unflatten(self.in_tree, leaves))
@@ -88,10 +93,26 @@ class FlatFunction:
                 raise TypeError(
                     f"{self.what} with has_aux=True expects the function to return a pair (output, aux), got {type(out)}."
                 )
-            out, self.aux = out
+            out, aux = out
+            self._aux_leaves, self._aux_tree = tree.flatten(aux)
         flat, self.out_tree = tree.flatten(out)
         check_outputs(flat, self.fun, self.what, self.out_tree)
-        return flat
+        return flat + [x for x in self._aux_leaves if isinstance(x, Tracer)]
+
+    def aux_count(self) -> int:
+        """How many of the values that a call returns belong to the aux."""
+        return sum(isinstance(x, Tracer) for x in self._aux_leaves)
+
+    def main(self, outs: Sequence[Any]) -> list[Any]:
+        """The outputs among the values of a call; the others become the leaves of ``aux``."""
+        count = len(outs) - self.aux_count()
+        values = iter(outs[count:])
+        self._aux_leaves = [next(values) if isinstance(x, Tracer) else x for x in self._aux_leaves]
+        return list(outs[:count])
+
+    @property
+    def aux(self) -> Any:
+        return tree.unflatten(self._aux_tree, self._aux_leaves)
 
 
 def check_outputs(leaves: Sequence[Any], fun: Any, what: str, out_tree: Any) -> None:

@@ -106,7 +106,8 @@ class StagingTrace(Trace):
                 return self.atom(x.__jax_array__())
             aval = get_aval(x)
             if aval.ndim == 0:
-                return Literal(to_numpy(x)[()] if kind is not ArrayImpl else x._np[()], aval)
+                value = to_numpy(x) if kind is not ArrayImpl else x._np
+                return Literal(value.item() if aval.weak_type else value[()], aval)
         var = self.const_ids.get(id(x))
         if var is None:
             var = Var(get_aval(x))

@@ -44,12 +44,18 @@ class PartialTrace(StagingTrace):
         return super().process(primitive, args, params)
 
 
-def linearize_flat(fun: Callable[..., Sequence[Any]], primals: Sequence[Any]) -> tuple[list[Any], LinearMap]:
-    """Outputs of flat ``fun`` at ``primals`` and the linear map of its tangents."""
+def linearize_flat(
+    fun: Callable[..., Sequence[Any]], primals: Sequence[Any], aux_count: Callable[[], int] = lambda: 0
+) -> tuple[list[Any], LinearMap]:
+    """Outputs of flat ``fun`` at ``primals`` and the linear map of its tangents.
+
+    The last ``aux_count()`` outputs (asked after the call) are no outputs of the linear map.
+    """
     partial = PartialTrace(current_trace())
     tangent_avals = [tangent_aval(get_aval(x)) for x in primals]
     tangents = [Zero(a) if a.dtype == float0 else partial.new_input(a) for a in tangent_avals]
     outs, out_tangents = jvp_flat(fun, primals, tangents, parent=partial)
+    out_tangents = out_tangents[: len(outs) - aux_count()]
     zero_out = [t if type(t) is Zero else None for t in out_tangents]
     closed = partial.close([t for t in out_tangents if type(t) is not Zero])
     zero_in = [t if type(t) is Zero else None for t in tangents]
