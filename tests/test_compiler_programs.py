@@ -7,6 +7,7 @@ import pytest
 
 from compiler_cases import agrees, compiled, staged
 from jitney import lax
+from jitney._compiler.pipeline import lower, simplify
 
 SIZES = (0, 1, 2, 3, 7, 8, 9, 16, 17, 63, 64, 65, 100, 1000, 1001, 5000, 100003)
 DTYPES = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8")
@@ -349,3 +350,26 @@ def test_joins_of_many_parts():
         )
 
     agrees(fun, x, m)
+
+
+def test_updates_in_place():
+    """A chain of scatters works in one buffer; operands that are read again are kept."""
+    x, i = array(300), np.arange(0, 300, 7)[:, None]
+    from jitney._ops import indexing
+
+    numbers = indexing.ScatterDimensionNumbers((), (0,), (0,))
+    params = indexing.scatter_params(numbers, indexing.CLIP)
+
+    def fun(x, i, u):
+        y = lax.exp(x)
+        a = indexing.scatter_add_p.bind(y, i, u, **params)
+        b = indexing.scatter_p.bind(a, i, lax.neg(u), **params)
+        z = lax.tanh(x)
+        c = indexing.scatter_add_p.bind(z, i, u, **params)
+        return b, lax.add(z, c), indexing.scatter_p.bind(x, i, u, **params)
+
+    u = array(len(i), seed=3)
+    agrees(fun, x, i, u)
+    _, program = lower(simplify(staged(fun, x, i, u)))
+    copies = [s for s in program.body if type(s).__name__ == "For" and s.kind == "vector"]
+    assert len(copies) == 5  # exp, tanh, z kept beside c, the input, z + c

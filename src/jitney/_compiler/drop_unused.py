@@ -32,20 +32,25 @@ def _kept(body: list, used: set[Value]) -> list:
                 used.add(s.predicate)
             _use_index(s.index, used)
         elif kind is For:
-            _keep_loop(s, used)
+            if not _keep_loop(s, used):
+                continue
         kept.append(s)
     kept.reverse()
     return kept
 
 
-def _keep_loop(node: For, used: set[Value]) -> None:
+def _keep_loop(node: For, used: set[Value]) -> bool:
+    """Whether anything is left of a loop."""
     for c in node.carries:
         used.add(c.next)
     node.body[:] = _kept(node.body, used)
+    if not node.body and not node.carries:
+        return False
     for c in node.carries:
         used.add(c.init)
     if isinstance(node.extent, Value):
         used.add(node.extent)
+    return True
 
 
 def _index_of(v: Value) -> Index | None:

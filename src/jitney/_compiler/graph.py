@@ -85,6 +85,7 @@ class Node:
         "readers",
         "root",
         "rule",
+        "shares",
         "small",
         "step",
         "target",
@@ -101,6 +102,7 @@ class Node:
         self.target: tuple[Node, tuple[int, ...]] | None = (
             None  # written into another node, from this index on
         )
+        self.shares: Node | None = None  # the node whose buffer this one is written to
         self.step: Step | None = None
         self.complete = self.root = self.small = self.expanded = self.needed = False
         self.out = -1

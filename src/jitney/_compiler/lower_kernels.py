@@ -121,7 +121,9 @@ class Lowering:
     def buffer_of(self, node: Node) -> Buffer:
         """Where a node's elements are or will be written."""
         if node.buffer is None:
-            if node.out >= 0:
+            if node.shares is not None:
+                node.buffer = self.buffer_of(node.shares)
+            elif node.out >= 0:
                 node.buffer = Buffer(f"out{node.out}", node.aval.dtype, node.aval.size, "out", node.out)
                 self.program.buffers.append(node.buffer)
             else:

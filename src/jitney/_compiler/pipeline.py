@@ -1,7 +1,7 @@
 """The compiler: a program in, one native function out.  Begin at :func:`compile_program`.
 
     jaxpr   inline_calls, drop_dead, simplify_algebra, share_equal     jaxpr -> jaxpr
-    graph   build_graph, fuse                                          jaxpr -> values, kernels
+    graph   build_graph, fuse, share_buffers                           jaxpr -> values, kernels
     loops   lower_kernels, drop_unused, choose_widths, plan_memory     kernels -> loop IR
     llvm    emit, assemble                                             loop IR -> machine code
 
@@ -26,6 +26,7 @@ from jitney._compiler.lower_kernels import lower_kernels
 from jitney._compiler.machine import assemble, host_target, symbol_addresses
 from jitney._compiler.options import options
 from jitney._compiler.plan_memory import plan_memory
+from jitney._compiler.share_buffers import share_buffers
 from jitney._compiler.share_equal import share_equal
 from jitney._compiler.simplify_algebra import simplify_algebra
 from jitney._core.jaxpr import ClosedJaxpr
@@ -68,6 +69,8 @@ def lower(closed: ClosedJaxpr, register_bytes: int | None = None) -> tuple[Graph
     while True:
         graph = build_graph(closed, frozenset(refused))
         kernels = fuse(graph)
+        if options.enabled("share_buffers"):
+            share_buffers(graph)
         try:
             program = lower_kernels(graph, kernels)
         except Unsupported as error:

@@ -381,6 +381,8 @@ class Builder:
     def store(self, buffer: Buffer, index: Any, value: Value) -> None:
         """Write the element at ``index`` in the innermost open block."""
         buffer, flat = _flat(buffer, index)
+        if value.op == "load" and value.attr == (buffer, flat) and self.predicate is None:
+            return  # an element written over itself: a copy in place
         if value.dtype != buffer.dtype:
             raise TypeError(f"store of {value.dtype} into {buffer.dtype} elements: cast first")
         self.scopes[-1].body.append(Store(buffer, flat, value, self.predicate))

@@ -66,7 +66,10 @@ class Loops:
     """Explicit rule ``build(b, outs, ins, **params)`` over buffers: ``b.loop``, ``b.load``, ``b.store``.
 
     ``supports(in_avals, **params) -> bool`` may decline a case (it then calls the NumPy meaning).
+    ``in_place``: the rule begins by copying ``ins[0]`` to ``outs[0]`` element by element, and may be given one
+    buffer for both (the copy is then left out) where that operand is not needed afterwards.
     """
 
     build: Callable[..., Any]
     supports: Callable[..., bool] = lambda in_avals, **params: True
+    in_place: bool = False

@@ -847,7 +847,7 @@ def _scatter_loops(combine: Callable[..., Any] | None) -> Loops:
     def supports(in_avals: Any, *, update_jaxpr: Any = None, **_: Any) -> bool:
         return update_jaxpr is None and in_avals[0].size > 0
 
-    return Loops(build, supports)
+    return Loops(build, supports, in_place=True)
 
 
 def _nested_loops(b: Any, shape: Sequence[int], order: Sequence[int], body: Callable[[tuple], None]) -> None:
