@@ -134,9 +134,7 @@ def _extension_symbols() -> dict[str, int]:
 
 @cache
 def _process_symbol(name: str) -> int:
-    import ctypes.util
-
-    for library in (None, ctypes.util.find_library("m")):
+    for library in (None, "libm.so.6", "libm.dylib"):
         try:
             return ctypes.cast(getattr(ctypes.CDLL(library), name), ctypes.c_void_p).value or 0
         except (AttributeError, OSError):
