@@ -57,6 +57,9 @@ class Quotient:
 
     __slots__ = ("_hash", "by", "hi", "level", "lo", "of", "rest", "uid")
 
+    lo: int
+    hi: int
+
     def __init__(self, of: Index, by: int, rest: bool) -> None:
         self.of, self.by, self.rest, self.level = of, by, rest, of.level
         self.lo, self.hi = (0, min(by - 1, max(of.hi, 0))) if rest else (of.lo // by, of.hi // by)
@@ -318,7 +321,8 @@ def strides_of(shape: Sequence[int]) -> tuple[int, ...]:
 
 def linearize(index: Sequence[int | Index], shape: Sequence[int]) -> Index:
     """The flat position of element ``index`` in a C-contiguous array of ``shape``."""
-    const, terms, step = 0, [], 1
+    terms: list[tuple[Atom, int]] = []
+    const, step = 0, 1
     for i, size in zip(reversed(index), reversed(shape), strict=True):
         if type(i) is Index:
             const += i.const * step
