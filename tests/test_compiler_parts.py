@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import gc
 import itertools
 import weakref
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from compiler_cases import compiled, staged
 from jitney import lax
+from jitney._compiler.choose_widths import choose_widths
 from jitney._compiler.pipeline import compile_program, lower, simplify
 from jitney._compiler.plan_memory import plan_memory
 from jitney._kernel import index as ix
@@ -164,3 +166,25 @@ def test_sums_do_not_depend_on_threads_and_are_accurate():
     single = x.astype("f4")
     got = float(compile_program(staged(lambda x: lax.reduce_sum(x, (0,)), single)).execute([single])[0])
     assert abs(got - math.fsum(single)) <= 8 * np.spacing(np.float32(got))
+
+
+def test_loops_that_read_what_they_write_have_no_lanes():
+    program = LoopProgram()
+    b = Builder(program.body)
+    y = Buffer("y", F8, 100, "out")
+    y.changing = True
+    with b.loop(99, "vector") as i:
+        b.store(y, i, b.add(b.load(y, i), b.load(y, i + 1)))
+    choose_widths(program, 32)
+    assert program.body[0].kind == "serial"
+
+
+def test_many_threads_compile_at_once():
+    def work(number):
+        x = np.full(100 + number, 0.5)
+        closed = staged(lambda x: lax.reduce_sum(lax.exp(lax.mul(x, x)), (0,)), x)
+        return float(compiled(closed, x)[0]), np.exp(0.25) * len(x)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for got, want in pool.map(work, range(40)):
+            assert got == pytest.approx(want, rel=1e-13)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jitney._kernel.ir import Call, For, LoopProgram, Store, Value
+from jitney._kernel.ir import Buffer, Call, For, LoopProgram, Store, Value
 
 _MATH_WEIGHT = 20
 _WEIGHTS = {"const": 0, "div": 3, "sqrt": 3, "load": 1, "index": 1}
@@ -36,7 +36,7 @@ def _visit(body: list, register_bytes: int, inside: bool) -> None:
 def _choose(node: For, register_bytes: int) -> None:
     facts = _Facts()
     facts.collect(node.body)
-    width = max(2, register_bytes // max(facts.widest, 1)) if facts.lanes else 1
+    width = max(2, register_bytes // max(facts.widest, 1)) if facts.repeatable() else 1
     width = min(width, 64)
     if isinstance(node.extent, int):
         while width > node.extent:
@@ -70,12 +70,15 @@ class _Facts:
         self.widest = 1
         self.weight = 0
         self.lanes = True
+        self.read: set[Buffer] = set()
+        self.written: set[Buffer] = set()
 
     def collect(self, body: list) -> None:
         for s in body:
             if type(s) is Value:
                 self._value(s)
             elif type(s) is Store:
+                self.written.add(s.buffer)
                 self.widest = max(self.widest, s.buffer.dtype.itemsize)
                 self.weight += 1
             elif type(s) is For:
@@ -86,7 +89,13 @@ class _Facts:
             elif type(s) is Call:
                 self.lanes = False
 
+    def repeatable(self) -> bool:
+        """Whether an iteration may run twice (the last vector reaches back): it reads nothing that it writes."""
+        return self.lanes and not (self.read & self.written)
+
     def _value(self, v: Value) -> None:
+        if v.op == "load":
+            self.read.add(v.attr[0])
         if v.dtype.kind != "b":
             self.widest = max(self.widest, v.dtype.itemsize)
         self.weight += _MATH_WEIGHT if v.op == "math" else _WEIGHTS.get(v.op, 1)
