@@ -125,12 +125,12 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
             return x
         f(np.zeros(3))
         """),
-    "shapes": ("TypeError", ("(2, 3)", "(4,)"), """
+    "shapes": ("TypeError", ("(2, 3)", "4)"), """
         def model(x, y):
             return x + y  # here
         model(jnp.ones((2, 3)), jnp.ones(4))
         """),
-    "shapes in jit": ("TypeError", ("(2, 3)", "(4,)"), """
+    "shapes in jit": ("TypeError", ("(2, 3)", "4)"), """
         @jit
         def model(x, y):
             return x * y  # here
@@ -145,7 +145,7 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "ragged list": ("ValueError", ("inhomogeneous",), """
         y = jnp.array([[1.0, 2.0], [3.0]])  # here
         """),
-    "object array": ("TypeError", ("object",), """
+    "object array": ("TypeError", ("None",), """
         y = jnp.array([1.0, None])  # here
         """),
     "text": ("TypeError", ("str",), """
@@ -264,8 +264,9 @@ def test_error_classes_have_the_names_and_bases_of_jax() -> None:
         ours, theirs = getattr(jitney.errors, name), getattr(jax.errors, name)
         bases = {c for c in theirs.__mro__ if c.__module__ == "builtins"}
         assert bases <= set(ours.__mro__), name
-        parents = {c.__name__ for c in theirs.__mro__ if c.__module__.startswith("jax") and hasattr(jax.errors, c.__name__)}
-        assert {p for p in parents if hasattr(jitney.errors, p)} <= {c.__name__ for c in ours.__mro__}, name
+        for parent in theirs.__mro__:
+            mine = getattr(jitney.errors, parent.__name__, None)
+            assert mine is None or issubclass(ours, mine), (name, parent.__name__)
 
 
 # Misuse whose class must be JAX's: a lambda of the library.
@@ -285,7 +286,7 @@ _ALIKE: dict[str, tuple[Any, ...]] = {
     "array too large int": (lambda j: j.numpy.array(2**70),),
     "zeros negative": (lambda j: j.numpy.zeros((-1,)),),
     "zeros float": (lambda j: j.numpy.zeros(2.5),),
-    "zeros dtype": (lambda j: j.numpy.zeros(2, "object"), "object"),
+    "zeros dtype": (lambda j: j.numpy.zeros(2, "object"), "dtype"),
     "zeros unknown dtype": (lambda j: j.numpy.zeros(2, "no such dtype"),),
     "broadcast": (lambda j: j.numpy.ones((2, 3)) + j.numpy.ones((2, 2)), "(2, 3)", "(2, 2)"),
     "where broadcast": (lambda j: j.numpy.where(j.numpy.ones(2) > 0, j.numpy.ones(3), 0.0),),
@@ -298,7 +299,7 @@ _ALIKE: dict[str, tuple[Any, ...]] = {
     "concatenate nothing": (lambda j: j.numpy.concatenate([]),),
     "stack": (lambda j: j.numpy.stack([j.numpy.ones(2), j.numpy.ones(3)]),),
     "sum axis": (lambda j: j.numpy.sum(j.numpy.ones(3), axis=1), "1"),
-    "sum axis type": (lambda j: j.numpy.sum(j.numpy.ones(3), axis="a"),),
+    "sum axis type": (lambda j: j.numpy.sum(j.numpy.ones(3), axis=1.5),),
     "max of nothing": (lambda j: j.numpy.max(j.numpy.ones(0)),),
     "argmax of nothing": (lambda j: j.numpy.argmax(j.numpy.ones(0)),),
     "index out of range": (lambda j: j.numpy.ones((2, 3))[0, 0, 0], "indices"),
