@@ -17,6 +17,7 @@ from jitney.lax.operands import to_shape
 from jitney.numpy import elementwise as el
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.operands import (
+    full as full_of,
     PYTHON_SCALARS,
     array_operand,
     broadcast_shapes,
@@ -287,7 +288,7 @@ def _filled(name: str, shape: Any, value: int, dtype: np.dtype) -> Any:
     shape = to_shape(name, shape)
     if current_trace() is None:
         return wrap(np.full(shape, value, dtype) if value else np.zeros(shape, dtype))
-    return raw.full(shape, value, dtype)
+    return full_of(shape, value, dtype)
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Any:
@@ -298,7 +299,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None, 
     if dtype is not None:
         value = convert(value, dtypes.canonicalize_dtype(dtype)) if _fits(value, dtype) else astype(value, dtype)
     shape = to_shape("full", shape)
-    return broadcast_to(array_operand("full", value) if current_trace() is None else value, shape)
+    return broadcast_to(array_operand("full", value) if current_trace() is None or not shape else value, shape)
 
 
 def _fits(value: Any, dtype: Any) -> bool:
@@ -338,7 +339,7 @@ def full_like(
     target = np.dtype(like.dtype) if dtype is None else dtypes.canonicalize_dtype(dtype)
     size = tuple(like.shape) if shape is None else to_shape("full_like", shape)
     if type(fill_value) in PYTHON_SCALARS and _fits(fill_value, target):
-        if current_trace() is None:
+        if current_trace() is None or not size:
             return wrap(np.full(size, fill_value, target), weak)
         return raw.broadcast_in_dim(convert(fill_value, target, weak), size, ())
     value = array(fill_value) if isinstance(fill_value, (list, tuple)) else array_operand("full_like", fill_value, 1)
@@ -440,7 +441,7 @@ def linspace(
     if not retstep:
         return out
     intervals = num - 1 if endpoint else num
-    step = (b - a) / intervals if intervals > 0 else raw.full(shape, math.nan, computed)
+    step = (b - a) / intervals if intervals > 0 else full_of(shape, math.nan, computed)
     return out, step
 
 
@@ -448,7 +449,7 @@ def _ramp(a: Any, b: Any, num: int, endpoint: bool, dtype: np.dtype, shape: tupl
     """``num`` points along a new first axis; the last is exactly ``b`` if ``endpoint``."""
     intervals = num - 1 if endpoint else num
     if num == 0:
-        return raw.full((0, *shape), 0, dtype)
+        return full_of((0, *shape), 0, dtype)
     first = raw.reshape(a, (1, *shape))
     if intervals < 1:
         return first

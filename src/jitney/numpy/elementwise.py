@@ -15,6 +15,7 @@ from jitney._ops import raw
 from jitney._ops.families import literal
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.operands import (
+    full as full_of,
     BOOL,
     LARGE_EAGER,
     array_operand,
@@ -23,6 +24,7 @@ from jitney.numpy.operands import (
     convert,
     is_eager_float,
     operand,
+    operands,
     promote_dtypes,
     promote_inexact,
     promote_ranks,
@@ -41,11 +43,12 @@ def _arrays(name: str, *xs: Any) -> list[Any]:
 
 def _promoted(name: str, *xs: Any) -> list[Any]:
     """Arrays of one dtype and rank, on which operators act without further promotion."""
-    return promote_ranks(name, *promote_dtypes(*_arrays(name, *xs)))
+    # Scalars are converted as scalars and wrapped afterwards, so that programs hold them as literals.
+    return promote_ranks(name, *_arrays(name, *promote_dtypes(*operands(name, *xs))))
 
 
 def _inexact(name: str, *xs: Any) -> list[Any]:
-    return promote_ranks(name, *promote_inexact(*_arrays(name, *xs)))
+    return promote_ranks(name, *_arrays(name, *promote_inexact(*operands(name, *xs))))
 
 
 def _bool_to_int(x: Any) -> Any:
@@ -316,7 +319,10 @@ def imag(val: Any, /) -> Any:
     """Imaginary part; zeros for real arrays."""
     val = operand("imag", val)
     aval = get_aval(val)
-    return ew.imag(val) if aval.dtype.kind == "c" else raw.full(aval.shape, 0, aval.dtype)
+    if aval.dtype.kind == "c":
+        return ew.imag(val)
+    out = full_of(aval.shape, 0, aval.dtype)
+    return ew.convert(out, aval.dtype, True) if aval.weak_type else out
 
 
 def angle(z: Any, deg: bool = False) -> Any:
@@ -335,7 +341,7 @@ def signbit(x: Any, /) -> Any:
     x = array_operand("signbit", x)
     dtype = get_aval(x).dtype
     if dtypes.kind_of(dtype) in "bu":
-        return raw.full(get_aval(x).shape, False, BOOL)
+        return full_of(get_aval(x).shape, False, BOOL)
     if dtype.kind == "i":
         return x < 0
     if dtype.kind == "c":
@@ -421,7 +427,7 @@ def rint(x: Any, /) -> Any:
     x = operand("rint", x)
     kind = get_aval(x).dtype.kind
     if kind in "biu":
-        return convert(x, dtypes.default_dtype("f"))
+        return convert(array_operand("rint", x), dtypes.default_dtype("f"))
     return _round_parts(x)
 
 
@@ -459,7 +465,7 @@ def isfinite(x: Any, /) -> Any:
     x = operand("isfinite", x)
     aval = get_aval(x)
     if dtypes.kind_of(aval.dtype) in "biu":
-        return raw.full(aval.shape, True, BOOL)
+        return full_of(aval.shape, True, BOOL)
     if aval.dtype.kind == "c":
         return ew.and_(ew.is_finite_p.bind(ew.real(x)), ew.is_finite_p.bind(ew.imag(x)))
     return ew.is_finite_p.bind(x)
@@ -480,7 +486,7 @@ def isinf(x: Any, /) -> Any:
     x = operand("isinf", x)
     aval = get_aval(x)
     if dtypes.kind_of(aval.dtype) in "biu":
-        return raw.full(aval.shape, False, BOOL)
+        return full_of(aval.shape, False, BOOL)
     if aval.dtype.kind == "c":
         return ew.or_(isinf(ew.real(x)), isinf(ew.imag(x)))
     return ew.eq(ew.abs(x), literal(x, math.inf))
@@ -493,7 +499,7 @@ def _is_infinite(name: str, value: float, x: Any, out: Any) -> Any:
     kind = dtypes.kind_of(aval.dtype)
     if kind == "c":
         raise ValueError(f"{name} is not well defined for complex inputs.")
-    return raw.full(aval.shape, False, BOOL) if kind in "biu" else ew.eq(x, literal(x, value))
+    return full_of(aval.shape, False, BOOL) if kind in "biu" else ew.eq(x, literal(x, value))
 
 
 def isposinf(x: Any, /, out: Any = None) -> Any:

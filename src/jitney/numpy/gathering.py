@@ -74,6 +74,8 @@ def take(
         i, mode = el.mod(i, literal(i, n)), "promise_in_bounds"
     elif mode == "clip":
         i, mode = el.clip(i, literal(i, 0), literal(i, n - 1)), "promise_in_bounds"
+    if type(i) is ArrayImpl and i.ndim == 0:
+        i = int(i)  # the mode, not a check, decides about ints out of bounds
     index = (builtins.slice(None),) * axis + (i,)
     return take_at(x, index, "fill" if mode is None else mode, fill_value, indices_are_sorted, unique_indices)
 

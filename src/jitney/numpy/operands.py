@@ -197,6 +197,13 @@ def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
     return raw.broadcast_in_dim(x, shape, range(len(shape) - len(have), len(shape)))
 
 
+def full(shape: Sequence[int], value: Any, dtype: np.dtype) -> Any:
+    """An array of ``shape`` filled with a number; an array even where it has rank 0."""
+    if current_trace() is None or not len(shape):
+        return wrap(np.full(tuple(shape), value, dtype))
+    return raw.full(shape, value, dtype)
+
+
 def to_axis(axis: Any, ndim: int, what: str = "axis") -> int:
     """An axis number in ``[0, ndim)``."""
     try:

@@ -14,7 +14,7 @@ from jitney._ops.reductions import reduce_sum
 from jitney.numpy import elementwise as el
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.gathering import take_along_axis
-from jitney.numpy.operands import array_operand, promote_inexact, refuse_out, to_axes
+from jitney.numpy.operands import array_operand, full, promote_inexact, refuse_out, to_axes
 
 METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
 
@@ -120,7 +120,8 @@ def _quantile(
         raise NotImplementedError(f"jnp.{name} does not support weights yet.")
     if method not in METHODS:
         raise ValueError(f"interpolation can only be {', '.join(METHODS)}, got {method!r}.")
-    x, q = promote_inexact(array_operand(name, a), _operand(q))
+    (x,) = promote_inexact(array_operand(name, a))
+    x, q = promote_inexact(x, _operand(q))
     if get_aval(x).dtype.kind == "c":
         raise ValueError(f"{name} does not support complex input, as the operation is poorly defined.")
     if get_aval(q).ndim > 1:
@@ -151,7 +152,7 @@ def _along_last(x: Any, q: Any, n: int, method: str, skip_nan: bool) -> Any:
     else:
         spoiled = raw.expand_dims(el.ew.convert(_any(missing, rank), ew.np.dtype(bool)), (rank,))
         x = el.choose(spoiled, dtype.type(math.nan), x)
-        last = raw.full(kept, max(n - 1, 0), dtype)
+        last = full(kept, max(n - 1, 0), dtype)
     x = lax.sort(x, rank)  # NaN last
     points = get_aval(q).size
     flat_q = raw.reshape(q, (points,))

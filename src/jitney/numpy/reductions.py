@@ -20,6 +20,7 @@ from jitney._ops import reductions as fold
 from jitney.numpy import elementwise as el
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.operands import (
+    full as full_of,
     BOOL,
     array_operand,
     broadcast_shapes,
@@ -331,7 +332,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         out = mean(a, axis, keepdims=keepdims)
         aval = get_aval(array_operand("average", a))
         number = math.prod(aval.shape[d] for d in to_axes(axis, aval.ndim))
-        return (out, raw.full(get_aval(out).shape, number, get_aval(out).dtype)) if returned else out
+        return (out, full_of(get_aval(out).shape, number, get_aval(out).dtype)) if returned else out
     x, w = promote_inexact(array_operand("average", a), array_operand("average", weights, 1))
     shape = get_aval(x).shape
     if get_aval(w).shape != shape:
@@ -398,7 +399,7 @@ def var(
     if not isinstance(freedom, np.generic):
         result = el.choose(uf.greater(freedom, 0), result, real_dtype.type(math.nan))
     elif not freedom > 0:
-        result = raw.full(get_aval(result).shape, math.nan, real_dtype)
+        result = full_of(get_aval(result).shape, math.nan, real_dtype)
     return ew.convert(result, target)
 
 
