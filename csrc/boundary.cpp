@@ -79,6 +79,7 @@ PyObject* filter_chain(PyObject* tb) {
 void filter_exception(PyObject* exc, int depth) {
     if (!exc || depth > 16 || !PyExceptionInstance_Check(exc)) return;
     PyObject* tb = PyException_GetTraceback(exc);
+    if (tb && !PyTraceBack_Check(tb)) Py_CLEAR(tb);  // an exception filtered before may hold None here
     if (tb) {
         Ref filtered(filter_chain(tb));
         PyException_SetTraceback(exc, filtered ? filtered.p : Py_None);
@@ -99,6 +100,7 @@ JT_NOINLINE void filter_current_error() {
 #else
     PyObject *type, *value, *tb;
     PyErr_Fetch(&type, &value, &tb);
+    if (tb && !PyTraceBack_Check(tb)) Py_CLEAR(tb);
     if (tb) tb = filter_chain(tb);
     if (value && PyExceptionInstance_Check(value)) {
         PyException_SetTraceback(value, tb ? tb : Py_None);

@@ -1283,3 +1283,18 @@ def test_user_frame(prefix):
     assert lines == [caller.__code__.co_firstlineno + 1]
     gen = (f(_ext.user_frame) for _ in range(1))
     assert next(gen)[0].co_name == "<genexpr>"
+
+
+def test_an_exception_may_pass_several_boundaries_that_leave_no_frame() -> None:
+    """Filtering twice what holds no traceback any more was once a crash."""
+    import jitney
+    import jitney.numpy as jnp
+
+    def wrong() -> object:
+        return jnp.sum(jnp.ones(3), axis=1.5)
+
+    for _ in range(3):
+        with pytest.raises(TypeError, match="1.5"):
+            jitney.jit(jitney.vmap(lambda _x: wrong()))(jnp.ones(2))
+        with pytest.raises(TypeError, match="1.5"):
+            jitney.jit(wrong)()
