@@ -10,10 +10,10 @@ import jax
 import jax.numpy
 import numpy as np
 import pytest
-from numpy_cases import CASES, INPUTS
 
 import jitney
 import jitney.numpy
+from numpy_cases import CASES, INPUTS
 
 _NAMES = re.compile(r"(?<![\w.])[A-Za-z](?![\w(=])")
 

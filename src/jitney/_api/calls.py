@@ -174,8 +174,11 @@ def as_arrays(xs: Sequence[Any]) -> list[Any]:
 
 def expose(namespace: dict[str, Any]) -> None:
     """Make the functions of a public module boundaries: their errors show the user's frames only."""
+    made: dict[Any, Any] = {}
     for name, value in list(namespace.items()):
         if inspect.isfunction(value) and not name.startswith("_"):
-            public = _ext.Boundary(value)
-            functools.update_wrapper(public, value)
-            namespace[name] = public
+            if value not in made:
+                made[value] = public = _ext.Boundary(value)
+                functools.update_wrapper(public, value)
+                public.__module__ = namespace["__name__"]  # where pickle finds it
+            namespace[name] = made[value]

@@ -280,7 +280,6 @@ from jitney.numpy.padding import (
 )
 from jitney.numpy.searching import (
     compress as compress,
-    extract as extract,
     where as where,
 )
 from jitney.numpy.statistics import (
@@ -378,6 +377,8 @@ from jitney.numpy.dtype_functions import (
 )
 from jitney.numpy.linear import *  # noqa: F403
 from jitney.numpy.sorting import *  # noqa: F403
+from jitney.numpy.selecting import *  # noqa: F403
+from jitney.numpy.sets import *  # noqa: F403
 from jitney.numpy.cumulative import *  # noqa: F403
 from jitney.numpy import ufunc_methods as _ufunc_methods, array_methods as _array_methods
 from jitney._core.trace import Array as ndarray

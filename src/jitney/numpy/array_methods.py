@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jitney import _ext
+from jitney._api.calls import boundary
 from jitney._api.devices import devices as _devices
 from jitney._base import dtypes
 from jitney._core import plugs
@@ -23,6 +24,8 @@ from jitney.numpy import (
     linear,
     manipulation,
     reductions,
+    searching,
+    selecting,
     sorting,
     ufuncs,
 )
@@ -93,14 +96,14 @@ def _install_operators() -> None:
     for name, function in {**_BINARY, **_COMPARISONS}.items():
         implementation = _deferring(function)
         _ext.register_operator(name, implementation)
-        setattr(Tracer, f"__{name}__", implementation)
+        setattr(Tracer, f"__{name}__", boundary(implementation))
         if name in _BINARY:
-            setattr(Tracer, f"__r{name}__", _deferring(_swapped(function)))
+            setattr(Tracer, f"__r{name}__", boundary(_deferring(_swapped(function))))
     for name, function in _UNARY.items():
         _ext.register_operator(name, function)
-        setattr(Tracer, f"__{name}__", lambda self, _function=function: _function(self))  # a true method
+        setattr(Tracer, f"__{name}__", boundary(lambda self, _function=function: _function(self)))
     _ext.register_operator("getitem", indexing.getitem)
-    Tracer.__getitem__ = indexing.getitem
+    Tracer.__getitem__ = boundary(indexing.getitem)
 
 
 # -- methods ------------------------------------------------------------------------------------------
@@ -183,7 +186,7 @@ def _round_operator(self: Any, ndigits: int | None = None) -> Any:
 
 def _nonzero(self: Any, *, fill_value: Any = None, size: int | None = None) -> Any:
     """Indices of nonzero elements."""
-    return sorting.nonzero(self, size=size, fill_value=fill_value)
+    return selecting.nonzero(self, size=size, fill_value=fill_value)
 
 
 def _block_until_ready(self: Any) -> Any:
@@ -248,8 +251,6 @@ def _methods() -> dict[str, Function]:
 
 def _compress(self: Any, condition: Any, axis: int | None = None, *, out: None = None, size: int | None = None, fill_value: Any = 0) -> Any:
     """The slices along ``axis`` where ``condition`` holds."""
-    from jitney.numpy import searching
-
     return searching.compress(condition, self, axis, size=size, fill_value=fill_value, out=out)
 
 
@@ -284,7 +285,7 @@ _CONCRETE_PROPERTIES: dict[str, Function] = {
 def _install_methods() -> None:
     for kind in (ArrayImpl, Tracer):
         for name, function in _methods().items():
-            setattr(kind, name, function)
+            setattr(kind, name, boundary(function))
         for name, function in _PROPERTIES.items():
             setattr(kind, name, property(function))
     for name, function in _CONCRETE_METHODS.items():

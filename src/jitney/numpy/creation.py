@@ -17,7 +17,6 @@ from jitney.lax.operands import to_shape
 from jitney.numpy import elementwise as el
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.operands import (
-    full as full_of,
     PYTHON_SCALARS,
     array_operand,
     broadcast_shapes,
@@ -28,6 +27,9 @@ from jitney.numpy.operands import (
     promote_inexact,
     to_axis,
     wrap,
+)
+from jitney.numpy.operands import (
+    full as full_of,
 )
 
 # -- from data ----------------------------------------------------------------------------------------
@@ -268,8 +270,7 @@ def zeros(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: An
     """Zeros of ``shape`` (an int or a sequence of ints).
 
     Raises:
-        TypeError: if a size is not a concrete integer.
-        ValueError: if a size is negative.
+        TypeError: if a size is negative or not a concrete integer.
     """
     return _filled("zeros", shape, 0, _dtype_or(dtype, "f"))
 
@@ -315,12 +316,16 @@ def _like(name: str, a: Any) -> Any:
     return get_aval(operand(name, a))
 
 
-def zeros_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None) -> Any:
+def zeros_like(
+    a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None
+) -> Any:
     """Zeros with the shape and dtype of ``a``."""
     return full_like(a, 0, dtype, shape)
 
 
-def ones_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None) -> Any:
+def ones_like(
+    a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None
+) -> Any:
     """Ones with the shape and dtype of ``a``."""
     return full_like(a, 1, dtype, shape)
 
@@ -363,7 +368,7 @@ def _concrete(name: str, x: Any) -> Any:
                 (
                     f"jnp.{name} needs concrete numbers, because they determine the shape of its result; this one is "
                     "traced ({aval}).",
-                    "Sizes are part of the compiled program: {static}",
+                    "Sizes are part of the compiled program.",
                 ),
             )
         x = value
@@ -423,8 +428,10 @@ def linspace(
     num = operator.index(_concrete("linspace", num))
     if num < 0:
         raise ValueError(f"Number of samples, {num}, must be non-negative.")
-    a, b = (array(x) if isinstance(x, (list, tuple)) else array_operand("linspace", x, i) for i, x in enumerate((start, stop)))
-    a, b = promote_inexact(a, b)
+    if dtype is None and not retstep and type(start) in (int, float) and type(stop) in (int, float) and current_trace() is None:
+        return wrap(_np_ramp(start, stop, num, endpoint, dtypes.default_dtype("f")))
+    a, b = (array(x) if isinstance(x, (list, tuple)) else operand("linspace", x, i) for i, x in enumerate((start, stop)))
+    a, b = (array_operand("linspace", x) for x in promote_inexact(a, b))
     computed = get_aval(a).dtype
     target = computed if dtype is None else dtypes.canonicalize_dtype(dtype)
     if dtypes.is_inexact(target):
@@ -443,6 +450,20 @@ def linspace(
     intervals = num - 1 if endpoint else num
     step = (b - a) / intervals if intervals > 0 else full_of(shape, math.nan, computed)
     return out, step
+
+
+def _np_ramp(start: float, stop: float, num: int, endpoint: bool, dtype: np.dtype) -> np.ndarray:
+    """What ``_ramp`` computes, for two numbers."""
+    intervals = num - 1 if endpoint else num
+    if intervals < 1:
+        return np.full(num, start, dtype)
+    a, b = dtype.type(start), dtype.type(stop)
+    t = np.arange(intervals, dtype=dtype) / dtype.type(intervals)
+    out = np.empty(num, dtype)
+    out[:intervals] = a * (1 - t) + b * t
+    if endpoint:
+        out[-1] = b
+    return out
 
 
 def _ramp(a: Any, b: Any, num: int, endpoint: bool, dtype: np.dtype, shape: tuple[int, ...]) -> Any:

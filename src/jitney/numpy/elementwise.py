@@ -11,17 +11,16 @@ from jitney import lax
 from jitney._base import dtypes
 from jitney._core.trace import ArrayImpl, current_trace, get_aval
 from jitney._ops import elementwise as ew
-from jitney._ops import raw
 from jitney._ops.families import literal
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.operands import (
-    full as full_of,
     BOOL,
     LARGE_EAGER,
     array_operand,
     broadcast_shapes,
     broadcast_to,
     convert,
+    eager_values,
     is_eager_float,
     operand,
     operands,
@@ -32,6 +31,9 @@ from jitney.numpy.operands import (
     refuse_out,
     to_bool,
     wrap,
+)
+from jitney.numpy.operands import (
+    full as full_of,
 )
 
 _I32 = np.dtype("i4")
@@ -67,10 +69,14 @@ def _eager_ints(*xs: Any) -> bool:
 
 def choose(condition: Any, x: Any, y: Any) -> Any:
     """``x`` where ``condition``, else ``y``: broadcasting, with promoted dtypes (``where`` of three arguments)."""
-    if type(condition) is ArrayImpl and type(x) is ArrayImpl and type(y) is ArrayImpl:
-        fast = current_trace() is None and x.dtype is y.dtype and condition.dtype == BOOL
-        if fast and max(condition.size, x.size, y.size) < LARGE_EAGER and condition.shape == x.shape == y.shape:
-            return wrap(np.where(condition._np, x._np, y._np), x.weak_type and y.weak_type)
+    if type(condition) is ArrayImpl and condition.size < LARGE_EAGER and condition.dtype == BOOL:
+        eager = eager_values(False, x, y)
+        if eager is not None:
+            (on_true, on_false), weak = eager
+            try:
+                return wrap(np.where(condition._np, on_true, on_false), weak and on_true.dtype != BOOL)
+            except ValueError:
+                pass  # the general path words the error
     condition = to_bool(operand("where", condition))
     x, y = promote_dtypes(operand("where", x, 1), operand("where", y, 2))
     shape = broadcast_shapes(*[get_aval(v).shape for v in (condition, x, y)])
@@ -136,6 +142,9 @@ def _finfo(dtype: np.dtype) -> Any:
 
 def floor_divide(x1: Any, x2: Any, /) -> Any:
     """``x1 / x2`` rounded down, in the promoted dtype; booleans become int32."""
+    quick = _eagerly(_np_floor_divide, x1, x2)
+    if quick is not None:
+        return quick
     x, y = map(_bool_to_int, _promoted("floor_divide", x1, x2))
     kind = dtypes.kind_of(get_aval(x).dtype)
     if kind == "c":
@@ -145,9 +154,40 @@ def floor_divide(x1: Any, x2: Any, /) -> Any:
     return _floor_divide_integers(x, y) if kind == "i" else _floor_divide_floats(x, y)
 
 
+def _eagerly(function: Any, x1: Any, x2: Any) -> Any:
+    """``function`` of small concrete numbers, of which integers are divided by nonzero ones only; else None."""
+    eager = eager_values(False, x1, x2)
+    if eager is None:
+        return None
+    (x, y), weak = eager
+    if y.dtype.kind not in "iuf" or (y.dtype.kind != "f" and not np.all(y)):
+        return None
+    try:
+        return wrap(quiet(function, x, y), weak)
+    except ValueError:
+        return None  # the general path words the error
+
+
+def _np_floor_divide(x: Any, y: Any) -> Any:
+    """What the general path computes, for NumPy operands."""
+    if y.dtype.kind != "f":
+        return np.floor_divide(x, y)
+    rest = np.fmod(x, y)
+    whole = np.where(y == 0, x, x - rest) / y
+    out = np.where((rest != 0) & (np.sign(y) != np.sign(rest)), whole - 1, whole)
+    down = np.floor(np.abs(out))
+    return np.copysign(down + (np.abs(out) - down >= 0.5), out).astype(y.dtype)
+
+
+def _np_remainder(x: Any, y: Any) -> Any:
+    """What the general path computes, for NumPy operands."""
+    if y.dtype.kind != "f":
+        return np.remainder(x, y)
+    rest = np.fmod(x, y)
+    return np.where(((rest < 0) != (y < 0)) & (rest != 0), rest + y, rest)
+
+
 def _floor_divide_integers(x: Any, y: Any) -> Any:
-    if _eager_ints(x, y) and y._np.all():
-        return wrap(quiet(np.floor_divide, x._np, y._np), x.weak_type and y.weak_type)
     quotient, rest = ew.div(x, y), ew.rem(x, y)
     down = ew.and_(ew.ne(ew.sign(x), ew.sign(y)), ew.ne(rest, literal(rest, 0)))
     return choose(down, ew.sub(quotient, literal(quotient, 1)), quotient)
@@ -162,10 +202,11 @@ def _floor_divide_floats(x: Any, y: Any) -> Any:
 
 def remainder(x1: Any, x2: Any, /) -> Any:
     """Remainder of floor division, with the sign of ``x2``; of integers, 0 where ``x2`` is 0."""
+    quick = _eagerly(_np_remainder, x1, x2)
+    if quick is not None:
+        return quick
     x, y = map(_bool_to_int, _promoted("remainder", x1, x2))
     if get_aval(y).dtype.kind in "iu":
-        if _eager_ints(x, y) and y._np.all():
-            return wrap(quiet(np.remainder, x._np, y._np), x.weak_type and y.weak_type)
         y = choose(y == 0, literal(y, 1), y)
     rest = uf.fmod(x, y)
     wrong = ((rest < 0) != (y < 0)) & (rest != 0)
@@ -189,7 +230,9 @@ def power(x1: Any, x2: Any, /) -> Any:
     if type(x2) is int:
         x1 = _bool_to_int(operand("power", x1))
         return lax.integer_pow(x1, x2) if x2 != 1 else array_operand("power", x1)
-    x, y = promote_ranks("power", *[operand("power", v, i) for i, v in enumerate((x1, x2))])
+    if type(x2) is float and is_eager_float(x1):
+        return wrap(quiet(np.power, x1._np, x2), x1.weak_type)
+    x, y = promote_ranks("power", *operands("power", x1, x2))
     dtype_x, dtype_y = get_aval(x).dtype, get_aval(y).dtype
     if dtypes.is_inexact(dtype_x) and dtype_y.kind in "iu":
         return ew.pow(promote_dtypes(x, y)[0], y)

@@ -16,8 +16,18 @@ from jitney._ops import elementwise as ew
 from jitney._ops import raw
 from jitney._ops.shapes import rev_p
 from jitney.lax.operands import to_shape
-from jitney.numpy import creation, operands as op
-from jitney.numpy.operands import array_operand, convert, promote_dtypes, refuse_out, to_axes, to_axis
+from jitney.numpy import creation
+from jitney.numpy import operands as op
+from jitney.numpy.operands import (
+    LARGE_EAGER,
+    array_operand,
+    convert,
+    promote_dtypes,
+    refuse_out,
+    to_axes,
+    to_axis,
+    wrap,
+)
 
 
 def _shape(x: Any) -> tuple[int, ...]:
@@ -25,7 +35,8 @@ def _shape(x: Any) -> tuple[int, ...]:
 
 
 def _is_eager(x: Any) -> bool:
-    return type(x) is ArrayImpl and current_trace() is None
+    """True for a small concrete array in eager code."""
+    return type(x) is ArrayImpl and x.size < LARGE_EAGER and current_trace() is None
 
 
 # -- questions ----------------------------------------------------------------------------------------
@@ -82,6 +93,8 @@ def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None, o
     x = array_operand("reshape", a)
     new = _complete(x, shape)
     if order == "C":
+        if _is_eager(x):
+            return wrap(x._np.reshape(new), x.weak_type)
         return raw.reshape(x, new)
     if order == "F":
         rank = len(_shape(x))
@@ -131,6 +144,8 @@ def transpose(a: Any, axes: Any = None) -> Any:
     x = array_operand("transpose", a)
     rank = len(_shape(x))
     if axes is None:
+        if _is_eager(x):
+            return wrap(x._np.T, x.weak_type)
         return raw.transpose(x, range(rank)[::-1])
     order = [to_axis(d, rank) for d in axes]
     if sorted(order) != list(range(rank)):
@@ -303,6 +318,9 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
     >>> jnp.concatenate([jnp.zeros(2), jnp.ones(1)])
     Array([0., 0., 1.], dtype=float64)
     """
+    joined = _join_eagerly(np.concatenate, arrays, axis) if dtype is None else None
+    if joined is not None:
+        return joined
     xs = _sequence("concatenate", arrays)
     if not xs:
         raise ValueError("Need at least one array to concatenate.")
@@ -317,6 +335,25 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
     return raw.concatenate(_join_dtype(xs, dtype), axis)
 
 
+def _join_eagerly(join: Callable[..., Any], arrays: Any, axis: Any) -> Any:
+    """Join small concrete arrays of one dtype by NumPy; None where that does not apply or fails."""
+    if type(arrays) not in (list, tuple) or current_trace() is not None or not arrays:
+        return None
+    first, total = arrays[0], 0
+    if type(first) is not ArrayImpl:
+        return None
+    for x in arrays:
+        if type(x) is not ArrayImpl or x.dtype is not first.dtype or x.weak_type is not first.weak_type:
+            return None
+        total += x.size
+    if total >= LARGE_EAGER:
+        return None
+    try:
+        return wrap(join([x._np for x in arrays], axis), first.weak_type)
+    except (ValueError, TypeError):
+        return None  # the general path words the error
+
+
 def concat(arrays: Any, /, *, axis: int | None = 0) -> Any:
     """Arrays joined along an existing axis: ``concatenate``."""
     return concatenate(arrays, axis)
@@ -329,6 +366,9 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, dtype: Any = None) -> Any
         ValueError: for an empty sequence, or arrays of different shapes.
     """
     refuse_out("stack", out)
+    joined = _join_eagerly(np.stack, arrays, axis) if dtype is None else None
+    if joined is not None:
+        return joined
     xs = _sequence("stack", arrays)
     if not xs:
         raise ValueError("Need at least one array to stack.")
@@ -379,7 +419,7 @@ def block(arrays: Any) -> Any:
 def _block(xs: Any) -> tuple[Any, int]:
     """The joined block and the depth of its lists; the innermost lists join along the last axis."""
     if isinstance(xs, tuple):
-        raise ValueError("jax.numpy.block does not allow tuples, got {}".format(xs))
+        raise ValueError(f"jax.numpy.block does not allow tuples, got {xs}")
     if not isinstance(xs, list):
         return array_operand("block", xs), 1
     if not xs:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -245,9 +246,72 @@ def quiet(function: Callable[..., Any], *args: Any) -> Any:
             return function(*args)
 
 
+def is_eager(x: Any) -> bool:
+    """True for a small concrete array in eager code."""
+    return type(x) is ArrayImpl and x.size < LARGE_EAGER and current_trace() is None
+
+
 def is_eager_float(x: Any) -> bool:
     """True for a small concrete float array in eager code, which NumPy may compute on directly."""
     if type(x) is not ArrayImpl or current_trace() is not None or x.size >= LARGE_EAGER:
         return False
     dtype = x.dtype
     return dtype is F64 or dtype is F32
+
+
+class _Defaults:
+    """Whether promotion has no special configuration, so that shortcuts need not ask."""
+
+    plain = True
+
+
+def _watch(_: Any) -> None:
+    _Defaults.plain = (
+        config.read("jax_enable_x64")
+        and config.read("jax_numpy_dtype_promotion") == "standard"
+        and config.read("jax_numpy_rank_promotion") == "allow"
+    )
+
+
+for _switch in ("jax_enable_x64", "jax_numpy_dtype_promotion", "jax_numpy_rank_promotion"):
+    config.on_change(_switch, _watch)
+
+_NATIVE = frozenset(map(np.dtype, "?bhilBHILefdFD"))
+_SCALAR_TYPES = {bool: (BOOL, False), int: (np.dtype("i8"), True), float: (F64, True), complex: (np.dtype("c16"), True)}
+
+
+@lru_cache(maxsize=1024)
+def _common(types: tuple[tuple[np.dtype, bool], ...], inexact: bool) -> tuple[np.dtype, bool]:
+    dtype, weak = dtypes.promote(types)
+    return (dtypes.to_inexact(dtype) if inexact else dtype), weak
+
+
+def eager_values(inexact: bool, *xs: Any) -> tuple[list[Any], bool] | None:
+    """Small concrete operands as NumPy values of their common dtype, and its weak type; None if NumPy cannot help."""
+    if current_trace() is not None or not _Defaults.plain:
+        return None
+    types = []
+    for x in xs:
+        kind = type(x)
+        if kind is ArrayImpl:
+            if x.size >= LARGE_EAGER:
+                return None
+            types.append((x.dtype, x.weak_type))
+        elif kind in _SCALAR_TYPES:
+            types.append(_SCALAR_TYPES[kind])
+        elif isinstance(x, (np.ndarray, np.generic)) and x.dtype in _NATIVE and x.size < LARGE_EAGER:
+            types.append((x.dtype, False))
+        else:
+            return None
+    dtype, weak = _common(tuple(types), inexact)
+    if dtype.kind == "V":
+        return None
+    values = []
+    for x in xs:
+        if type(x) is ArrayImpl:
+            values.append(x._np if x.dtype is dtype else x._np.astype(dtype))
+        elif type(x) in _SCALAR_TYPES:
+            values.append(scalar(x, dtype))
+        else:
+            values.append(x if x.dtype == dtype else x.astype(dtype))
+    return values, weak

@@ -20,12 +20,12 @@ from jitney._ops import reductions as fold
 from jitney.numpy import elementwise as el
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.operands import (
-    full as full_of,
     BOOL,
     array_operand,
     broadcast_shapes,
     broadcast_to,
     convert,
+    is_eager,
     is_eager_float,
     operand,
     promote_inexact,
@@ -35,6 +35,9 @@ from jitney.numpy.operands import (
     to_axis,
     to_bool,
     wrap,
+)
+from jitney.numpy.operands import (
+    full as full_of,
 )
 
 _F32 = np.dtype("f4")
@@ -207,6 +210,9 @@ def any(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, wh
 
 def _logical(name: str, folded: Any, neutral: bool, a: Any, axis: Any, out: Any, keepdims: bool, where: Any) -> Any:
     refuse_out(name, out)
+    if where is None and is_eager(a) and a.dtype == BOOL:
+        ufunc = np.logical_and if neutral else np.logical_or
+        return wrap(ufunc.reduce(a._np, axis=to_axes(axis, a.ndim), keepdims=bool(keepdims)))
     x = operand(name, a)
     aval = get_aval(x)
     axes = to_axes(axis, aval.ndim)

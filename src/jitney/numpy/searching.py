@@ -1,4 +1,4 @@
-"""Choice by condition: ``where`` in both its forms, ``extract``, ``compress``."""
+"""Choice by condition: ``where`` in both its forms, ``compress``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from jitney._core.trace import get_aval
 from jitney.numpy import elementwise as el
-from jitney.numpy import manipulation, sorting
+from jitney.numpy import manipulation, selecting
 from jitney.numpy.creation import array
 from jitney.numpy.gathering import take
 from jitney.numpy.operands import array_operand, refuse_out, to_axis
@@ -30,17 +30,12 @@ def where(condition: Any, x: Any = None, y: Any = None, /, *, size: int | None =
     Array([1., 2.], dtype=float64, weak_type=True)
     """
     if x is None and y is None:
-        return sorting.nonzero(condition, size=size, fill_value=fill_value)
+        return selecting.nonzero(condition, size=size, fill_value=fill_value)
     if size is not None or fill_value is not None:
         raise ValueError("size and fill_value arguments cannot be used in three-term where function.")
     if x is None or y is None:
         raise ValueError("Either both or neither of the x and y arguments should be provided to jax.numpy.where.")
     return el.choose(condition, x, y)
-
-
-def extract(condition: Any, arr: Any, *, size: int | None = None, fill_value: Any = 0) -> Any:
-    """The elements of ``arr`` where ``condition`` holds, in one axis; ``size`` makes it work in programs."""
-    return compress(manipulation.ravel(array_operand("extract", condition)), manipulation.ravel(arr), size=size, fill_value=fill_value)
 
 
 def compress(
@@ -58,7 +53,7 @@ def compress(
     n = get_aval(x).shape[axis]
     kept = mask[:n]
     if size is None:
-        (order,) = sorting.nonzero(kept)
+        (order,) = selecting.nonzero(kept)
         return take(x, order, axis, mode="clip")
-    (order,) = sorting.nonzero(kept, size=size, fill_value=n)
+    (order,) = selecting.nonzero(kept, size=size, fill_value=n)
     return take(x, order, axis, mode="fill", fill_value=np.asarray(fill_value, get_aval(x).dtype)[()])

@@ -19,6 +19,7 @@ from jitney.numpy.operands import (
     BOOL,
     array_operand,
     convert,
+    eager_values,
     is_eager_float,
     operand,
     operands,
@@ -168,30 +169,29 @@ def _binary(
     summary: str,
     promote: Function = promote_dtypes,
     fast: Function | None = None,
-    ufunc: Function | None = None,
+    numpy: Function | None = None,
 ) -> Function:
     """A broadcasting function of two operands in their common dtype.
 
     ``fast`` is the operator of two concrete arrays, which comes back to ``general`` where the extension has no
-    loop for them; ``ufunc`` is applied to small concrete float arrays.
+    loop for them; ``numpy`` is the meaning on small concrete operands.
     """
+    inexact = promote is promote_inexact
 
     def function(x1: Any, x2: Any, /) -> Any:
-        if type(x1) is ArrayImpl and type(x2) is ArrayImpl:
-            if fast is not None:
-                return fast(x1, x2)
-            if ufunc is not None and is_eager_float(x1) and is_eager_float(x2) and x1.dtype is x2.dtype:
-                return eager(x1, x2)
+        if fast is not None and type(x1) is ArrayImpl and type(x2) is ArrayImpl:
+            return fast(x1, x2)
         return general(x1, x2)
 
     def general(x1: Any, x2: Any) -> Any:
+        if numpy is not None and (eager := eager_values(inexact, x1, x2)) is not None:
+            values, weak = eager
+            try:
+                out = quiet(numpy, *values)
+                return wrap(out, weak and out.dtype != BOOL)
+            except (TypeError, ValueError):
+                pass  # the general path words the error
         return bind(*promote_ranks(name, *promote(*operands(name, x1, x2))))
-
-    def eager(x1: Any, x2: Any) -> Any:
-        try:
-            return wrap(quiet(ufunc, x1._np, x2._np), x1.weak_type and x2.weak_type)
-        except ValueError:
-            return general(x1, x2)  # shapes do not fit: the general path words the error
 
     function.general = general
     return _named(
@@ -216,29 +216,29 @@ def _promote_power(x: Any, y: Any) -> list[Any]:
     return xs
 
 
-add = _binary("add", ew.add, "``x1 + x2``; of booleans, logical or.", fast=operator.add)
-subtract = _binary("subtract", ew.sub, "``x1 - x2``.", fast=operator.sub)
-multiply = _binary("multiply", ew.mul, "``x1 * x2``; of booleans, logical and.", fast=operator.mul)
-true_divide = _binary("true_divide", ew.div, "``x1 / x2`` as floats.", promote_inexact, fast=operator.truediv)
+add = _binary("add", ew.add, "``x1 + x2``; of booleans, logical or.", fast=operator.add, numpy=ew.add_p.numpy)
+subtract = _binary("subtract", ew.sub, "``x1 - x2``.", fast=operator.sub, numpy=ew.sub_p.numpy)
+multiply = _binary("multiply", ew.mul, "``x1 * x2``; of booleans, logical and.", fast=operator.mul, numpy=ew.mul_p.numpy)
+true_divide = _binary("true_divide", ew.div, "``x1 / x2`` as floats.", promote_inexact, fast=operator.truediv, numpy=ew.div_p.numpy)
 divide = true_divide
-maximum = _binary("maximum", ew.maximum, "The larger of ``x1`` and ``x2``; NaN if either is NaN.", ufunc=np.maximum)
-minimum = _binary("minimum", ew.minimum, "The smaller of ``x1`` and ``x2``; NaN if either is NaN.", ufunc=np.minimum)
-fmod = _binary("fmod", ew.rem, "Remainder of ``x1 / x2`` with the sign of ``x1``.", ufunc=np.fmod)
-arctan2 = _binary("arctan2", ew.atan2_p.bind, "Angle of the point ``(x2, x1)`` in (-pi, pi].", promote_inexact, ufunc=np.arctan2)
+maximum = _binary("maximum", ew.maximum, "The larger of ``x1`` and ``x2``; NaN if either is NaN.", numpy=np.maximum)
+minimum = _binary("minimum", ew.minimum, "The smaller of ``x1`` and ``x2``; NaN if either is NaN.", numpy=np.minimum)
+fmod = _binary("fmod", ew.rem, "Remainder of ``x1 / x2`` with the sign of ``x1``.", numpy=np.fmod)
+arctan2 = _binary("arctan2", ew.atan2_p.bind, "Angle of the point ``(x2, x1)`` in (-pi, pi].", promote_inexact, numpy=np.arctan2)
 atan2 = arctan2
-nextafter = _binary("nextafter", ew.nextafter_p.bind, "The next float after ``x1`` toward ``x2``.", promote_inexact, ufunc=np.nextafter)
+nextafter = _binary("nextafter", ew.nextafter_p.bind, "The next float after ``x1`` toward ``x2``.", promote_inexact, numpy=np.nextafter)
 float_power = _binary("float_power", ew.pow, "``x1 ** x2`` as floats, at least in the default precision.", _promote_power)
 
-equal = _binary("equal", ew.eq, "``x1 == x2``, elementwise.", fast=operator.eq)
-not_equal = _binary("not_equal", ew.ne, "``x1 != x2``, elementwise.", fast=operator.ne)
-less = _binary("less", ew.lt, "``x1 < x2``, elementwise.", fast=operator.lt)
-less_equal = _binary("less_equal", ew.le, "``x1 <= x2``, elementwise.", fast=operator.le)
-greater = _binary("greater", ew.gt, "``x1 > x2``, elementwise.", fast=operator.gt)
-greater_equal = _binary("greater_equal", ew.ge, "``x1 >= x2``, elementwise.", fast=operator.ge)
+equal = _binary("equal", ew.eq, "``x1 == x2``, elementwise.", fast=operator.eq, numpy=ew.eq_p.numpy)
+not_equal = _binary("not_equal", ew.ne, "``x1 != x2``, elementwise.", fast=operator.ne, numpy=ew.ne_p.numpy)
+less = _binary("less", ew.lt, "``x1 < x2``, elementwise.", fast=operator.lt, numpy=ew.lt_p.numpy)
+less_equal = _binary("less_equal", ew.le, "``x1 <= x2``, elementwise.", fast=operator.le, numpy=ew.le_p.numpy)
+greater = _binary("greater", ew.gt, "``x1 > x2``, elementwise.", fast=operator.gt, numpy=ew.gt_p.numpy)
+greater_equal = _binary("greater_equal", ew.ge, "``x1 >= x2``, elementwise.", fast=operator.ge, numpy=ew.ge_p.numpy)
 
-bitwise_and = _binary("bitwise_and", ew.and_, "Bits set in both operands; TypeError for floats.", fast=operator.and_)
-bitwise_or = _binary("bitwise_or", ew.or_, "Bits set in either operand; TypeError for floats.", fast=operator.or_)
-bitwise_xor = _binary("bitwise_xor", ew.xor, "Bits set in one operand only; TypeError for floats.", fast=operator.xor)
+bitwise_and = _binary("bitwise_and", ew.and_, "Bits set in both operands; TypeError for floats.", fast=operator.and_, numpy=ew.and_p.numpy)
+bitwise_or = _binary("bitwise_or", ew.or_, "Bits set in either operand; TypeError for floats.", fast=operator.or_, numpy=ew.or_p.numpy)
+bitwise_xor = _binary("bitwise_xor", ew.xor, "Bits set in one operand only; TypeError for floats.", fast=operator.xor, numpy=ew.xor_p.numpy)
 left_shift = _binary("left_shift", ew.shift_left_p.bind, "``x1 << x2`` of integers.")
 bitwise_left_shift = left_shift
 
