@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import contraction, elementwise, reductions, shapes
+from . import contraction, elementwise, numpy_contraction, numpy_elementwise, numpy_reductions, numpy_shapes, reductions, shapes
 from .table import Op
 
 ROWS: list[Op] = [
@@ -10,4 +10,8 @@ ROWS: list[Op] = [
     *shapes.ROWS,
     *reductions.ROWS,
     *contraction.ROWS,
+    *numpy_elementwise.ROWS,
+    *numpy_reductions.ROWS,
+    *numpy_shapes.ROWS,
+    *numpy_contraction.ROWS,
 ]

@@ -108,8 +108,8 @@ ROWS: list[Op] = [
     op("lax.igammac", "f8[3] f8[3]", "f4[3] f4[3]", "f8 f8", within=(0.5, 3), tolerance=1e-10),
     op("lax.betainc", "f8[3] f8[3] f8[3]", "f8 f8 f8", within=(0.1, 0.9), tolerance=1e-10),
     # choice
-    op("lax.clamp", given(_GRID - 1.5, _GRID[::-1] / 2, _GRID + 0.25), given(np.float64(-0.5), _GRID, np.float64(0.4)),
-       given(np.float32(1), np.arange(3, dtype="f4"), np.float32(0)), "i8[3] i8[3] i8[3]", "float f8[3] float", order=2, bad=[bad("f8[2] f8[3] f8", TypeError), bad("f8 f4[3] f8", TypeError)]),
+    op("lax.clamp", given(_GRID - 1.5, _GRID[::-1] / 2, _GRID + 0.25), given(np.array(-0.5), _GRID, np.array(0.4)),
+       given(np.array(1, "f4"), np.arange(3, dtype="f4"), np.array(0, "f4")), "i8[3] i8[3] i8[3]", "float f8[3] float", order=2, bad=[bad("f8[2] f8[3] f8", TypeError), bad("f8 f4[3] f8", TypeError)]),
     op("lax.select", "b[2,3] f8[2,3] f8[2,3]", "b f8[2,3] f8[2,3]", "b[3] i8[3] i8[3]", "b f8 f8", "b[3] c16[3] c16[3]",
        order=2, bad=[bad("b[3] f8[3] f8[4]", TypeError), bad("f8[3] f8[3] f8[3]", TypeError),
                      bad("b[3] f8[3] f4[3]", TypeError), bad("b[2] f8[3] f8[3]", TypeError)]),

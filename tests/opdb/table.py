@@ -27,6 +27,22 @@ class Sample:
     params: dict[str, Any]
     pack: bool = False
     text: str = ""
+    traced: tuple[int, ...] = ()  # the operands that transformations see; the others are constants of the program
+
+    @property
+    def arguments(self) -> tuple:
+        return tuple(self.operands[i] for i in self.traced)
+
+    def function(self, fun: Any) -> Any:
+        """``fun`` as a function of the traced operands."""
+
+        def call(*arguments: Any) -> Any:
+            operands = list(self.operands)
+            for place, x in zip(self.traced, arguments, strict=True):
+                operands[place] = x
+            return self.call(fun, *operands)
+
+        return call
 
     def call(self, fun: Any, *operands: Any) -> Any:
         return fun(list(operands), **self.params) if self.pack else fun(*operands, **self.params)
@@ -37,7 +53,7 @@ class Bad:
     """A call that must raise ``error``; JAX raises the same class unless ``jax`` names another (None: not asked)."""
 
     sample: Sample
-    error: type[Exception]
+    error: type[Exception] | tuple[type[Exception], ...]
     jax: Any = ...
 
 
@@ -53,6 +69,7 @@ class Op:
     reference: Any = None  # a NumPy or SciPy function, where JAX's values are not the ones to have
     weak: bool = True  # whether the weak type must be JAX's
     batch: bool = True  # whether any element of an operand may be swapped with any other
+    concrete: bool = False  # needs concrete operands, because they decide the result's shape: not traced at all
     label: str = ""
 
     @property
@@ -96,15 +113,15 @@ def sample(
     """The sample with operands ``text`` and keyword arguments ``params``."""
     tokens = text.split()
     operands = tuple(array(t, f"{number}", within, ints) for number, t in enumerate(tokens))
-    return Sample(operands, params, pack, text)
+    return Sample(operands, params, pack, text, tuple(range(len(operands))))
 
 
 def given(*operands: Any, pack: bool = False, **params: Any) -> Sample:
-    """The sample with these very operands."""
-    return Sample(operands, params, pack, "given")
+    """The sample with these very operands; arrays among them are traced."""
+    return Sample(operands, params, pack, "given", tuple(i for i, x in enumerate(operands) if isinstance(x, np.ndarray)))
 
 
-def bad(text: str | Sample, error: type[Exception], *, jax: Any = ..., **params: Any) -> Bad:
+def bad(text: str | Sample, error: Any, *, jax: Any = ..., **params: Any) -> Bad:
     return Bad(sample(text, **params) if isinstance(text, str) else text, error, jax)
 
 
