@@ -33,7 +33,7 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
             return -y
         f(1.0, 2.0)
         """),
-    "while": ("TracerBoolConversionError", ("count", "while_loop"), """
+    "while": ("TracerBoolConversionError", ("count", "static_argnames"), """
         @jit
         def f(count):
             while count > 0:  # here
@@ -47,7 +47,7 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
             return low and high  # here
         f(True, False)
         """),
-    "range": ("TracerIntegerConversionError", ("n", "fori_loop", "static_argnames"), """
+    "range": ("TracerIntegerConversionError", ("n", "static_argnames", "static_argnames"), """
         @jit
         def f(x, n):
             for _ in range(n):  # here

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Sequence
@@ -110,11 +111,10 @@ class Jitted:
         return program
 
     def avals(self, call: Signature) -> list[Any]:
-        try:
+        with contextlib.suppress(TypeError):
             return [check_leaf(leaf, "", "") for leaf in call.leaves]
-        except TypeError:
-            names = call.names(self.fun)
-            return [check_leaf(leaf, name, self.name) for leaf, name in zip(call.leaves, names, strict=False)]
+        names = call.names(self.fun)  # one of them is no array: check again, with names for the message
+        return [check_leaf(leaf, name, self.name) for leaf, name in zip(call.leaves, names, strict=False)]
 
     def trace(self, call: Signature, avals: list[Any]) -> Program:
         out_tree: Any = None

@@ -56,6 +56,9 @@ class StagedTracer(Tracer):
     def origin(self) -> str:
         return self._trace.explain(self.var)
 
+    def arguments(self) -> list[str]:
+        return self._trace.arguments_behind(self.var)
+
 
 class StagingTrace(Trace):
     """Records every ``bind`` as an equation."""
@@ -123,16 +126,20 @@ class StagingTrace(Trace):
         jaxpr = Jaxpr(self.constvars, self.invars, outvars, self.eqns, self.debug)
         return ClosedJaxpr(jaxpr, self.consts)
 
-    def explain(self, var: Var) -> str:
-        """Which arguments ``var`` is computed from, for error messages."""
-        if self.debug is None:
-            return ""
+    def arguments_behind(self, var: Var) -> list[str]:
+        """Names of the arguments that ``var`` is computed from."""
         wanted = {var}
         for eqn in reversed(self.eqns):
             if any(v in wanted for v in eqn.outvars):
                 wanted.update(v for v in eqn.invars if type(v) is Var)
-        names = self.debug.arg_names or []
-        used = [names[i] for i, v in enumerate(self.invars) if v in wanted and i < len(names)]
+        names = (self.debug.arg_names if self.debug is not None else None) or []
+        return [names[i] for i, v in enumerate(self.invars) if v in wanted and i < len(names)]
+
+    def explain(self, var: Var) -> str:
+        """Which arguments ``var`` is computed from, for error messages."""
+        if self.debug is None:
+            return ""
+        used = self.arguments_behind(var)
         if not used:
             return f"It was made inside {self.debug}."
         shown = ", ".join(used[:4]) + (", ..." if len(used) > 4 else "")

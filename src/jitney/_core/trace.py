@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from jitney import _ext
-from jitney._base import dtypes, errors, sources
+from jitney._base import dtypes, errors
 from jitney._core import plugs
 from jitney._core.avals import ShapedArray, shaped_array
 
@@ -96,6 +96,10 @@ class Tracer:
         """One sentence on which arguments this value comes from."""
         return ""
 
+    def arguments(self) -> list[str]:
+        """Names of the arguments of a jitted function that this value is computed from."""
+        return []
+
     @property
     def shape(self) -> tuple[int, ...]:
         return self.aval.shape
@@ -139,22 +143,22 @@ class Tracer:
         return _concrete_or_raise(self, errors.TracerIntegerConversionError, _INDEX).__index__()
 
     def __int__(self) -> int:
-        return int(_concrete_or_raise(self, errors.ConcretizationTypeError, _SCALAR.format("int")))
+        return int(_concrete_or_raise(self, errors.ConcretizationTypeError, _scalar_text("int")))
 
     def __float__(self) -> float:
-        return float(_concrete_or_raise(self, errors.ConcretizationTypeError, _SCALAR.format("float")))
+        return float(_concrete_or_raise(self, errors.ConcretizationTypeError, _scalar_text("float")))
 
     def __complex__(self) -> complex:
-        return complex(_concrete_or_raise(self, errors.ConcretizationTypeError, _SCALAR.format("complex")))
+        return complex(_concrete_or_raise(self, errors.ConcretizationTypeError, _scalar_text("complex")))
 
     def __round__(self, ndigits: int | None = None) -> Any:
         return self.round(ndigits or 0)  # type: ignore[attr-defined]
 
     def item(self, *args: int) -> Any:
-        return _concrete_or_raise(self, errors.ConcretizationTypeError, _SCALAR.format("x.item")).item(*args)
+        return _concrete_or_raise(self, errors.ConcretizationTypeError, _scalar_text("x.item")).item(*args)
 
     def tolist(self) -> Any:
-        return _concrete_or_raise(self, errors.ConcretizationTypeError, _SCALAR.format("x.tolist")).tolist()
+        return _concrete_or_raise(self, errors.ConcretizationTypeError, _scalar_text("x.tolist")).tolist()
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise_for_tracer(self, errors.TracerArrayConversionError, _ARRAY)
@@ -185,32 +189,28 @@ class Tracer:
         return self
 
 
+# What happened, and what to write instead; {aval} and {what} are filled in, and where the value depends
+# on arguments of a jitted function, a line on static arguments follows.
 _BOOL = (
     "Python asked for the truth of a traced value ({aval}): `if`, `while`, `and`, `or`, `not`, `assert` and "
     "chained comparisons need a concrete one.",
-    "Write jnp.where(c, a, b), or lax.cond / lax.while_loop for branches and loops; use & | ~ on arrays; {static}",
+    "Write jnp.where(condition, a, b) for a choice, and & | ~ in place of and, or, not.",
 )
 _INDEX = (
     "Python needs an integer, but this value is traced ({aval}): range(n), list[i] and shapes need a concrete one.",
-    "Write lax.fori_loop for loops and jnp.take(x, i) or a jnp array for indexing; {static}",
-)
-
-
-class _Scalar(tuple):
-    def format(self, what: str) -> tuple[str, str]:
-        return tuple(part.replace("{what}", what) for part in self)  # type: ignore[return-value]
-
-
-_SCALAR = _Scalar(
-    (
-        "{what}() needs a concrete number, but this value is traced ({aval}).",
-        "Keep it an array (x.astype(...) changes the type), or compute it outside; {static}",
-    )
+    "Index a jnp array (x[i], jnp.take) in place of a list; sizes and loop counts of Python must be known.",
 )
 _ARRAY = (
     "A traced value ({aval}) was passed to NumPy, which needs concrete numbers.",
-    "Use jitney.numpy (jnp.sin instead of np.sin) inside transformed functions; {static}",
+    "Use jitney.numpy (jnp.sin instead of np.sin) inside transformed functions.",
 )
+
+
+def _scalar_text(what: str) -> tuple[str, str]:
+    return (
+        f"{what}() needs a concrete number, but this value is traced ({{aval}}).",
+        "Keep it an array (x.astype(...) changes the type), or compute it outside of the function.",
+    )
 
 
 def _concrete_or_raise(tracer: Tracer, error: type[Exception], text: tuple[str, str]) -> Any:
@@ -223,10 +223,12 @@ def _concrete_or_raise(tracer: Tracer, error: type[Exception], text: tuple[str, 
 def raise_for_tracer(tracer: Tracer, error: type[Exception], text: tuple[str, str]) -> NoReturn:
     """Raise ``error`` with the user's line, the arguments behind ``tracer`` and what to write instead."""
     what, cure = text
-    origin = tracer.origin()
-    static = "or make the argument static: jit(f, static_argnames=...)."
-    lines = [what.replace("{aval}", tracer.aval.str_short()), sources.excerpt(_ext.user_frame()), origin]
-    lines.append(cure.replace("{static}", static))
+    # The user's line and its carets are the last frame of the filtered traceback: no need to repeat them.
+    lines = [what.replace("{aval}", tracer.aval.str_short()), tracer.origin(), cure]
+    names = list(dict.fromkeys(name.split("[")[0] for name in tracer.arguments()))
+    if names:
+        shown = repr(names[0]) if len(names) == 1 else repr(tuple(names[:4]))
+        lines.append(f"If few values occur, make it static (compiled anew for each): jit(f, static_argnames={shown}).")
     raise error("\n".join(line for line in lines if line))
 
 
@@ -234,8 +236,7 @@ def raise_leaked(tracer: Tracer, where: str) -> NoReturn:
     """Raise ``UnexpectedTracerError``: a tracer is used after (or outside of) its function."""
     made = tracer.origin()
     raise errors.UnexpectedTracerError(
-        f"A traced value {tracer.aval.str_short()} leaked out of the function that made it and reached {where}.\n"
-        + sources.excerpt(_ext.user_frame())
+        f"A traced value {tracer.aval.str_short()} leaked out of the function that made it and reached {where}."
         + (f"\n{made}" if made else "")
         + "\nTransformed functions must not store values in globals, attributes or closures: return them instead."
     )

@@ -35,6 +35,9 @@ class BatchTracer(Tracer):
             or f"vmap runs all {self._trace.size} examples at once, so that one example's value is not known."
         )
 
+    def arguments(self) -> list[str]:
+        return self.value.arguments() if isinstance(self.value, Tracer) else []
+
 
 class BatchTrace(Trace):
     """Applies batching rules over an axis of ``size``; ``parent`` interprets what they compute."""

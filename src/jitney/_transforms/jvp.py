@@ -28,6 +28,9 @@ class JVPTracer(Tracer):
     def origin(self) -> str:
         return self.primal.origin() if isinstance(self.primal, Tracer) else ""
 
+    def arguments(self) -> list[str]:
+        return self.primal.arguments() if isinstance(self.primal, Tracer) else []
+
     def __repr__(self) -> str:
         return f"GradTracer<{self.aval.str_short()}>(value={self.primal!r})"
 

@@ -99,7 +99,7 @@ def raise_traced_shape(name: str, n: Tracer) -> None:
         TypeError,
         (
             f"Shapes must be concrete: {name} was given a traced size ({{aval}}).",
-            "Sizes are part of the compiled program: {static}",
+            "Sizes are part of the compiled program.",
         ),
     )
 

@@ -109,7 +109,7 @@ def _mask_entries(e: Any) -> list[Entry]:
                 errors.NonConcreteBooleanIndexError,
                 (
                     "An array was indexed with a traced boolean mask ({aval}): the result's shape would depend on values.",
-                    "Write jnp.where(mask, x, fill) and reduce with where=mask, or x.at[...] with jnp.where; {static}",
+                    "Write jnp.where(mask, x, fill) and reduce with where=mask, or x.at[...] with jnp.where.",
                 ),
             )
         e = concrete
@@ -151,7 +151,7 @@ def _static_slice(s: slice) -> slice:
                 IndexError,
                 (
                     "Array slice indices must have static start/stop/step, but one is traced ({aval}).",
-                    "Write lax.dynamic_slice(x, (start,), (size,)) with a fixed size; {static}",
+                    "Write lax.dynamic_slice(x, (start,), (size,)) with a fixed size.",
                 ),
             )
         try:
