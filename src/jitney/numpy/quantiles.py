@@ -128,11 +128,10 @@ def _quantile(
         raise ValueError(f"jnp.{name} does not support overwrite_input=True: arrays are immutable.")
     a, q = array_operand(name, a), array_operand(name, q, 1)
     _check(name, a, q, method, weights)
-    if unit != 1.0:
-        (q,) = promote_inexact(q)
-        q = q / unit
-    a, q = promote_inexact(a, q)
-    a, q = (ew.convert(x, get_aval(x).dtype) for x in (a, q))
+    (a,), (q,) = promote_inexact(a), promote_inexact(q)
+    q = q / unit if unit != 1.0 else q
+    # The dtype of the array alone decides that of the result.
+    a, q = (ew.convert(x, get_aval(a).dtype) for x in (a, q))
     shape = get_aval(a).shape
     axes = to_axes(axis, len(shape))
     if weights is not None:
