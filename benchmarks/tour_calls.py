@@ -1,0 +1,120 @@
+"""What a call costs: imports, dispatch of compiled functions, eager operations on tiny arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from harness import case, python
+
+
+@case("import the package", "calls", 0.25, kind="process", repeats=5)
+def _() -> dict[str, Any]:
+    return {
+        "jitney": python("import jitney, jitney.numpy"),
+        "jax": python("import jax, jax.numpy"),
+        "numpy": python("import numpy"),
+    }
+
+
+def _both(build: Any) -> dict[str, Any]:
+    """``build(module, its numpy)`` for jitney and JAX."""
+    import jax
+    import jax.numpy
+    import jitney
+    import jitney.numpy
+
+    return {"jitney": build(jitney, jitney.numpy), "jax": build(jax, jax.numpy)}
+
+
+@case("compiled call, array of 3", "calls", 0.20)
+def _() -> dict[str, Any]:
+    def build(m: Any, n: Any) -> Any:
+        f, x = m.jit(lambda x: x * 2.0), n.ones(3)
+        return lambda: f(x).block_until_ready()
+
+    return _both(build)
+
+
+@case("compiled call, NumPy scalar", "calls", 0.20)
+def _() -> dict[str, Any]:
+    def build(m: Any, n: Any) -> Any:
+        f, x = m.jit(lambda x: x * 2.0), np.float64(3.0)
+        return lambda: f(x).block_until_ready()
+
+    return _both(build)
+
+
+@case("compiled call, Python float", "calls", 0.20)
+def _() -> dict[str, Any]:
+    def build(m: Any, n: Any) -> Any:
+        f = m.jit(lambda x: x * 2.0)
+        return lambda: f(3.0).block_until_ready()
+
+    return _both(build)
+
+
+@case("compiled call, 10 arguments", "calls", 0.20)
+def _() -> dict[str, Any]:
+    def build(m: Any, n: Any) -> Any:
+        f, xs = m.jit(lambda *xs: sum(xs)), [n.ones(3)] * 10
+        return lambda: f(*xs).block_until_ready()
+
+    return _both(build)
+
+
+@case("compiled call, dict of 50", "calls", 0.20)
+def _() -> dict[str, Any]:
+    def build(m: Any, n: Any) -> Any:
+        f, d = m.jit(lambda d: d["p7"] * 2.0), {f"p{i}": n.ones(3) for i in range(50)}
+        return lambda: f(d).block_until_ready()
+
+    return _both(build)
+
+
+def _eager(function: Any, *shapes: tuple[int, ...]) -> dict[str, Any]:
+    """An eager operation of each library's arrays."""
+
+    def build(make: Any) -> Any:
+        arrays = [make(s) for s in shapes]
+        return lambda: function(*arrays)
+
+    out = _both(lambda m, n: build(n.ones))
+    out["jax"] = (lambda run: lambda: run().block_until_ready())(out["jax"])
+    return out | {"numpy": build(np.ones)}
+
+
+@case("eager x + y, size 3", "eager", 0.10)
+def _() -> dict[str, Any]:
+    return _eager(lambda x, y: x + y, (3,), (3,))
+
+
+@case("eager x[1], size 3", "eager", 0.10)
+def _() -> dict[str, Any]:
+    return _eager(lambda x: x[1], (3,))
+
+
+@case("eager 10x10 matmul", "eager", 0.10)
+def _() -> dict[str, Any]:
+    return _eager(lambda x, y: x @ y, (10, 10), (10, 10))
+
+
+@case("eager x.at[1].set(v), size 3", "eager", 0.10)
+def _() -> dict[str, Any]:
+    def build(m: Any, n: Any) -> Any:
+        x = n.ones(3)
+        return lambda: x.at[1].set(2.0).block_until_ready()
+
+    def with_numpy() -> Any:
+        x = np.ones(3)
+        y = x.copy()
+        y[1] = 2.0
+        return y
+
+    return _both(build) | {"numpy": with_numpy}
+
+
+@case("jnp.array(numpy array), size 3", "eager", 0.10)
+def _() -> dict[str, Any]:
+    x = np.ones(3)
+    return _both(lambda m, n: lambda: n.array(x).block_until_ready()) | {"numpy": lambda: np.array(x)}
