@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from . import contraction, elementwise, numpy_contraction, numpy_elementwise, numpy_reductions, numpy_shapes, reductions, shapes
+from . import (
+    contraction,
+    elementwise,
+    indexing,
+    numpy_contraction,
+    numpy_elementwise,
+    numpy_reductions,
+    numpy_shapes,
+    ordering,
+    reductions,
+    scipy,
+    shapes,
+)
 from .table import Op
 
 ROWS: list[Op] = [
@@ -14,4 +26,7 @@ ROWS: list[Op] = [
     *numpy_reductions.ROWS,
     *numpy_shapes.ROWS,
     *numpy_contraction.ROWS,
+    *indexing.ROWS,
+    *ordering.ROWS,
+    *scipy.ROWS,
 ]

@@ -71,6 +71,7 @@ class Op:
     batch: bool = True  # whether any element of an operand may be swapped with any other
     concrete: bool = False  # needs concrete operands, because they decide the result's shape: not traced at all
     label: str = ""
+    make: Any = None  # library -> function, where a path does not say it
 
     @property
     def id(self) -> str:
@@ -78,6 +79,8 @@ class Op:
 
     def of(self, library: Any) -> Any:
         """The function in ``library`` (``jitney`` or ``jax``)."""
+        if self.make is not None:
+            return self.make(library)
         for part in self.name.split("."):
             library = getattr(library, part)
         return library
