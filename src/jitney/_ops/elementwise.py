@@ -277,7 +277,7 @@ cbrt_p = elementwise(
     "cbrt",
     "f",
     numpy=np.cbrt,
-    jvp=[lambda g, y, x: mul(g, mul(literal(x, 1 / 3), div(y, x)))],
+    jvp=[lambda g, y, x: mul(g, mul(literal(x, 1 / 3), integer_pow(y, -2)))],
     lower=_math("cbrt"),
 )
 square_p = elementwise(
@@ -552,7 +552,8 @@ nextafter_p = elementwise("nextafter", "f", numpy=np.nextafter, lower=_math("nex
 
 def _abs_jvp(g: Any, y: Any, x: Any) -> Any:
     if not _is_complex(x):
-        return mul(g, sign(x))
+        # As the oracle: the right-hand derivative at 0.
+        return select(ge(x, literal(x, 0.0)), g, neg(g), get_aval(y))
     return div(real(mul(g, conj(x))), select(eq(y, literal(y, 0.0)), literal(y, 1.0), y, get_aval(y)))
 
 
