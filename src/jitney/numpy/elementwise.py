@@ -246,15 +246,15 @@ pow = power
 
 
 def _integer_power(x: Any, y: Any) -> Any:
-    """Square and multiply over the bits of ``y`` that can matter before an integer overflows."""
-    if _eager_ints(x, y) and not (y._np < 0).any():
+    """Square and multiply over the six lowest bits of ``y``: larger powers of anything but -1, 0, 1 overflow anyway."""
+    if _eager_ints(x, y) and not (y._np < 0).any() and not (y._np >= 64).any():
         return wrap(quiet(np.power, x._np, y._np), x.weak_type and y.weak_type)
     one, zero = literal(y, 1), literal(y, 0)
     shape = broadcast_shapes(get_aval(x).shape, get_aval(y).shape)
     x, y = broadcast_to(x, shape), broadcast_to(y, shape)
     out = choose(ew.and_(ew.eq(x, literal(x, 0)), ew.ne(y, zero)), literal(x, 0), literal(x, 1))
     out = broadcast_to(out, shape)
-    for _ in range(max(int(math.log2(get_aval(y).dtype.itemsize * 8)), 1)):
+    for _ in range(6):
         out = choose(ew.ne(ew.and_(y, one), zero), ew.mul(out, x), out)
         x, y = ew.mul(x, x), ew.shift_right_logical_p.bind(y, one)
     return out
@@ -304,11 +304,17 @@ def logaddexp2(x1: Any, x2: Any, /) -> Any:
 def _log_add(x: Any, y: Any, exponential: Any, scale: float) -> Any:
     """The larger operand plus a correction; the sum where the difference is NaN (equal infinities)."""
     difference = x - y
-    correction = uf.log1p(exponential(-uf.abs(difference)))
+    equal = isnan(difference)
+    difference = choose(equal, literal(x, 0), difference)
+    if get_aval(x).dtype.kind == "c":
+        x_larger = real(x) > real(y)
+        larger, below = choose(x_larger, x, y), choose(x_larger, -difference, difference)
+    else:  # minimum rather than -|difference|: at ties its derivative is 0, as it must be
+        larger, below = uf.maximum(x, y), uf.minimum(difference, -difference)
+    correction = uf.log1p(exponential(below))
     if scale != 1.0:
         correction = scale * correction
-    larger = uf.maximum(x, y) if get_aval(x).dtype.kind != "c" else choose(real(x) > real(y), x, y)
-    return choose(isnan(difference), x + y, larger + correction)
+    return choose(equal, x + y, larger + correction)
 
 
 def _scaled(name: str, factor: float, summary: str) -> Any:

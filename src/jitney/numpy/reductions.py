@@ -393,6 +393,8 @@ def var(
     x = ew.convert(x, computed)
     center = _mean_of(x, axes, where) if mean is None else mean
     apart = uf.subtract(x, center)
+    if where is not None:  # before squaring, so that masked NaN leave no trace in derivatives
+        apart = el.choose(where, apart, computed.type(0))
     if computed.kind == "c":
         square = ew.add(ew.square(ew.real(apart)), ew.square(ew.imag(apart)))
     else:
