@@ -15,6 +15,10 @@ _I = np.array([2, 0, 2])
 _J = np.array([[0, 1], [-1, 3]])
 
 
+def _shapes(operands: tuple) -> str:
+    return " ".join("x".join(map(str, np.shape(x))) or "scalar" for x in operands)
+
+
 def read(text: str, *operands: Any, **fields: Any) -> Op:
     """``x[...]``; ``i`` and ``j`` are the second and third operand."""
     code = compile(f"x[{text}]", "<index>", "eval")
@@ -22,7 +26,7 @@ def read(text: str, *operands: Any, **fields: Any) -> Op:
     def make(j: Any) -> Callable[..., Any]:
         return lambda x, *rest: eval(code, {"x": j.numpy.asarray(x), "np": np} | dict(zip("ij", rest, strict=False)))
 
-    return op("numpy.ndarray.__getitem__", given(*operands), make=make, label=f"x[{text}]", **{"order": 2} | fields)
+    return op("numpy.ndarray.__getitem__", given(*operands), make=make, label=f"x[{text}], {_shapes(operands)}", **{"order": 2} | fields)
 
 
 def write(text: str, method: str, *operands: Any, **fields: Any) -> Op:
@@ -34,7 +38,7 @@ def write(text: str, method: str, *operands: Any, **fields: Any) -> Op:
             code, {"x": j.numpy.asarray(x), "y": y, "np": np, "jnp": j.numpy} | dict(zip("ij", rest, strict=False))
         )
 
-    return op("numpy.ndarray.at", given(*operands), make=make, label=f"x.at[{text}].{method}", **{"order": 2} | fields)
+    return op("numpy.ndarray.at", given(*operands), make=make, label=f"x.at[{text}].{method}, {_shapes(operands)}", **{"order": 2} | fields)
 
 
 def numbers(name: str, *operands: Any, kind: str = "Gather", label: str = "", **params: Any) -> Op:

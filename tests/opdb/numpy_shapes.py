@@ -62,7 +62,7 @@ ROWS: list[Op] = [
        given(np.arange(3), np.array([5, -5])), batch=False, label="numpy.take, outside"),
     op("numpy.take_along_axis", given(np.arange(6.0).reshape(2, 3), np.array([[2, 0], [1, 1]]), axis=1),
        given(np.arange(6.0).reshape(2, 3), np.array([[1, 0, 1]]), axis=0), order=1),
-    op("numpy.compress", given([True, False, True], np.arange(3.0))),
+    op("numpy.compress", given(np.array([True, False, True]), np.arange(3.0)), concrete=True),
     op("numpy.nonzero", "i8[2,3]", concrete=True),
     op("numpy.nonzero", given(np.array([0.0, 1.0, 0.0]), size=2), label="numpy.nonzero, size"),
     op("numpy.flatnonzero", "i8[2,3]", concrete=True),
