@@ -326,7 +326,6 @@ from jitney.numpy.printing import (
 )
 from jitney.numpy.dtype_functions import (
     ComplexWarning as ComplexWarning,
-    bfloat16 as bfloat16,
     bool as bool,
     bool_ as bool_,
     can_cast as can_cast,
@@ -344,11 +343,6 @@ from jitney.numpy.dtype_functions import (
     float16 as float16,
     float32 as float32,
     float64 as float64,
-    float8_e4m3b11fnuz as float8_e4m3b11fnuz,
-    float8_e4m3fn as float8_e4m3fn,
-    float8_e4m3fnuz as float8_e4m3fnuz,
-    float8_e5m2 as float8_e5m2,
-    float8_e5m2fnuz as float8_e5m2fnuz,
     float_ as float_,
     floating as floating,
     generic as generic,
@@ -380,8 +374,19 @@ from jitney.numpy.sorting import *  # noqa: F403
 from jitney.numpy.selecting import *  # noqa: F403
 from jitney.numpy.sets import *  # noqa: F403
 from jitney.numpy.cumulative import *  # noqa: F403
+from jitney.numpy.signals import *  # noqa: F403
+from jitney.numpy.histograms import *  # noqa: F403
 from jitney.numpy import ufunc_methods as _ufunc_methods, array_methods as _array_methods
 from jitney._core.trace import Array as ndarray
 from jitney._api.calls import expose as _expose
 
 _expose(globals())
+
+
+def __getattr__(name: str) -> object:
+    from jitney._base.dtypes import EXTENSION_NAMES
+    from jitney.numpy.dtype_functions import extension_type
+
+    if name in EXTENSION_NAMES:
+        return extension_type(name)
+    raise AttributeError(f"module 'jitney.numpy' has no attribute {name!r}")

@@ -1,0 +1,219 @@
+"""Vectors as sampled functions: interpolation, convolution, correlation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jitney._base import dtypes
+from jitney._core.trace import ArrayImpl, current_trace, get_aval
+from jitney._ops import contraction, indexing, ordering, raw
+from jitney._ops import elementwise as ew
+from jitney._ops.families import literal
+from jitney._ops.shapes import rev_p
+from jitney.numpy import elementwise as el
+from jitney.numpy import ufuncs as uf
+from jitney.numpy.cumulative import span
+from jitney.numpy.operands import (
+    array_operand,
+    broadcast_to,
+    promote_dtypes,
+    promote_inexact,
+    quiet,
+    wrap,
+)
+from jitney.numpy.sorting import search
+
+__all__ = ["convolve", "correlate", "interp"]
+
+
+# -- interpolation ------------------------------------------------------------------------------------
+
+
+def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
+    """The piecewise linear function through the points ``(xp, fp)`` at ``x``.
+
+    Args:
+        x: where to evaluate it, of any shape.
+        xp: ascending vector (with ``period``, any vector).
+        fp: values, of the shape of ``xp``; may be complex.
+        left, right: values outside of ``xp``; by default those at its ends, ``"extrapolate"`` goes on in a line.
+        period: of the function; ``left`` and ``right`` are then not used.
+
+    Raises:
+        ValueError: if ``xp`` and ``fp`` are not vectors of one size; for other strings.
+
+    >>> import jitney.numpy as jnp
+    >>> jnp.interp(0.5, jnp.array([0.0, 1.0]), jnp.array([10.0, 20.0]))
+    Array(15., dtype=float64)
+    """
+    x, xp, fp = (array_operand("interp", v, i) for i, v in enumerate((x, xp, fp)))
+    if get_aval(xp).shape != get_aval(fp).shape or get_aval(xp).ndim != 1:
+        raise ValueError("xp and fp must be one-dimensional arrays of equal size")
+    for name, value in (("left", left), ("right", right)):
+        if isinstance(value, str) and value != "extrapolate":
+            raise ValueError(f"the only valid string value of `{name}` is 'extrapolate', but got: {value!r}")
+    x, xp = promote_inexact(x, xp)
+    (fp,) = promote_inexact(fp)
+    if "c" in (get_aval(x).dtype.kind, get_aval(xp).dtype.kind):
+        raise ValueError("jnp.interp: complex x values not supported.")
+    dtype, _ = dtypes.promote(tuple((a.dtype, a.weak_type) for a in map(get_aval, (x, fp))))
+    if period is not None:
+        x, xp, fp = _periodic(x, xp, fp, period)
+    strong = lambda v: ew.convert(v, get_aval(v).dtype)  # noqa: E731
+    out = _segments(strong(x), strong(xp), strong(fp), left, right, period is not None)
+    return ew.convert(out, dtype)
+
+
+def _periodic(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
+    """Points of one period in ascending order, with one more at each end."""
+    if get_aval(array_operand("interp", period, 5)).ndim:
+        raise ValueError(f"period must be a scalar; got shape {np.shape(period)}")
+    period = uf.abs(ew.convert(array_operand("interp", period, 5), get_aval(xp).dtype))
+    x, xp = el.remainder(x, period), el.remainder(xp, period)
+    xp, fp = ordering.sort([xp, fp], 0)
+    n = get_aval(xp).size
+    xp = raw.concatenate(promote_dtypes(span(xp, 0, n - 1, n) - period, xp, span(xp, 0, 0, 1) + period), 0)
+    fp = raw.concatenate([span(fp, 0, n - 1, n), fp, span(fp, 0, 0, 1)], 0)
+    return x, xp, fp
+
+
+def _segments(x: Any, xp: Any, fp: Any, left: Any, right: Any, periodic: bool) -> Any:
+    n = get_aval(xp).size
+    shape = get_aval(x).shape
+    if n < 2:
+        out = broadcast_to(raw.reshape(fp, ()), shape) + uf.multiply(x, 0)
+        return _outside(out, x, xp, fp, left, right, periodic)
+    place = search(xp, x, "right")
+    index = get_aval(place).dtype.type
+    place = raw.reshape(ew.minimum(ew.maximum(place, index(1)), index(n - 1)), (get_aval(x).size,))
+    at = lambda v, k: raw.reshape(indexing.take_along_axis(v, ew.sub(place, index(k)), 0), shape)  # noqa: E731
+    x0, x1, f0, f1 = at(xp, 1), at(xp, 0), at(fp, 1), at(fp, 0)
+    width = x1 - x0
+    flat = uf.equal(width, 0)  # equal points: no division by zero, in derivatives neither
+    out = el.choose(flat, f0, f0 + (x - x0) / el.choose(flat, literal(width, 1), width) * (f1 - f0))
+    return _outside(out, x, xp, fp, left, right, periodic)
+
+
+def _outside(out: Any, x: Any, xp: Any, fp: Any, left: Any, right: Any, periodic: bool) -> Any:
+    if periodic:
+        return out
+    n = get_aval(xp).size
+    for value, place, beyond in ((left, 0, uf.less), (right, n - 1, uf.greater)):
+        if isinstance(value, str):
+            continue
+        edge = raw.reshape(span(xp, 0, place, place + 1), ())
+        value = raw.reshape(span(fp, 0, place, place + 1), ()) if value is None else value
+        out = el.choose(beyond(x, edge), value, out)
+    return out
+
+
+# -- convolution --------------------------------------------------------------------------------------
+
+_MODES = ("full", "same", "valid")
+_SHIFTS = 32  # a shorter kernel is a sum of shifted copies
+_TOEPLITZ = 1 << 22  # elements of the matrix whose product stands for a long one
+
+
+def convolve(
+    a: Any, v: Any, mode: str = "full", *, precision: Any = None, preferred_element_type: Any = None
+) -> Any:
+    """The convolution of two vectors.
+
+    Args:
+        a, v: vectors, of sizes n and m; integers become floats.
+        mode: "full" (size n + m - 1), "same" (the middle max(n, m)) or "valid" (where they overlap fully).
+        precision: accepted.
+        preferred_element_type: dtype of the result, not narrower than the operands'.
+
+    Raises:
+        ValueError: for empty operands, other ranks, other modes.
+
+    >>> import jitney.numpy as jnp
+    >>> jnp.convolve(jnp.array([1.0, 2.0, 3.0]), jnp.array([1.0, 1.0]))
+    Array([1., 3., 5., 3.], dtype=float64)
+    """
+    a, v = _vectors("convolve", a, v, mode)
+    return _convolved(a, v, mode, preferred_element_type)
+
+
+def correlate(
+    a: Any, v: Any, mode: str = "valid", *, precision: Any = None, preferred_element_type: Any = None
+) -> Any:
+    """The correlation of two vectors: the convolution of ``a`` with the conjugate of ``v`` reversed."""
+    a, v = _vectors("correlate", a, v, mode)
+    v = ew.conj(v) if get_aval(v).dtype.kind == "c" else v
+    # Of a longer v, "same" counts from the other end.
+    late = get_aval(a).size < get_aval(v).size
+    return _convolved(a, rev_p.bind(v, dimensions=(0,)), mode, preferred_element_type, late)
+
+
+def _vectors(name: str, a: Any, v: Any, mode: str) -> list[Any]:
+    if mode not in _MODES:
+        raise ValueError(f"mode must be one of {list(_MODES)}, got {mode!r}")
+    xs = promote_inexact(array_operand(name, a), array_operand(name, v, 1))
+    if any(get_aval(x).ndim != 1 for x in xs):
+        raise ValueError(f"{name}() only support 1-dimensional inputs.")
+    if any(get_aval(x).size == 0 for x in xs):
+        raise ValueError(f"{name}: inputs cannot be empty, got shapes {get_aval(xs[0]).shape} and {get_aval(xs[1]).shape}.")
+    return [ew.convert(x, get_aval(x).dtype) for x in xs]
+
+
+def _convolved(a: Any, v: Any, mode: str, preferred: Any, late: bool = False) -> Any:
+    n, m = get_aval(a).size, get_aval(v).size
+    long, short = (a, v) if n >= m else (v, a)
+    lengths = max(n, m), min(n, m)
+    start, size = {
+        "full": (0, n + m - 1),
+        "same": ((lengths[1] - (not late)) // 2, lengths[0]),
+        "valid": (lengths[1] - 1, lengths[0] - lengths[1] + 1),
+    }[mode]
+    dtype = get_aval(a).dtype
+    if preferred is not None:
+        wanted = dtypes.canonicalize_dtype(preferred)
+        if wanted.itemsize < dtype.itemsize:
+            raise TypeError("`preferred_element_type` must not be narrower than the original type.")
+        dtype = wanted
+    if current_trace() is None and all(type(x) is ArrayImpl and x.dtype.kind != "V" for x in (a, v)):
+        out = wrap(quiet(np.convolve, long._np, short._np))
+    elif lengths[1] <= _SHIFTS:
+        out = _sum_of_shifts(long, short, *lengths)
+    else:
+        out = _toeplitz(long, short, *lengths)
+    return ew.convert(span(out, 0, start, start + size), dtype)
+
+
+def _sum_of_shifts(long: Any, short: Any, n: int, m: int) -> Any:
+    zero = get_aval(long).dtype.type(0)
+    total = None
+    for k in range(m):
+        factor = raw.reshape(raw.slice_(short, (k,), (k + 1,)), ())
+        term = raw.pad(ew.mul(long, factor), zero, [(k, m - 1 - k, 0)])
+        total = term if total is None else ew.add(total, term)
+    return total
+
+
+def _toeplitz(long: Any, short: Any, n: int, m: int) -> Any:
+    """Products of pieces of the shorter vector with matrices of shifted copies of the longer one."""
+    zero = get_aval(long).dtype.type(0)
+    piece = max(_TOEPLITZ // (n + m), 1)
+    total = None
+    for start in range(0, m, piece):
+        part = raw.slice_(short, (start,), (min(start + piece, m),))
+        rows = get_aval(part).size
+        term = contraction.dot_general(part, _shifted_copies(long, n, rows), (((0,), (0,)), ((), ())))
+        term = raw.pad(term, zero, [(start, m - start - rows, 0)])
+        total = term if total is None else ew.add(total, term)
+    return total
+
+
+def _shifted_copies(x: Any, n: int, rows: int) -> Any:
+    """``out[j, i] = x[i - j]`` (0 outside), of shape ``[rows, n + rows - 1]``.
+
+    Rows of length one more, all alike, read with the shorter length are shifted by one place each.
+    """
+    length = n + rows - 1
+    padded = raw.pad(x, get_aval(x).dtype.type(0), [(0, rows, 0)])
+    copies = raw.reshape(raw.broadcast_in_dim(padded, (rows, length + 1), (1,)), (rows * (length + 1),))
+    return raw.reshape(raw.slice_(copies, (0,), (rows * length,)), (rows, length))
