@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import math
+import os
 import platform
 import statistics
 import subprocess
@@ -90,6 +91,9 @@ def measure(item: Case, quick: bool = False) -> Result:
     contenders = item.build()
     result = Result(item, {name: [] for name in contenders})
     timers = {name: _timer(item, thunk, quick) for name, thunk in contenders.items()}
+    if item.kind == "process":
+        for timer in timers.values():
+            timer()  # fills file and byte code caches
     gc.collect()
     for _ in range(3 if quick else item.repeats):
         for name, timer in timers.items():
@@ -129,8 +133,10 @@ def _calls_per_batch(thunk: Thunk, seconds: float) -> int:
 
 
 def _time_process(command: list[str]) -> float:
+    # As installed packages run: with their byte code cached.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
@@ -175,8 +181,6 @@ def geometric_means(results: list[Result]) -> dict[str, float]:
 
 
 def machine() -> dict[str, Any]:
-    import os
-
     import numpy
 
     return {

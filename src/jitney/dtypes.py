@@ -6,18 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from jitney._base.dtypes import (
-    bfloat16 as bfloat16,
-)
-from jitney._base.dtypes import (
-    canonicalize_dtype as canonicalize_dtype,
-)
-from jitney._base.dtypes import (
-    float0 as float0,
-)
-from jitney._base.dtypes import (
-    promote as _promote,
-)
+from jitney._base import dtypes as _base
+from jitney._base.dtypes import canonicalize_dtype as canonicalize_dtype
+from jitney._base.dtypes import float0 as float0
+from jitney._base.dtypes import promote as _promote
 from jitney._core.trace import get_aval as _get_aval
 
 
@@ -34,3 +26,7 @@ def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
             types.append((aval.dtype, aval.weak_type))
     dtype, weak = _promote(tuple(types))
     return (dtype, weak) if return_weak_type_flag else dtype
+
+
+def __getattr__(name: str) -> Any:  # bfloat16 and kin
+    return getattr(_base, name)

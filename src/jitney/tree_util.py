@@ -8,7 +8,6 @@ from typing import Any
 
 from jitney._core import tree as _tree
 
-PyTreeDef = _tree.PyTreeDef
 tree_flatten = _tree.flatten
 tree_leaves = _tree.leaves
 tree_map = _tree.map
@@ -77,7 +76,7 @@ class Partial(functools.partial):
     """``functools.partial`` whose arguments are leaves and whose function is static."""
 
 
-register_pytree_node(
+_tree.register_node(
     Partial,
     lambda p: ((p.args, p.keywords), p.func),
     lambda func, children: Partial(func, *children[0], **children[1]),
@@ -87,3 +86,9 @@ register_pytree_node(
 def all_leaves(iterable: Any, is_leaf: Any = None) -> bool:
     """True if every item is a leaf."""
     return all(_tree.structure(x, is_leaf).is_leaf() for x in iterable)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "PyTreeDef":
+        return _tree.PyTreeDef
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -174,11 +174,13 @@ def as_arrays(xs: Sequence[Any]) -> list[Any]:
 
 def expose(namespace: dict[str, Any]) -> None:
     """Make the functions of a public module boundaries: their errors show the user's frames only."""
-    made: dict[Any, Any] = {}
+    made: dict[Any, Any] = {}  # aliases stay one object, which pickle finds by its own name
     for name, value in list(namespace.items()):
-        if inspect.isfunction(value) and not name.startswith("_"):
+        if type(value) is _FUNCTION and not name.startswith("_"):
             if value not in made:
-                made[value] = public = _ext.Boundary(value)
-                functools.update_wrapper(public, value)
+                made[value] = public = _ext.Boundary(value)  # takes over name, documentation and signature
                 public.__module__ = namespace["__name__"]  # where pickle finds it
             namespace[name] = made[value]
+
+
+_FUNCTION = type(expose)

@@ -11,23 +11,50 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from jitney._base.config import config
 
-bfloat16 = np.dtype(ml_dtypes.bfloat16)
-float8_names = ("float8_e4m3fn", "float8_e5m2", "float8_e4m3b11fnuz", "float8_e4m3fnuz", "float8_e5m2fnuz")
-float8_types = tuple(np.dtype(getattr(ml_dtypes, name)) for name in float8_names)
+EXTENSION_NAMES = (
+    "bfloat16",
+    "float8_e4m3fn",
+    "float8_e5m2",
+    "float8_e4m3b11fnuz",
+    "float8_e4m3fnuz",
+    "float8_e5m2fnuz",
+)
+
+
+@lru_cache(maxsize=1)
+def extension_floats() -> dict[str, np.dtype]:
+    """bfloat16 and the float8 family by name; ``ml_dtypes`` is imported when one is first asked for."""
+    import ml_dtypes
+
+    return {name: np.dtype(getattr(ml_dtypes, name)) for name in EXTENSION_NAMES}
+
+
+def is_extension(dtype: np.dtype) -> bool:
+    """True for bfloat16 and the float8 family."""
+    return dtype.kind == "V" and dtype.names is None and dtype in extension_floats().values()
+
+
+def __getattr__(name: str) -> np.dtype:
+    if name in EXTENSION_NAMES:
+        return extension_floats()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 float0 = np.dtype([("float0", np.void, 0)])
 
 _bool = np.dtype(bool)
-_EXTENSION_FLOATS = frozenset((bfloat16, *float8_types))
 
 Node = Any  # an np.dtype or one of "i*", "f*", "c*"
 
 
-def _edges() -> dict[Node, list[Node]]:
+@lru_cache(maxsize=2)
+def _edges(with_extensions: bool) -> dict[Node, list[Node]]:
+    """The lattice; most programs never need the part that ``ml_dtypes`` defines."""
+    small = list(extension_floats().values()) if with_extensions else []
     d = np.dtype
     u8, u16, u32, u64 = map(d, ("u1", "u2", "u4", "u8"))
     i8, i16, i32, i64 = map(d, ("i1", "i2", "i4", "i8"))
@@ -43,8 +70,7 @@ def _edges() -> dict[Node, list[Node]]:
         i16: [i32],
         i32: [i64],
         i64: ["f*"],
-        "f*": ["c*", bfloat16, f16, *float8_types],
-        bfloat16: [f32],
+        "f*": ["c*", f16, *small],
         f16: [f32],
         f32: [f64, c64],
         f64: [c128],
@@ -52,18 +78,17 @@ def _edges() -> dict[Node, list[Node]]:
         c64: [c128],
         c128: [],
     }
-    edges.update({f8: [] for f8 in float8_types})
+    edges.update({f: [f32] if f.name == "bfloat16" else [] for f in small})
     return edges
 
 
-_EDGES = _edges()
 
 
 @cache
-def _above(node: Node) -> frozenset[Node]:
+def _above(node: Node, with_extensions: bool) -> frozenset[Node]:
     found = {node}
-    for nxt in _EDGES[node]:
-        found |= _above(nxt)
+    for nxt in _edges(with_extensions)[node]:
+        found |= _above(nxt, with_extensions)
     return frozenset(found)
 
 
@@ -75,9 +100,10 @@ class TypePromotionError(ValueError):
 def _join(nodes: frozenset[Node]) -> Node:
     if len(nodes) == 1:
         return next(iter(nodes))
-    common = frozenset.intersection(*map(_above, nodes))
+    extended = any(isinstance(n, np.dtype) and n.kind == "V" for n in nodes)
+    common = frozenset.intersection(*(_above(n, extended) for n in nodes))
     for candidate in common:
-        if common <= _above(candidate):
+        if common <= _above(candidate, extended):
             return candidate
     names = ", ".join(sorted(str(n) for n in nodes))
     raise TypePromotionError(
@@ -106,8 +132,8 @@ def as_dtype(dtype: Any) -> np.dtype:
         result = dtype
     elif dtype in _SCALAR_KIND:
         return default_dtype(_SCALAR_KIND[dtype])
-    elif isinstance(dtype, str) and dtype in _ML_NAMES:
-        return _ML_NAMES[dtype]
+    elif isinstance(dtype, str) and dtype in EXTENSION_NAMES:
+        return extension_floats()[dtype]
     else:
         result = np.dtype(getattr(dtype, "dtype", dtype) if not isinstance(dtype, type) else dtype)
     if not is_supported(result):
@@ -117,15 +143,12 @@ def as_dtype(dtype: Any) -> np.dtype:
     return result
 
 
-_ML_NAMES = {dt.name: dt for dt in _EXTENSION_FLOATS}
-
-
 def is_supported(dtype: np.dtype) -> bool:
     return (
         dtype.kind in "biufc"
         and dtype.itemsize <= 16
         and dtype.char not in "gG"
-        or dtype in _EXTENSION_FLOATS
+        or is_extension(dtype)
         or dtype == float0
     )
 
@@ -147,11 +170,11 @@ def kind_of(dtype: np.dtype) -> str:
 
 
 def is_inexact(dtype: np.dtype) -> bool:
-    return dtype.kind in "fc" or dtype in _EXTENSION_FLOATS
+    return dtype.kind in "fc" or is_extension(dtype)
 
 
 def is_floating(dtype: np.dtype) -> bool:
-    return dtype.kind == "f" or dtype in _EXTENSION_FLOATS
+    return dtype.kind == "f" or is_extension(dtype)
 
 
 def promote(types: tuple[tuple[np.dtype, bool], ...]) -> tuple[np.dtype, bool]:

@@ -6,10 +6,33 @@ import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
-import optree
-
 NAMESPACE = "jitney"
-PyTreeDef = optree.PyTreeSpec
+
+
+class _AtFirstUse:
+    """Stands for the module ``optree`` until one of its functions is needed: it costs as much as all of us."""
+
+    def __init__(self) -> None:
+        self.registrations: list[tuple] = []
+
+    def __getattr__(self, name: str) -> Any:
+        global optree
+        import optree as module
+
+        if optree is self:
+            while self.registrations:
+                module.register_pytree_node(*self.registrations.pop(), namespace=NAMESPACE)
+            optree = module
+        return getattr(module, name)
+
+
+optree: Any = _AtFirstUse()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "PyTreeDef":
+        return optree.PyTreeSpec
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], Any]:
@@ -38,7 +61,10 @@ def register_node(
     cls: type, flatten_fn: Callable[[Any], tuple], unflatten_fn: Callable[[Any, Any], Any]
 ) -> None:
     """Make instances of ``cls`` inner nodes: ``flatten_fn(x) -> (children, aux)``."""
-    optree.register_pytree_node(cls, flatten_fn, unflatten_fn, namespace=NAMESPACE)
+    if type(optree) is _AtFirstUse:
+        optree.registrations.append((cls, flatten_fn, unflatten_fn))
+    else:
+        optree.register_pytree_node(cls, flatten_fn, unflatten_fn, namespace=NAMESPACE)
 
 
 def register_dataclass(cls: type, data_fields: Sequence[str], meta_fields: Sequence[str]) -> type:

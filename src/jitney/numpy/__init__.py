@@ -381,6 +381,7 @@ from jitney._core.trace import Array as ndarray
 from jitney._api.calls import expose as _expose
 
 _expose(globals())
+_ufunc_methods.install(globals())
 
 
 def __getattr__(name: str) -> object:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from jitney._base import dtypes
@@ -55,10 +55,13 @@ int8, int16, int32, int64 = (_scalar_type(f"int{n}", f"i{n // 8}") for n in (8, 
 uint8, uint16, uint32, uint64 = (_scalar_type(f"uint{n}", f"u{n // 8}") for n in (8, 16, 32, 64))
 float16, float32, float64 = (_scalar_type(f"float{n}", f"f{n // 8}") for n in (16, 32, 64))
 complex64, complex128 = (_scalar_type(f"complex{n}", f"c{n // 8}") for n in (64, 128))
-bfloat16 = _scalar_type("bfloat16", dtypes.bfloat16)
-float8_e4m3fn, float8_e5m2, float8_e4m3b11fnuz, float8_e4m3fnuz, float8_e5m2fnuz = (
-    _scalar_type(name, made) for name, made in zip(dtypes.float8_names, dtypes.float8_types, strict=True)
-)
+
+
+@lru_cache(maxsize=8)
+def extension_type(name: str) -> Any:
+    """``jnp.bfloat16`` and kin, made when first asked for (they import ``ml_dtypes``)."""
+    return _scalar_type(name, dtypes.extension_floats()[name])
+
 
 bool = bool_  # noqa: A001
 int_, uint, float_, complex_ = int64, uint64, float64, complex128
@@ -135,7 +138,11 @@ def finfo(dtype: Any) -> Any:
     """Limits of a floating dtype: ``eps``, ``max``, ``tiny`` ..."""
     made = _as_type(dtype) if not hasattr(dtype, "dtype") else dtype.dtype
     made = np.dtype(made)
-    return np.finfo(made) if made.kind in "fc" else ml_dtypes.finfo(made)
+    if made.kind in "fc":
+        return np.finfo(made)
+    import ml_dtypes
+
+    return ml_dtypes.finfo(made)
 
 
 def iinfo(int_type: Any) -> Any:
