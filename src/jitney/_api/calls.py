@@ -179,7 +179,8 @@ def expose(namespace: dict[str, Any]) -> None:
         if type(value) is _FUNCTION and not name.startswith("_"):
             if value not in made:
                 made[value] = public = _ext.Boundary(value)  # takes over name, documentation and signature
-                public.__module__ = namespace["__name__"]  # where pickle finds it
+                vars(public).update(vars(value))  # such as the methods of ufuncs
+            public.__module__, public.__qualname__ = namespace["__name__"], name  # where pickle finds it
             namespace[name] = made[value]
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jitney.numpy import cumulative, reductions, ufuncs
+from jitney.numpy import cumulative, reductions
 from jitney.numpy.operands import array_operand
 
 Function = Callable[..., Any]
+
 
 def _with_methods(function: Function, reduction: str, running: str | None = None) -> None:
     """Give a binary function NumPy's ``reduce``, ``accumulate`` and ``outer``."""
@@ -31,12 +32,14 @@ def _with_methods(function: Function, reduction: str, running: str | None = None
         function.accumulate = accumulate
 
 
-for _function, _reduction, _running in (
-    (ufuncs.add, "sum", "cumsum"),
-    (ufuncs.multiply, "prod", "cumprod"),
-    (ufuncs.maximum, "max", None),
-    (ufuncs.minimum, "min", None),
-    (ufuncs.logical_and, "all", None),
-    (ufuncs.logical_or, "any", None),
-):
-    _with_methods(_function, _reduction, _running)
+def install(namespace: dict[str, Any]) -> None:
+    """Give the public functions of ``namespace`` their methods."""
+    for name, reduction, running in (
+        ("add", "sum", "cumsum"),
+        ("multiply", "prod", "cumprod"),
+        ("maximum", "max", None),
+        ("minimum", "min", None),
+        ("logical_and", "all", None),
+        ("logical_or", "any", None),
+    ):
+        _with_methods(namespace[name], reduction, running)
