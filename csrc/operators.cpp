@@ -275,6 +275,49 @@ PyObject* fast_unary(Op op, PyObject* x) {
     return reinterpret_cast<PyObject*>(out);
 }
 
+// ---- small matrix products ----------------------------------------------------------------------
+
+constexpr npy_intp kSmallProduct = 4096;  // multiplications from which BLAS is worth its call
+
+// out[m, n] = x[m, k] y[k, n], row by row; every row of `out` stays in cache while rows of y are added to it.
+template <class T>
+void product(const char* xs, const char* ys, char* outs, npy_intp m, npy_intp k, npy_intp n) {
+    const T* x = reinterpret_cast<const T*>(xs);
+    const T* y = reinterpret_cast<const T*>(ys);
+    T* out = reinterpret_cast<T*>(outs);
+    for (npy_intp i = 0; i < m; ++i) {
+        T* row = out + i * n;
+        for (npy_intp j = 0; j < n; ++j) row[j] = 0;
+        for (npy_intp p = 0; p < k; ++p) {
+            const T a = x[i * k + p];
+            const T* other = y + p * n;
+            for (npy_intp j = 0; j < n; ++j) row[j] += a * other[j];
+        }
+    }
+}
+
+// x @ y for small float vectors and matrices of one type; null, without an error, for everything else.
+PyObject* fast_product(PyObject* xo, PyObject* yo) {
+    if (!is_array(xo) || !is_array(yo)) return nullptr;
+    const Array *x = as_array(xo), *y = as_array(yo);
+    const Kind kind = kind_of(x->type_num);
+    if (x->type_num != y->type_num || (kind != k_f64 && kind != k_f32)) return nullptr;
+    if (x->ndim < 1 || x->ndim > 2 || y->ndim < 1 || y->ndim > 2) return nullptr;
+    const npy_intp m = x->ndim == 2 ? x->shape[0] : 1, k = x->shape[x->ndim - 1];
+    const npy_intp n = y->ndim == 2 ? y->shape[1] : 1;
+    if (y->shape[0] != k || x->size > kSmallProduct || y->size > kSmallProduct || m * k * n > kSmallProduct)
+        return nullptr;
+    npy_intp shape[2];
+    int ndim = 0;
+    if (x->ndim == 2) shape[ndim++] = m;
+    if (y->ndim == 2) shape[ndim++] = n;
+    Array* out = array_new(x->descr, ndim, shape, x->weak && y->weak, false);
+    if (JT_UNLIKELY(!out)) return nullptr;
+    if (kind == k_f64) product<double>(x->data, y->data, out->data, m, k, n);
+    else product<float>(x->data, y->data, out->data, m, k, n);
+    return reinterpret_cast<PyObject*>(out);
+}
+
 // x ** 2 is x * x, in NumPy as in JAX.
 bool is_two(PyObject* o) {
     if (!PyLong_CheckExact(o)) return false;
@@ -309,6 +352,15 @@ PyObject* binary(PyObject* x, PyObject* y) {
 template <int op>
 PyObject* slow_binary(PyObject* x, PyObject* y) {
     return call_operator(Op(op), x, y);
+}
+
+PyObject* matmul(PyObject* x, PyObject* y) {
+    if (JT_LIKELY(!current_trace)) {
+        PyObject* r = fast_product(x, y);
+        if (JT_LIKELY(r != nullptr)) return r;
+        if (JT_UNLIKELY(PyErr_Occurred() != nullptr)) return nullptr;
+    }
+    return call_operator(op_matmul, x, y);
 }
 
 template <int op>
@@ -380,7 +432,7 @@ PyType_Slot operator_slots[] = {
     {Py_nb_floor_divide, reinterpret_cast<void*>(slow_binary<op_floor_divide>)},
     {Py_nb_remainder, reinterpret_cast<void*>(slow_binary<op_remainder>)},
     {Py_nb_power, reinterpret_cast<void*>(power)},
-    {Py_nb_matrix_multiply, reinterpret_cast<void*>(slow_binary<op_matmul>)},
+    {Py_nb_matrix_multiply, reinterpret_cast<void*>(matmul)},
     {Py_nb_and, reinterpret_cast<void*>(binary<op_and>)},
     {Py_nb_or, reinterpret_cast<void*>(binary<op_or>)},
     {Py_nb_xor, reinterpret_cast<void*>(binary<op_xor>)},
