@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from jitney import lax
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import raw, reductions
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.elementwise import real
-from jitney.numpy.operands import broadcast_shapes, broadcast_to, to_axes
+from jitney.numpy.operands import broadcast_shapes, broadcast_to, is_eager_float, quiet, to_axes, wrap
 from jitney.scipy.operands import promoted, strong, where as choose
 
 
@@ -36,6 +38,8 @@ def logsumexp(
     >>> logsumexp(jnp.array([1000.0, 1000.0]))
     Array(1000.69314718, dtype=float64)
     """
+    if b is None and where is None and not return_sign and is_eager_float(a):
+        return wrap(quiet(_np_logsumexp, a._np, to_axes(axis, a.ndim), bool(keepdims)))
     factor = None
     if b is None:
         (a,) = promoted("logsumexp", a)
@@ -59,6 +63,15 @@ def logsumexp(
     if keepdims:
         out, sign = _expand(out, a, axes, False), None if sign is None else _expand(sign, a, axes, False)
     return (out, sign) if return_sign else out
+
+
+def _np_logsumexp(a: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """The same in NumPy, for small concrete arrays."""
+    largest = np.maximum.reduce(a, axis=axes, keepdims=True, initial=-math.inf)
+    largest = np.where(np.isfinite(largest), largest, 0).astype(a.dtype)
+    total = np.add.reduce(np.exp(a - largest), axis=axes, keepdims=True)
+    out = np.log(total) + largest
+    return out if keepdims else out.reshape([n for d, n in enumerate(a.shape) if d not in axes])
 
 
 def _largest(a: Any, axes: tuple[int, ...]) -> Any:

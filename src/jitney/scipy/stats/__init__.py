@@ -17,7 +17,6 @@ _DISTRIBUTIONS = (
     "gumbel_r",
     "laplace",
     "logistic",
-    "multivariate_normal",
     "nbinom",
     "norm",
     "pareto",

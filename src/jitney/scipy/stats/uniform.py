@@ -9,20 +9,22 @@ from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, where
 
 
-def _inside(x: Any, loc: Any, scale: Any) -> Any:
-    return (x >= loc) & (x <= loc + scale)
+def _on_support(x: Any, loc: Any, scale: Any, inside: Any, outside: float) -> Any:
+    """A value inside, another outside, NaN for NaN."""
+    value = where((x < loc) | (x > loc + scale), outside, inside)
+    return where(uf.equal(x, x), value, math.nan)
 
 
 def logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """Logarithm of the density: ``-log(scale)`` inside, ``-inf`` outside; operands broadcast."""
     x, loc, scale = floats("uniform.logpdf", x, loc, scale)
-    return where(_inside(x, loc, scale), -uf.log(scale), -math.inf)
+    return _on_support(x, loc, scale, -uf.log(scale), -math.inf)
 
 
 def pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """Density: ``1 / scale`` inside, 0 outside."""
     x, loc, scale = floats("uniform.pdf", x, loc, scale)
-    return where(_inside(x, loc, scale), 1.0 / scale, 0.0)
+    return _on_support(x, loc, scale, 1.0 / scale, 0.0)
 
 
 def cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:

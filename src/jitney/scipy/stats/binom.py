@@ -1,0 +1,26 @@
+"""The binomial distribution: ``n`` trials of probability ``p``, shifted by ``loc``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from jitney.numpy import ufuncs as uf
+from jitney.numpy import round as nearest
+from jitney.scipy.operands import floats, where
+from jitney.scipy.special import betaln, xlog1py, xlogy
+
+
+def logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
+    """Logarithm of the probability of ``k`` successes; ``-inf`` for impossible numbers."""
+    k, n, p, loc = floats("binom.logpmf", k, n, p, loc)
+    x = k - loc
+    possible = (x >= 0) & (x <= n) & uf.equal(x, nearest(x))
+    x = where(possible, x, 0.0)
+    choices = -betaln(n - x + 1.0, x + 1.0) - uf.log1p(n)
+    return where(possible, choices + xlogy(x, p) + xlog1py(n - x, -p), -math.inf)
+
+
+def pmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
+    """Probability of ``k``."""
+    return uf.exp(logpmf(k, n, p, loc))

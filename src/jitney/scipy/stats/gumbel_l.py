@@ -1,0 +1,48 @@
+"""The Gumbel distribution of smallest values, shifted by ``loc`` and stretched by ``scale``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jitney.numpy import ufuncs as uf
+from jitney.scipy.operands import floats
+from jitney.scipy.stats.common import over_scale, rescale, standardize
+
+
+def logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """Logarithm of the density."""
+    z, scale, _ = standardize("gumbel_l.logpdf", x, loc, scale)
+    return over_scale(z - uf.exp(z), scale)
+
+
+def pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """Density."""
+    return uf.exp(logpdf(x, loc, scale))
+
+
+def sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """Probability of a value above ``x``."""
+    return uf.exp(logsf(x, loc, scale))
+
+
+def logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """Logarithm of :func:`sf`."""
+    z, _, _ = standardize("gumbel_l.logsf", x, loc, scale)
+    return -uf.exp(z)
+
+
+def cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """Probability of a value up to ``x``."""
+    z, _, _ = standardize("gumbel_l.cdf", x, loc, scale)
+    return -uf.expm1(-uf.exp(z))
+
+
+def logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """Logarithm of :func:`cdf`."""
+    return uf.log(cdf(x, loc, scale))
+
+
+def ppf(p: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """The value up to which the probability is ``p``."""
+    (p,) = floats("gumbel_l.ppf", p)
+    return rescale(uf.log(-uf.log1p(-p)), "gumbel_l.ppf", loc, scale)
