@@ -11,7 +11,14 @@ import numpy as np
 import jitney
 from jitney import tree
 
-EPSILON = {"float64": 1e-12, "complex128": 1e-12, "float32": 3e-6, "complex64": 3e-6, "float16": 2e-3, "bfloat16": 2e-2}
+EPSILON = {
+    "float64": 1e-12,
+    "complex128": 1e-12,
+    "float32": 3e-6,
+    "complex64": 3e-6,
+    "float16": 2e-3,
+    "bfloat16": 2e-2,
+}
 
 
 def wide(x: Any) -> np.ndarray:
@@ -64,13 +71,13 @@ def pair(xs: Sequence[Any], ys: Sequence[Any]) -> float:
     return float(sum(np.real(np.sum(np.asarray(x) * np.asarray(y))) for x, y in zip(xs, ys, strict=True)))
 
 
-def differences(fun: Callable[..., Sequence[Any]], xs: Sequence[Any], ts: Sequence[Any], step: float = 1e-5) -> list[Any]:
+def differences(
+    fun: Callable[..., Sequence[Any]], xs: Sequence[Any], ts: Sequence[Any], step: float = 1e-5
+) -> list[Any]:
     """The derivative of ``fun`` at ``xs`` along ``ts`` by differences of fourth order."""
     at = lambda h: [np.asarray(y) for y in fun(*[np.asarray(x + h * t) for x, t in zip(xs, ts, strict=True)])]
     near, far = (at(step), at(-step)), (at(2 * step), at(-2 * step))
-    return [
-        (8 * (n1 - n0) - (f1 - f0)) / (12 * step) for n1, n0, f1, f0 in zip(*near, *far, strict=True)
-    ]
+    return [(8 * (n1 - n0) - (f1 - f0)) / (12 * step) for n1, n0, f1, f0 in zip(*near, *far, strict=True)]
 
 
 def check_first(fun: Callable[..., Sequence[Any]], xs: Sequence[Any], tolerance: float = 2e-7) -> None:
@@ -92,8 +99,12 @@ def check_transpose(fun: Any, xs: Any, ts: Any, ys: Any, tangents: Any, toleranc
     cts = [direction(y, 2) for y in ys]
     pulled = pullback(cts)
     for ct, x in zip(pulled, xs, strict=True):
-        assert np.asarray(ct).dtype == np.asarray(x).dtype and np.shape(ct) == np.shape(x), "type of a cotangent"
-    np.testing.assert_allclose(pair(pulled, ts), pair(cts, tangents), rtol=tolerance, atol=tolerance, err_msg="vjp")
+        assert np.asarray(ct).dtype == np.asarray(x).dtype and np.shape(ct) == np.shape(x), (
+            "type of a cotangent"
+        )
+    np.testing.assert_allclose(
+        pair(pulled, ts), pair(cts, tangents), rtol=tolerance, atol=tolerance, err_msg="vjp"
+    )
 
 
 def check_second(fun: Callable[..., Sequence[Any]], xs: Sequence[Any], tolerance: float = 2e-7) -> None:
@@ -137,6 +148,8 @@ def assert_raises_alike(fun: Callable[[Any], Any], *words: str) -> None:
     assert got is not None, f"jitney does not raise; jax: {type(want).__name__}: {want}"
     builtin = next(c for c in type(want).__mro__ if c.__module__ == "builtins")
     same_name = any(c.__name__ == type(want).__name__ for c in type(got).__mro__)
-    assert same_name or isinstance(got, builtin), f"{type(got).__name__}: {got}\njax: {type(want).__name__}: {want}"
+    assert same_name or isinstance(got, builtin), (
+        f"{type(got).__name__}: {got}\njax: {type(want).__name__}: {want}"
+    )
     for word in words:
         assert word in str(got), f"{word!r} is not in: {got}"

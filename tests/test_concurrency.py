@@ -148,7 +148,10 @@ if __name__ == "__main__":
 def _run(program: str, seconds: int = 120) -> None:
     """Run in a process of its own; a deadlock ends as a failure."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=seconds
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=seconds,
     )
     assert done.returncode == 0 and "done" in done.stdout, done.stdout + done.stderr
 

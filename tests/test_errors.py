@@ -16,96 +16,147 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from comparing import assert_raises_alike
 
 import jitney
 import jitney.numpy as jnp
+from comparing import assert_raises_alike
 
 _HEAD = "import numpy as np\nimport jitney\nimport jitney.numpy as jnp\nfrom jitney import grad, jit, vmap\n"
 
 # name: (class, words of the message, program)
 _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
-    "if": ("TracerBoolConversionError", ("x", "jnp.where", "static_argnames"), """
+    "if": (
+        "TracerBoolConversionError",
+        ("x", "jnp.where", "static_argnames"),
+        """
         @jit
         def f(x, y):
             if x > 0:  # here
                 return y
             return -y
         f(1.0, 2.0)
-        """),
-    "while": ("TracerBoolConversionError", ("count", "static_argnames"), """
+        """,
+    ),
+    "while": (
+        "TracerBoolConversionError",
+        ("count", "static_argnames"),
+        """
         @jit
         def f(count):
             while count > 0:  # here
                 count = count - 1
             return count
         f(3)
-        """),
-    "and": ("TracerBoolConversionError", ("low", "&"), """
+        """,
+    ),
+    "and": (
+        "TracerBoolConversionError",
+        ("low", "&"),
+        """
         @jit
         def f(low, high):
             return low and high  # here
         f(True, False)
-        """),
-    "range": ("TracerIntegerConversionError", ("n", "static_argnames", "static_argnames"), """
+        """,
+    ),
+    "range": (
+        "TracerIntegerConversionError",
+        ("n", "static_argnames", "static_argnames"),
+        """
         @jit
         def f(x, n):
             for _ in range(n):  # here
                 x = x * 2
             return x
         f(1.0, 3)
-        """),
-    "list index": ("TracerIntegerConversionError", ("i", "static_argnames"), """
+        """,
+    ),
+    "list index": (
+        "TracerIntegerConversionError",
+        ("i", "static_argnames"),
+        """
         names = [1.0, 2.0, 3.0]
         @jit
         def f(i):
             return names[i]  # here
         f(1)
-        """),
-    "float": ("ConcretizationTypeError", ("x", "float("), """
+        """,
+    ),
+    "float": (
+        "ConcretizationTypeError",
+        ("x", "float("),
+        """
         import math
         @jit
         def f(x):
             return math.sin(x)  # here
         f(1.0)
-        """),
-    "int": ("ConcretizationTypeError", ("x", "int("), """
+        """,
+    ),
+    "int": (
+        "ConcretizationTypeError",
+        ("x", "int("),
+        """
         @jit
         def f(x):
             return int(x)  # here
         f(1.0)
-        """),
-    "item": ("ConcretizationTypeError", ("x", "item"), """
+        """,
+    ),
+    "item": (
+        "ConcretizationTypeError",
+        ("x", "item"),
+        """
         @jit
         def f(x):
             return x.item()  # here
         f(1.0)
-        """),
-    "np.sin": ("TracerArrayConversionError", ("x", "jnp.sin"), """
+        """,
+    ),
+    "np.sin": (
+        "TracerArrayConversionError",
+        ("x", "jnp.sin"),
+        """
         @jit
         def f(x):
             return np.sin(x)  # here
         f(1.0)
-        """),
-    "np.asarray": ("TracerArrayConversionError", ("x", "jitney.numpy"), """
+        """,
+    ),
+    "np.asarray": (
+        "TracerArrayConversionError",
+        ("x", "jitney.numpy"),
+        """
         @jit
         def f(x):
             return jnp.sum(np.asarray(x))  # here
         f(np.ones(3))
-        """),
-    "traced shape": ("TypeError", ("n", "concrete"), """
+        """,
+    ),
+    "traced shape": (
+        "TypeError",
+        ("n", "concrete"),
+        """
         @jit
         def f(n):
             return jnp.zeros(n)  # here
         f(3)
-        """),
-    "mask": ("NonConcreteBooleanIndexError", ("x", "where"), """
+        """,
+    ),
+    "mask": (
+        "NonConcreteBooleanIndexError",
+        ("x", "where"),
+        """
         @jit
         def f(x):
             return x[x > 0]  # here
         f(np.ones(3))
-        """),
-    "leak": ("UnexpectedTracerError", ("leaked", "return"), """
+        """,
+    ),
+    "leak": (
+        "UnexpectedTracerError",
+        ("leaked", "return"),
+        """
         kept = []
         @jit
         def f(x):
@@ -113,59 +164,115 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
             return x
         f(1.0)
         print(kept[0] + 1)  # here
-        """),
-    "item assignment": ("TypeError", (".at[", "immutable"), """
+        """,
+    ),
+    "item assignment": (
+        "TypeError",
+        (".at[", "immutable"),
+        """
         x = jnp.zeros(3)
         x[0] = 1.0  # here
-        """),
-    "item assignment in jit": ("TypeError", (".at[", "immutable"), """
+        """,
+    ),
+    "item assignment in jit": (
+        "TypeError",
+        (".at[", "immutable"),
+        """
         @jit
         def f(x):
             x[0] = 1.0  # here
             return x
         f(np.zeros(3))
-        """),
-    "shapes": ("TypeError", ("(2, 3)", "4)"), """
+        """,
+    ),
+    "shapes": (
+        "TypeError",
+        ("(2, 3)", "4)"),
+        """
         def model(x, y):
             return x + y  # here
         model(jnp.ones((2, 3)), jnp.ones(4))
-        """),
-    "shapes in jit": ("TypeError", ("(2, 3)", "4)"), """
+        """,
+    ),
+    "shapes in jit": (
+        "TypeError",
+        ("(2, 3)", "4)"),
+        """
         @jit
         def model(x, y):
             return x * y  # here
         model(np.ones((2, 3)), np.ones(4))
-        """),
-    "dot": ("TypeError", ("3", "4"), """
+        """,
+    ),
+    "dot": (
+        "TypeError",
+        ("3", "4"),
+        """
         y = jnp.dot(jnp.ones((2, 3)), jnp.ones(4))  # here
-        """),
-    "list argument": ("TypeError", ("list", "jnp.array"), """
+        """,
+    ),
+    "list argument": (
+        "TypeError",
+        ("list", "jnp.array"),
+        """
         y = jnp.sin([1.0, 2.0])  # here
-        """),
-    "ragged list": ("ValueError", ("inhomogeneous",), """
+        """,
+    ),
+    "ragged list": (
+        "ValueError",
+        ("inhomogeneous",),
+        """
         y = jnp.array([[1.0, 2.0], [3.0]])  # here
-        """),
-    "object array": ("TypeError", ("None",), """
+        """,
+    ),
+    "object array": (
+        "TypeError",
+        ("None",),
+        """
         y = jnp.array([1.0, None])  # here
-        """),
-    "text": ("TypeError", ("str",), """
+        """,
+    ),
+    "text": (
+        "TypeError",
+        ("str",),
+        """
         y = jit(lambda x: x)("text")  # here
-        """),
-    "reshape": ("TypeError", ("(5,)", "(2, 3)"), """
+        """,
+    ),
+    "reshape": (
+        "TypeError",
+        ("(5,)", "(2, 3)"),
+        """
         y = jnp.ones(5).reshape(2, 3)  # here
-        """),
-    "grad of a vector": ("TypeError", ("scalar-output", "jnp.sum", "(3,)"), """
+        """,
+    ),
+    "grad of a vector": (
+        "TypeError",
+        ("scalar-output", "jnp.sum", "(3,)"),
+        """
         g = grad(lambda x: x ** 2)(np.ones(3))  # here
-        """),
-    "grad of an integer": ("TypeError", ("int64", "3.0"), """
+        """,
+    ),
+    "grad of an integer": (
+        "TypeError",
+        ("int64", "3.0"),
+        """
         def loss(x):
             return x ** 2
         g = grad(loss)(3)  # here
-        """),
-    "grad to complex": ("TypeError", ("complex", "holomorphic"), """
+        """,
+    ),
+    "grad to complex": (
+        "TypeError",
+        ("complex", "holomorphic"),
+        """
         g = grad(lambda x: x * 1j)(3.0)  # here
-        """),
-    "if in grad of jit": ("TracerBoolConversionError", ("x", "jnp.where"), """
+        """,
+    ),
+    "if in grad of jit": (
+        "TracerBoolConversionError",
+        ("x", "jnp.where"),
+        """
         @jit
         def f(x):
             y = x * 2
@@ -173,31 +280,52 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
                 return y
             return -y
         grad(f)(1.0)
-        """),
-    "if in vmap": ("TracerBoolConversionError", ("jnp.where",), """
+        """,
+    ),
+    "if in vmap": (
+        "TracerBoolConversionError",
+        ("jnp.where",),
+        """
         def f(x):
             if x > 3:  # here
                 return x
             return -x
         vmap(f)(np.arange(4.0))
-        """),
-    "vmap sizes": ("ValueError", ("inconsistent", "x", "y", "(3,)", "(4,)"), """
+        """,
+    ),
+    "vmap sizes": (
+        "ValueError",
+        ("inconsistent", "x", "y", "(3,)", "(4,)"),
+        """
         def add(x, y):
             return x + y
         vmap(add)(np.ones(3), np.ones(4))  # here
-        """),
-    "unhashable static": ("ValueError", ("hash", "tuple"), """
+        """,
+    ),
+    "unhashable static": (
+        "ValueError",
+        ("hash", "tuple"),
+        """
         f = jit(lambda x, shape: jnp.reshape(x, shape), static_argnames="shape")
         f(np.ones(4), shape=[2, 2])  # here
-        """),
-    "user error in jit": ("ZeroDivisionError", (), """
+        """,
+    ),
+    "user error in jit": (
+        "ZeroDivisionError",
+        (),
+        """
         def inner(x):
             return x / (1 - 1) + 1 / 0  # here
         jit(lambda x: inner(x))(1.0)
-        """),
-    "axis": ("ValueError", ("axis 2", "2"), """
+        """,
+    ),
+    "axis": (
+        "ValueError",
+        ("axis 2", "2"),
+        """
         y = jnp.sum(jnp.ones((2, 3)), axis=2)  # here
-        """),
+        """,
+    ),
 }
 
 
@@ -258,8 +386,12 @@ def test_full_traceback_shows_the_library() -> None:
 
 def test_error_classes_have_the_names_and_bases_of_jax() -> None:
     for name in (
-        "ConcretizationTypeError", "NonConcreteBooleanIndexError", "TracerArrayConversionError",
-        "TracerBoolConversionError", "TracerIntegerConversionError", "UnexpectedTracerError",
+        "ConcretizationTypeError",
+        "NonConcreteBooleanIndexError",
+        "TracerArrayConversionError",
+        "TracerBoolConversionError",
+        "TracerIntegerConversionError",
+        "UnexpectedTracerError",
     ):
         ours, theirs = getattr(jitney.errors, name), getattr(jax.errors, name)
         bases = {c for c in theirs.__mro__ if c.__module__ == "builtins"}
@@ -339,7 +471,9 @@ def test_class_is_that_of_jax(name: str) -> None:
     assert_raises_alike(fun, *words)
 
 
-@pytest.mark.parametrize("name", [n for n in _ALIKE if n not in ("hash", "unknown config", "zeros negative", "linspace")])
+@pytest.mark.parametrize(
+    "name", [n for n in _ALIKE if n not in ("hash", "unknown config", "zeros negative", "linspace")]
+)
 def test_misuse_in_jit_ends_in_a_python_error(name: str) -> None:
     """The same inside a compiled function: an exception, never a crash."""
     with pytest.raises(Exception) as caught:

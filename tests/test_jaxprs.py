@@ -17,7 +17,7 @@ N, B, Z = np.arange(4), np.array([True, False]), np.ones(2, complex)
 _CASES: dict[str, Any] = {
     "identity": (lambda j: lambda x: x, 1.0),
     "constant": (lambda j: lambda x: 2.0, 1.0),
-    "nothing": (lambda j: lambda: (), ),
+    "nothing": (lambda j: lambda: (),),
     "one equation": (lambda j: j.lax.sin, 1.0),
     "two equations": (lambda j: lambda x: j.lax.mul(j.lax.sin(x), 2.0), 1.0),
     "tree": (lambda j: lambda p: {"b": j.lax.add(p["a"][0], p["a"][1]), "a": p["a"][0]}, {"a": (1.0, 2.0)}),
@@ -31,7 +31,14 @@ _CASES: dict[str, Any] = {
     "integers": (lambda j: lambda x, y: (x & y, x | y, x ^ y, ~x), N, N),
     "numpy sin": (lambda j: j.numpy.sin, V),
     "exp of square": (lambda j: lambda x: j.numpy.exp(-(x**2)), V),
-    "unary functions": (lambda j: lambda x: [getattr(j.numpy, n)(x) for n in ("cos", "exp", "log", "sqrt", "tanh", "abs", "negative")], V),
+    "unary functions": (
+        lambda j: (
+            lambda x: [
+                getattr(j.numpy, n)(x) for n in ("cos", "exp", "log", "sqrt", "tanh", "abs", "negative")
+            ]
+        ),
+        V,
+    ),
     "sum": (lambda j: lambda x: j.lax.reduce_sum(x, axes=(0,)), M),
     "max": (lambda j: lambda x: j.lax.reduce_max(x, axes=(0, 1)), M),
     "reshape": (lambda j: lambda x: j.lax.reshape(x, (3, 2)), M),
@@ -46,7 +53,11 @@ _CASES: dict[str, Any] = {
     "rev": (lambda j: lambda x: j.lax.rev(x, (0,)), V),
     "iota": (lambda j: lambda: j.lax.iota("int32", 3),),
     "dot": (lambda j: lambda x, y: j.lax.dot_general(x, y, (((1,), (0,)), ((), ()))), M, M.T),
-    "batched dot": (lambda j: lambda x, y: j.lax.dot_general(x, y, (((2,), (1,)), ((0,), (0,)))), M[None], M.T[None]),
+    "batched dot": (
+        lambda j: lambda x, y: j.lax.dot_general(x, y, (((2,), (1,)), ((0,), (0,)))),
+        M[None],
+        M.T[None],
+    ),
     "convert": (lambda j: lambda x: j.lax.convert_element_type(x, np.float32), V),
     "astype": (lambda j: lambda x: x.astype("int32"), V),
     "select": (lambda j: lambda c, x, y: j.lax.select(c, x, y), B, V[:2], V[:2]),
@@ -59,10 +70,16 @@ _CASES: dict[str, Any] = {
     "closed-over array": (lambda j: (lambda c: lambda x: j.lax.mul(x, c))(j.numpy.asarray(V)), V),
     "jit": (lambda j: j.jit(lambda x: j.lax.sin(x)), V),
     "named jit": (lambda j: lambda x: j.jit(_named(j))(x), V),
-    "jit of the same twice": (lambda j: lambda x: j.lax.cos(j.jit(lambda x, y: j.lax.add(j.lax.mul(x, y), x))(x, x)), 1.0),
+    "jit of the same twice": (
+        lambda j: lambda x: j.lax.cos(j.jit(lambda x, y: j.lax.add(j.lax.mul(x, y), x))(x, x)),
+        1.0,
+    ),
     "jit of a scalar": (lambda j: lambda x: j.jit(lambda x, y: j.lax.mul(x, y))(x, 2.0), 1.0),
     "jit in jit": (lambda j: lambda x: j.lax.cos(j.jit(_twice(j))(j.lax.exp(x))), 1.0),
-    "long parameters": (lambda j: lambda x: j.jit(lambda x: j.lax.pad(x, 0.0, ((1, 1, 0),) * 6))(x), np.ones((1,) * 6)),
+    "long parameters": (
+        lambda j: lambda x: j.jit(lambda x: j.lax.pad(x, 0.0, ((1, 1, 0),) * 6))(x),
+        np.ones((1,) * 6),
+    ),
     "grad": (lambda j: j.grad(lambda x: j.lax.sin(x)), 1.0),
     "grad of a product": (lambda j: j.grad(lambda x, y: x * y), 1.0, 2.0),
     "vmap": (lambda j: j.vmap(lambda x: j.lax.sin(x) * 2), V),

@@ -14,11 +14,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import pytest
-from comparing import assert_raises_alike, assert_same, parity
 
 import jitney
 import jitney.numpy as jnp
-from jitney import lax
+from comparing import assert_raises_alike, assert_same, parity
 
 X = np.array([1.0, 2.0, 3.0])
 
@@ -89,7 +88,12 @@ def test_retraces(name: str) -> None:
 
 def test_positional_and_keyword_give_the_same() -> None:
     count = Counter(lambda x, y=2.0: x * y)
-    assert [float(count(3.0)), float(count(3.0, 4.0)), float(count(3.0, y=4.0)), float(count(y=4.0, x=3.0))] == [6, 12, 12, 12]
+    assert [
+        float(count(3.0)),
+        float(count(3.0, 4.0)),
+        float(count(3.0, y=4.0)),
+        float(count(y=4.0, x=3.0)),
+    ] == [6, 12, 12, 12]
 
 
 def test_retraces_when_static_values_change() -> None:
@@ -319,7 +323,19 @@ def test_many_arguments(j: Any) -> Any:
 @parity
 def test_dtypes_through(j: Any) -> Any:
     f = j.jit(lambda x: (x, x + x, x.astype("complex64")))
-    kinds = ("bool", "int8", "uint8", "int32", "uint64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128")
+    kinds = (
+        "bool",
+        "int8",
+        "uint8",
+        "int32",
+        "uint64",
+        "float16",
+        "bfloat16",
+        "float32",
+        "float64",
+        "complex64",
+        "complex128",
+    )
     return [f(j.numpy.ones(2, k)) for k in kinds]
 
 
@@ -330,7 +346,9 @@ def test_inputs_are_not_changed_and_results_do_not_alias() -> None:
     np.testing.assert_array_equal(y, X)
 
 
-@pytest.mark.parametrize("options", [{"donate_argnums": 0}, {"donate_argnames": "x"}, {"keep_unused": True}, {"inline": True}])
+@pytest.mark.parametrize(
+    "options", [{"donate_argnums": 0}, {"donate_argnames": "x"}, {"keep_unused": True}, {"inline": True}]
+)
 def test_options_are_accepted(options: dict) -> None:
     f = jitney.jit(lambda x: x + 1, **options)
     a = jnp.asarray(X)
@@ -449,11 +467,11 @@ def test_closed_over_arrays_are_freed() -> None:
         def __init__(self) -> None:
             self.array = jnp.asarray(np.arange(1000.0))
 
-    holder = Holder()
-    f = jitney.jit(lambda x: holder.array * x)
-    f(2.0)
-    alive = weakref.ref(holder)
-    del f, holder
+    def used_and_forgotten(holder: Any) -> Any:
+        jitney.jit(lambda x: holder.array * x)(2.0)
+        return weakref.ref(holder)
+
+    alive = used_and_forgotten(Holder())
     gc.collect()
     assert alive() is None
 
@@ -491,10 +509,18 @@ def test_32_bit_mode(no_x64: None) -> None:
 def test_float32_stays(j: Any) -> Any:
     x = X.astype("f4")
     f = lambda x: j.numpy.sum(j.numpy.exp(-0.5 * x**2) / 3 + 2)
-    return j.jit(f)(x), j.jit(j.grad(f))(x), j.jit(lambda x, y: x * y)(x, 2.0), j.jit(lambda x, y: x * y)(x, np.float64(2))
+    return (
+        j.jit(f)(x),
+        j.jit(j.grad(f))(x),
+        j.jit(lambda x, y: x * y)(x, 2.0),
+        j.jit(lambda x, y: x * y)(x, np.float64(2)),
+    )
 
 
 @parity
 def test_weak_types_inside(j: Any) -> Any:
     f = j.jit(lambda x, n: (x + n, x * 2, x + 2.5, n + 1.5, n * np.int8(3), x == n))
-    return [f(x, n) for x, n in ((np.float32(1), 2), (1, np.int8(2)), (np.int32(1), 2.5), (True, 2), (1.0, np.float16(1)))]
+    return [
+        f(x, n)
+        for x, n in ((np.float32(1), 2), (1, np.int8(2)), (np.int32(1), 2.5), (True, 2), (1.0, np.float16(1)))
+    ]

@@ -9,12 +9,12 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from comparing import assert_close, assert_same, check_first, check_second
-from opdb import ROWS
-from opdb.table import Op, Sample
 
 import jitney
+from comparing import assert_close, assert_same, check_first, check_second
 from jitney import tree
+from opdb import ROWS
+from opdb.table import Op, Sample
 
 _JITTED: dict[int, Any] = {}
 
@@ -29,7 +29,11 @@ def _differentiable(row: Op, limit: int = 3) -> list[Sample]:
     for sample in row.samples:
         kinds = [x.dtype.str[1:] for x in sample.arguments] if _arrays(sample) else []
         finite = all(np.all(np.isfinite(x)) for x in sample.arguments) if kinds else False
-        if finite and any(k in ("f8", "c16") for k in kinds) and not any(k in ("f4", "c8", "f2") for k in kinds):
+        if (
+            finite
+            and any(k in ("f8", "c16") for k in kinds)
+            and not any(k in ("f4", "c8", "f2") for k in kinds)
+        ):
             good.append(sample)
     return good[:limit]
 
@@ -63,7 +67,9 @@ def value(row: Op) -> None:
             want = sample.call(row.reference, *sample.operands)
             assert_same(got, want, row.tolerance, False, sample.text)
         else:
-            assert_same(got, _call(row, sample, jax), row.tolerance, row.weak, f"{sample.text} {sample.params}")
+            assert_same(
+                got, _call(row, sample, jax), row.tolerance, row.weak, f"{sample.text} {sample.params}"
+            )
 
 
 def compiled(row: Op) -> None:
@@ -101,7 +107,10 @@ def batched(row: Op) -> None:
     for sample in [s for s in row.samples if _arrays(s)][:4]:
         mapped = sample.function(fun)
         for axes in _choices(sample):
-            examples = [np.stack([x, _shuffled(x)], axis=a) if a is not None else x for x, a in zip(sample.arguments, axes, strict=True)]
+            examples = [
+                np.stack([x, _shuffled(x)], axis=a) if a is not None else x
+                for x, a in zip(sample.arguments, axes, strict=True)
+            ]
             got = jitney.vmap(mapped, in_axes=axes)(*examples)
             _assert_loop(got, mapped, sample, axes)
 
@@ -134,7 +143,8 @@ def _choices(sample: Sample) -> Iterator[tuple[int | None, ...]]:
 def _assert_loop(got: Any, fun: Any, sample: Sample, axes: Any) -> None:
     for number in range(2):
         operands = [
-            _shuffled(x) if number and a is not None else x for x, a in zip(sample.arguments, axes, strict=True)
+            _shuffled(x) if number and a is not None else x
+            for x, a in zip(sample.arguments, axes, strict=True)
         ]
         want = tree.leaves(fun(*operands))
         for g, w in zip(tree.leaves(got), want, strict=True):
@@ -151,7 +161,9 @@ def misuse(row: Op) -> None:
             try:
                 result = _call(row, case.sample, library)
             except Exception as raised:
-                assert isinstance(raised, error), f"{library.__name__}, {what}: {type(raised).__name__}: {raised}"
+                assert isinstance(raised, error), (
+                    f"{library.__name__}, {what}: {type(raised).__name__}: {raised}"
+                )
                 assert library is jax or str(raised), f"{what}: no message"
             else:
                 raise AssertionError(f"{library.__name__}, {what}: expected {error}, got {result!r}")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections import namedtuple
+from importlib import import_module
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
-from comparing import assert_close, assert_raises_alike, assert_same, parity
 
 import jitney
 import jitney.numpy as jnp
+from comparing import assert_close, assert_raises_alike, assert_same, parity
 from jitney import lax
 
 X = np.array([0.3, -1.2, 2.0])
@@ -54,7 +55,12 @@ def test_has_aux(j: Any) -> Any:
     f = lambda x: (j.numpy.sum(x**2), {"twice": 2 * x, "n": 3})
     g = lambda x: j.numpy.sum(j.grad(f, has_aux=True)(x)[1]["twice"] * j.grad(f, has_aux=True)(x)[0])
     twice = lambda x: (g(x), j.jacfwd(f, has_aux=True)(x)[1])
-    return j.grad(f, has_aux=True)(X), j.value_and_grad(f, has_aux=True)(X), j.grad(g)(X), j.grad(twice, has_aux=True)(X)
+    return (
+        j.grad(f, has_aux=True)(X),
+        j.value_and_grad(f, has_aux=True)(X),
+        j.grad(g)(X),
+        j.grad(twice, has_aux=True)(X),
+    )
 
 
 @parity
@@ -65,7 +71,11 @@ def test_keyword_arguments_pass_through(j: Any) -> Any:
 
 @parity
 def test_unused_and_constant(j: Any) -> Any:
-    return j.grad(lambda x, y: x * 2.0, argnums=1)(1.0, 2.0), j.grad(lambda x: 3.0)(1.0), j.grad(lambda x: x)(1.0)
+    return (
+        j.grad(lambda x, y: x * 2.0, argnums=1)(1.0, 2.0),
+        j.grad(lambda x: 3.0)(1.0),
+        j.grad(lambda x: x)(1.0),
+    )
 
 
 @parity
@@ -134,7 +144,9 @@ def test_perturbation_confusion(j: Any) -> Any:
 def test_closures_over_tracers(j: Any) -> Any:
     def f(x: Any) -> Any:
         scale = j.numpy.sin(x)
-        return j.numpy.sum(j.vmap(lambda y: y * scale)(j.numpy.asarray(X)) ** 2) + j.jit(lambda y: y * scale)(2.0)
+        return j.numpy.sum(j.vmap(lambda y: y * scale)(j.numpy.asarray(X)) ** 2) + j.jit(lambda y: y * scale)(
+            2.0
+        )
 
     return j.grad(f)(0.4), j.jit(j.grad(f))(0.4), j.grad(j.grad(f))(0.4)
 
@@ -154,7 +166,9 @@ def test_integer_inside(j: Any) -> Any:
 
 @parity
 def test_stop_gradient(j: Any) -> Any:
-    return j.grad(lambda x: x * j.lax.stop_gradient(x**2))(3.0), j.jacfwd(lambda x: j.lax.stop_gradient(x) * x)(2.0)
+    return j.grad(lambda x: x * j.lax.stop_gradient(x**2))(3.0), j.jacfwd(
+        lambda x: j.lax.stop_gradient(x) * x
+    )(2.0)
 
 
 @parity
@@ -226,7 +240,11 @@ def test_jacobians_of_trees(name: str) -> None:
             return {"u": j.numpy.sin(p["x"]) * s, "v": (j.numpy.sum(p["x"] * p["m"]), p["m"] ** 2)}
 
         derive = getattr(j, name)
-        return derive(f)({"x": X, "m": M}, 2.0), derive(f, argnums=(0, 1))({"x": X, "m": M}, 2.0), derive(f, 1)({"x": X, "m": M}, 2.0)
+        return (
+            derive(f)({"x": X, "m": M}, 2.0),
+            derive(f, argnums=(0, 1))({"x": X, "m": M}, 2.0),
+            derive(f, 1)({"x": X, "m": M}, 2.0),
+        )
 
     assert_same(run(jitney), run(jax), weak=False)
 
@@ -293,7 +311,11 @@ def test_vmap_axes_trees(j: Any) -> Any:
 @parity
 def test_vmap_keywords_and_size(j: Any) -> Any:
     f = lambda x, *, y: x + y
-    return j.vmap(f)(np.arange(4.0), y=np.arange(4.0)), j.vmap(lambda: 1.0, axis_size=3)(), j.vmap(lambda x: x, None, axis_size=2)(X)
+    return (
+        j.vmap(f)(np.arange(4.0), y=np.arange(4.0)),
+        j.vmap(lambda: 1.0, axis_size=3)(),
+        j.vmap(lambda x: x, None, axis_size=2)(X),
+    )
 
 
 @parity
@@ -309,7 +331,9 @@ def test_nested_vmap(j: Any) -> Any:
         outer(lambda x, y: x * y + 1)(X, np.arange(4.0)),
         j.vmap(j.vmap(j.vmap(lambda x: x**2)))(cube),
         j.vmap(j.vmap(j.numpy.sum, in_axes=1), in_axes=2)(cube),
-        j.vmap(j.vmap(lambda x, y: j.numpy.dot(x, y), (1, None), 0), (2, 0), 1)(cube.transpose(0, 1, 2), np.ones((4, 2))),
+        j.vmap(j.vmap(lambda x, y: j.numpy.dot(x, y), (1, None), 0), (2, 0), 1)(
+            cube.transpose(0, 1, 2), np.ones((4, 2))
+        ),
     )
 
 
@@ -320,7 +344,12 @@ def test_vmap_of_size_one_and_zero(j: Any) -> Any:
 
 @parity
 def test_vmap_of_statistics(j: Any) -> Any:
-    f = lambda x: {"mean": j.numpy.mean(x), "std": j.numpy.std(x), "max": x.max(), "norm": (x - x.mean()) / x.std()}
+    f = lambda x: {
+        "mean": j.numpy.mean(x),
+        "std": j.numpy.std(x),
+        "max": x.max(),
+        "norm": (x - x.mean()) / x.std(),
+    }
     return j.vmap(f)(TALL), j.jit(j.vmap(f))(TALL)
 
 
@@ -348,10 +377,21 @@ def _compose(j: Any, names: tuple[str, ...]) -> Any:
     return f
 
 
-@pytest.mark.parametrize("names", list(itertools.permutations(("grad", "vmap", "jit"))) + [
-    ("grad", "grad"), ("vmap", "vmap"), ("grad", "jit", "grad"), ("jit", "grad", "jit", "vmap", "jit"),
-    ("vmap", "grad", "grad"), ("jit", "vmap", "grad", "vmap"), ("grad", "vmap", "grad", "jit"), ("vmap", "jit", "vmap"),
-], ids="-".join)
+@pytest.mark.parametrize(
+    "names",
+    list(itertools.permutations(("grad", "vmap", "jit")))
+    + [
+        ("grad", "grad"),
+        ("vmap", "vmap"),
+        ("grad", "jit", "grad"),
+        ("jit", "grad", "jit", "vmap", "jit"),
+        ("vmap", "grad", "grad"),
+        ("jit", "vmap", "grad", "vmap"),
+        ("grad", "vmap", "grad", "jit"),
+        ("vmap", "jit", "vmap"),
+    ],
+    ids="-".join,
+)
 def test_orders(names: tuple[str, ...]) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2, 4, 3)[-1 - names.count("vmap") :])
@@ -370,7 +410,12 @@ def test_jit_with_unknown_and_known_outputs(j: Any) -> Any:
     """Partial evaluation of a jit: one output depends on the tangent, one does not."""
     inner = j.jit(lambda x, y: (x * 2, y * 3, x * y, 5.0))
     f = lambda x, y: sum(inner(x, y)) * inner(y, x)[2]
-    return j.grad(f)(2.0, 3.0), j.grad(f, (0, 1))(2.0, 3.0), j.grad(j.grad(f), 1)(2.0, 3.0), j.linearize(f, 2.0, 3.0)[1](1.0, 1.0)
+    return (
+        j.grad(f)(2.0, 3.0),
+        j.grad(f, (0, 1))(2.0, 3.0),
+        j.grad(j.grad(f), 1)(2.0, 3.0),
+        j.linearize(f, 2.0, 3.0)[1](1.0, 1.0),
+    )
 
 
 @parity
@@ -401,7 +446,11 @@ def test_value_and_grad_evaluates_once() -> None:
 
 
 def test_gradients_are_arrays() -> None:
-    for g in (jitney.grad(lambda x: x**2)(2.0), jitney.grad(lambda x: 3.0)(2.0), jitney.jvp(jnp.sin, (1.0,), (1.0,))[1]):
+    for g in (
+        jitney.grad(lambda x: x**2)(2.0),
+        jitney.grad(lambda x: 3.0)(2.0),
+        jitney.jvp(jnp.sin, (1.0,), (1.0,))[1],
+    ):
         assert type(g) is type(jnp.ones(1))
     assert jitney.vmap(lambda x: 1.0)(X).shape == (3,)
 
@@ -419,6 +468,80 @@ def test_second_call_of_a_pullback() -> None:
     _, pull = jitney.vjp(lambda x: jnp.sum(x**2), X)
     assert_close(pull(1.0)[0], 2 * X)
     assert_close(pull(2.0)[0], 4 * X)
+
+
+# -- corners: where rules of derivatives, types and batching are easily wrong -----------------------------
+
+GRID = np.linspace(-1, 2, 6).reshape(2, 3)
+
+# fmt: off
+_CORNERS: dict[str, Any] = {
+    'grad of norm at 0': lambda j: j.grad(lambda x: j.numpy.sqrt(j.numpy.sum(x**2)))(np.zeros(3)),
+    'where trick': lambda j: j.grad(lambda x: j.numpy.where(x>0, j.numpy.log(x), 0.))(-1.0),
+    'grad abs 0': lambda j: j.grad(j.numpy.abs)(0.0),
+    'grad max tie': lambda j: j.grad(lambda x: j.numpy.max(x))(np.array([1.,1.,0.])),
+    'grad relu 0': lambda j: j.grad(lambda x: j.numpy.maximum(x,0))(0.0),
+    'grad pow 0': lambda j: [j.grad(lambda x: x**p)(0.0) for p in (0,1,2,3)],
+    'grad pow float 0': lambda j: [j.grad(lambda x: x**p)(0.0) for p in (1.0,2.0,2.5)],
+    'grad x**y both': lambda j: j.grad(lambda x,y: x**y,(0,1))(2.0,3.0),
+    'grad x**y zero': lambda j: j.grad(lambda x,y: x**y,(0,1))(0.0,3.0),
+    'grad prod zeros': lambda j: j.grad(lambda x: j.numpy.prod(x))(np.array([0.,2.,3.])),
+    'grad std': lambda j: j.grad(lambda x: j.numpy.std(x))(GRID),
+    'hess std': lambda j: j.hessian(lambda x: j.numpy.std(x))(GRID[0]),
+    'grad sort': lambda j: j.grad(lambda x: j.numpy.sum(j.numpy.sort(x)*np.arange(3)))(GRID[0]),
+    'grad cumsum': lambda j: j.grad(lambda x: j.numpy.sum(j.lax.cumsum(x)**2))(GRID[0]),
+    'grad clip': lambda j: j.grad(lambda x: j.numpy.sum(j.numpy.clip(x,0.,1.)))(np.array([0.,.5,1.,2.])),
+    'grad mod': lambda j: j.grad(lambda x: x % 3.0)(7.5),
+    'grad round': lambda j: j.grad(lambda x: j.numpy.round(x)*x)(7.4),
+    'grad int index': lambda j: j.grad(lambda x: x[1]*x[-1])(GRID[0]),
+    'grad at': lambda j: j.grad(lambda x: (x.at[0].set(5.)*x).sum())(j.numpy.asarray(GRID[0])),
+    'grad at mul': lambda j: j.grad(lambda x: (x.at[0].multiply(x[1])).sum())(j.numpy.asarray(GRID[0])),
+    'grad linspace': lambda j: j.grad(lambda a: j.numpy.sum(j.numpy.linspace(0,a,5)**2))(2.0),
+    'grad einsum': lambda j: j.grad(lambda x: j.numpy.einsum('ij,kj,ik->', x, x, x@x.T))(GRID),
+    'grad of f32': lambda j: j.grad(lambda x: (x.astype('float64')**2).sum())(GRID.astype('f4')),
+    'grad of bf16': lambda j: j.grad(lambda x: (x*x).sum())(j.numpy.asarray(GRID,'bfloat16')),
+    'vmap at': lambda j: j.vmap(lambda x,i: x.at[i].add(1.))(j.numpy.asarray(GRID), np.array([0,2])),
+    'vmap index': lambda j: j.vmap(lambda x,i: x[i])(j.numpy.asarray(GRID), np.array([0,2])),
+    'vmap index none': lambda j: j.vmap(lambda x,i: x[i], (None,0))(j.numpy.asarray(GRID), np.array([0,1])),
+    'vmap where': lambda j: j.vmap(lambda c,x: j.numpy.where(c,x,0.))(np.array([True,False]), GRID),
+    'vmap dyn slice': lambda j: j.vmap(lambda x,i: j.lax.dynamic_slice(x,(i,),(2,)))(GRID, np.array([0,1])),
+    'jit arg same twice': lambda j: (lambda a: j.jit(lambda x,y: x+y)(a,a))(GRID),
+    'jit list out': lambda j: j.jit(lambda x: [x, [x]])(GRID),
+    'jit bool': lambda j: j.jit(lambda x, f: j.numpy.where(f, x, -x))(GRID, True),
+    'norm': lambda j: j.grad(lambda m, s: import_module(j.__name__ + '.scipy.stats').norm.logpdf(GRID, m, s).sum(), (0, 1))(0.5, 2.0),
+    'complex grad': lambda j: j.grad(lambda x: j.numpy.abs(2 + j.numpy.exp(1j*x)).sum())(GRID),
+    'complex jac': lambda j: j.jacfwd(lambda x: j.numpy.exp(1j*x), holomorphic=False)(GRID[0]) ,
+    'vjp complex out': lambda j: j.vjp(lambda x: j.numpy.exp(1j*x), GRID[0])[1](np.ones(3)+0j),
+    'jvp of jit static': lambda j: j.jvp(lambda x: j.jit(lambda x, n: x**n, static_argnums=1)(x, 3), (2.0,), (1.0,)),
+    'vmap jit static': lambda j: j.vmap(lambda x: j.jit(lambda x, n: x**n, static_argnums=1)(x, 3))(GRID),
+    'grad kwargs': lambda j: j.grad(lambda x, *a, **k: x*a[0]*k['z'])(2.0, 3.0, z=4.0),
+    'empty grad tree': lambda j: j.grad(lambda p: 1.0)({}),
+    'vmap out None tree': lambda j: j.vmap(lambda x: {'a': x, 'b': None})(GRID),
+    'closure const out of vmap': lambda j: j.vmap(lambda x: j.numpy.ones(2))(GRID),
+    'vmap random fn': lambda j: j.vmap(lambda x: (j.numpy.linspace(0,1,3)*x[:, None]).sum(0))(GRID),
+    'second jit in grad w/ aux': lambda j: j.grad(lambda x: j.jit(lambda x: (x**2, {'a': x*3, 'n': 2}))(x), has_aux=True)(2.0),
+    'int args': lambda j: j.jit(lambda n: (n//2, n%2, -n, n/2, n**2, n<<1, 7-n))(5),
+    'uint': lambda j: j.jit(lambda n: (n-10, n//3, n*2, -n, n.astype(int)))(np.array([1,2,200],np.uint8)),
+    'int8 overflow': lambda j: j.jit(lambda n: (n+100, n*n))(np.array([100,-100],np.int8)),
+    'shape polymorph': lambda j: [j.jit(lambda x: x.reshape(x.shape[0],-1).sum(1))(np.ones(s)) for s in ((2,3),(4,2,3))],
+    'hash key': lambda j: j.tree.map(lambda v: v+1, {'b': GRID, 'a': (1,2.)}),
+    'f16': lambda j: j.jit(lambda x: j.numpy.exp(x).sum())(GRID.astype('f2')),
+    'bf16': lambda j: j.jit(lambda x: (x*x+1, j.numpy.sin(x), x.sum()))(j.numpy.asarray(GRID,'bfloat16')),
+    'c64': lambda j: j.jit(lambda x: (x*x+1, j.numpy.sin(x), x.sum(), abs(x), x.conj().real))(GRID.astype('c8')),
+    'bool sum': lambda j: j.jit(lambda x: ((x>0).sum(), (x>0).mean(), (x>0).any(0), (x > 0).astype(float)))(GRID),
+    'scalar bool ops': lambda j: j.jit(lambda a, b: (a & b, a | b, ~a, a ^ b, a + b, a * b))(True, False),
+    'div by zero': lambda j: j.jit(lambda x: (x/0, 0/x*0, x//0, x%0))(GRID),
+    'int div zero': lambda j: j.jit(lambda x: (x//0, x%0))(np.array([1,-1,0])),
+    'nan cmp': lambda j: j.jit(lambda x: (x==x, x<1, j.numpy.maximum(x,0.), j.numpy.fmax(x,0.), j.numpy.sign(x), j.numpy.argmax(x)))(np.array([np.nan,1.,-1.])),
+    'inf math': lambda j: j.jit(lambda x: (j.numpy.exp(x), j.numpy.log(x), j.numpy.sqrt(x), j.numpy.sin(x), j.numpy.tanh(x), j.numpy.log1p(x), x**2, x**-1, x**0.5))(np.array([np.inf,-np.inf,np.nan,0.,-0.])),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("name", _CORNERS)
+@pytest.mark.filterwarnings("ignore")
+def test_corner(name: str) -> None:
+    assert_same(_CORNERS[name](jitney), _CORNERS[name](jax), 1e-11, weak=False)
 
 
 # -- misuse -------------------------------------------------------------------------------------------

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import pytest
-from comparing import assert_raises_alike
 from hypothesis import given
 from hypothesis import strategies as st
 
 import jitney
+from comparing import assert_raises_alike
 
 
 class Point(NamedTuple):
@@ -62,7 +62,18 @@ def test_map(name: str) -> None:
 
 
 def test_structures_differ_by_keys_types_and_None() -> None:
-    different = [(1, 2), [1, 2], {"a": 1, "b": 2}, {"a": 1, "c": 2}, Point(1, 2), (1, None), (1, (2,)), 1, None, (1,)]
+    different = [
+        (1, 2),
+        [1, 2],
+        {"a": 1, "b": 2},
+        {"a": 1, "c": 2},
+        Point(1, 2),
+        (1, None),
+        (1, (2,)),
+        1,
+        None,
+        (1,),
+    ]
     structures = [jitney.tree.structure(t) for t in different]
     for i, a in enumerate(structures):
         for k, b in enumerate(structures):
@@ -83,7 +94,10 @@ def test_reduce_all_transpose() -> None:
         assert lib.tree.reduce(lambda a, b: a + [b], (1, None, 2), []) == [1, 2]
         assert lib.tree.all([True, {"a": 1}]) and not lib.tree.all([True, 0])
         outer, inner = lib.tree.structure([0, 0]), lib.tree.structure({"a": 0, "b": 0})
-        assert lib.tree.transpose(outer, inner, [{"a": 1, "b": 2}, {"a": 3, "b": 4}]) == {"a": [1, 3], "b": [2, 4]}
+        assert lib.tree.transpose(outer, inner, [{"a": 1, "b": 2}, {"a": 3, "b": 4}]) == {
+            "a": [1, 3],
+            "b": [2, 4],
+        }
 
 
 def test_registered_classes() -> None:
@@ -91,7 +105,9 @@ def test_registered_classes() -> None:
         def __init__(self, lo: Any, hi: Any, unit: str) -> None:
             self.lo, self.hi, self.unit = lo, hi, unit
 
-    jitney.tree_util.register_pytree_node(Range, lambda r: ((r.lo, r.hi), r.unit), lambda unit, kids: Range(*kids, unit))
+    jitney.tree_util.register_pytree_node(
+        Range, lambda r: ((r.lo, r.hi), r.unit), lambda unit, kids: Range(*kids, unit)
+    )
     r = jitney.tree.map(lambda x: x * 2, Range(1, (2, 3), "m"))
     assert (r.lo, r.hi, r.unit) == (2, (4, 6), "m")
     assert jitney.tree.structure(Range(1, 2, "m")) != jitney.tree.structure(Range(1, 2, "s"))
@@ -159,10 +175,12 @@ def test_keys_that_do_not_compare() -> None:
 _LEAVES = st.integers() | st.none() | st.text(max_size=2)
 _RANDOM = st.recursive(
     _LEAVES,
-    lambda kids: st.lists(kids, max_size=3)
-    | st.lists(kids, max_size=3).map(tuple)
-    | st.dictionaries(st.text(max_size=2), kids, max_size=3)
-    | st.builds(Point, kids, kids),
+    lambda kids: (
+        st.lists(kids, max_size=3)
+        | st.lists(kids, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=2), kids, max_size=3)
+        | st.builds(Point, kids, kids)
+    ),
     max_leaves=12,
 )
 

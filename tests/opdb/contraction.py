@@ -11,6 +11,7 @@ def dims(text: str, numbers: tuple, **params: object) -> object:
     return sample(text, dimension_numbers=numbers, **params)
 
 
+# fmt: off
 ROWS: list[Op] = [
     op("lax.dot_general", dims("f8[2,3] f8[3,4]", _MATRIX), dims("f8[3] f8[3]", (((0,), (0,)), ((), ()))),
        dims("f8[5,2,3] f8[5,3,4]", (((2,), (1,)), ((0,), (0,)))), dims("f8[3,2,4] f8[4,3,5]", (((0, 2), (1, 0)), ((), ()))),

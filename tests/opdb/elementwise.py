@@ -17,6 +17,7 @@ _NOT_ARRAY = [bad(given([1.0, 2.0]), TypeError), bad(given(None), TypeError), ba
 _GRID = np.linspace(-1, 1, 6).reshape(2, 3)
 _BITS = np.array([0, 1, -1, 2**62, -(2**63), 12345])
 
+# fmt: off
 ROWS: list[Op] = [
     # one operand
     unary("lax.neg", NUMBERS, order=2, bad=[*_NOT_BOOL, *_NOT_ARRAY]),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .table import Op, bad, given, op, sample
+from .table import Op, bad, given, op
 
 X = np.arange(12.0).reshape(3, 4) / 5 - 1
 CUBE = np.arange(24.0).reshape(2, 3, 4) / 7
@@ -24,9 +24,17 @@ def read(text: str, *operands: Any, **fields: Any) -> Op:
     code = compile(f"x[{text}]", "<index>", "eval")
 
     def make(j: Any) -> Callable[..., Any]:
-        return lambda x, *rest: eval(code, {"x": j.numpy.asarray(x), "np": np} | dict(zip("ij", rest, strict=False)))
+        return lambda x, *rest: eval(
+            code, {"x": j.numpy.asarray(x), "np": np} | dict(zip("ij", rest, strict=False))
+        )
 
-    return op("numpy.ndarray.__getitem__", given(*operands), make=make, label=f"x[{text}], {_shapes(operands)}", **{"order": 2} | fields)
+    return op(
+        "numpy.ndarray.__getitem__",
+        given(*operands),
+        make=make,
+        label=f"x[{text}], {_shapes(operands)}",
+        **{"order": 2} | fields,
+    )
 
 
 def write(text: str, method: str, *operands: Any, **fields: Any) -> Op:
@@ -35,10 +43,17 @@ def write(text: str, method: str, *operands: Any, **fields: Any) -> Op:
 
     def make(j: Any) -> Callable[..., Any]:
         return lambda x, y, *rest: eval(
-            code, {"x": j.numpy.asarray(x), "y": y, "np": np, "jnp": j.numpy} | dict(zip("ij", rest, strict=False))
+            code,
+            {"x": j.numpy.asarray(x), "y": y, "np": np, "jnp": j.numpy} | dict(zip("ij", rest, strict=False)),
         )
 
-    return op("numpy.ndarray.at", given(*operands), make=make, label=f"x.at[{text}].{method}, {_shapes(operands)}", **{"order": 2} | fields)
+    return op(
+        "numpy.ndarray.at",
+        given(*operands),
+        make=make,
+        label=f"x.at[{text}].{method}, {_shapes(operands)}",
+        **{"order": 2} | fields,
+    )
 
 
 def numbers(name: str, *operands: Any, kind: str = "Gather", label: str = "", **params: Any) -> Op:
@@ -55,6 +70,7 @@ def numbers(name: str, *operands: Any, kind: str = "Gather", label: str = "", **
 
 _AT = np.array([1, 1])  # a start index for each axis
 
+# fmt: off
 ROWS: list[Op] = [
     *(read(t, X) for t in ("0", "-1", "1, 2", "1:", ":, 1", "::-1", "..., 0", "None, 1:3, None", "::2, 3:0:-2", "0:0", "-2:, :-1", "...", "(0, 1)", "np.s_[1:2]")),
     *(read(t, CUBE) for t in ("1, ..., 2", ":, 1", "..., None, 0", "1, None, :, 1:3")),

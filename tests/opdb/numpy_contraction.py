@@ -13,6 +13,7 @@ def einsum(subscripts: str, text: str, **params: object) -> object:
     return given(subscripts, *tokens.operands, **params)
 
 
+# fmt: off
 ROWS: list[Op] = [
     op("numpy.dot", *_PAIRS, "f8 f8[3]", "f8[2,2,3] f8[4,3,2]", "i8[2,3] i4[3]", "f4[2,3] f8[3]", "c16[2,3] c16[3]", "f8[0] f8[0]", order=2, bad=_MISMATCH),
     op("numpy.matmul", *_PAIRS, "f8[5,2,3] f8[3,4]", "f8[2,3] f8[5,3,4]", "f8[2,1,2,3] f8[5,3,4]", "i4[2,3] i4[3,2]", "b[2,3] b[3,2]", "f4[2,3] i8[3,2]",

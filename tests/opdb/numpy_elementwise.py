@@ -6,11 +6,23 @@ import numpy as np
 
 from .table import SPECIAL, Op, bad, given, op, sample
 
-_REFUSED = [bad(given([1.0, 2.0]), TypeError), bad(given("text"), TypeError), bad(given(np.array([None])), TypeError)]
-_MISMATCH = [bad("f8[2,3] f8[2]", (TypeError, ValueError), jax=Exception), bad(given([1.0], np.ones(1)), TypeError)]
+_REFUSED = [
+    bad(given([1.0, 2.0]), TypeError),
+    bad(given("text"), TypeError),
+    bad(given(np.array([None])), TypeError),
+]
+_MISMATCH = [
+    bad("f8[2,3] f8[2]", (TypeError, ValueError), jax=Exception),
+    bad(given([1.0], np.ones(1)), TypeError),
+]
 
 
-def unary(name: str, texts: str = "f8[2,3] f8 f4[3] i8[3] i4[2] b[2] float int", special: bool = True, **fields: object) -> Op:
+def unary(
+    name: str,
+    texts: str = "f8[2,3] f8 f4[3] i8[3] i4[2] b[2] float int",
+    special: bool = True,
+    **fields: object,
+) -> Op:
     """A row of one operand; integers become floats where JAX says so."""
     samples: list = texts.split()
     if special and "f8" in texts:
@@ -34,6 +46,7 @@ _DEFAULT = "f8[2,3] f8 f4[3] i8[3] b[2] float int"
 POSITIVE = {"within": (0.2, 3), "ints": (1, 6)}
 UNIT = {"within": (-0.9, 0.9), "ints": (0, 2)}
 
+# fmt: off
 ROWS: list[Op] = [
     *(unary(n, _DEFAULT + COMPLEX, order=2) for n in ("sin", "cos", "sinh", "cosh", "exp", "expm1", "exp2")),
     *(unary(n, _DEFAULT + COMPLEX, order=2, within=(-1.2, 1.2), ints=(-1, 2)) for n in ("tan", "tanh")),

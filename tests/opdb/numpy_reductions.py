@@ -10,17 +10,36 @@ NAN = np.array([[1.0, np.nan, 3.0], [np.inf, 2.0, -np.inf], [np.nan, np.nan, np.
 SOME_NAN = np.array([[1.0, np.nan, 3.0], [4.5, 2.0, -1.0]])
 
 
-def fold(name: str, dtypes: str = "f8 f4 i8 i4 u1 b c16", order: int = 2, empty: bool = True, where: bool = True, **fields: object) -> Op:
+def fold(
+    name: str,
+    dtypes: str = "f8 f4 i8 i4 u1 b c16",
+    order: int = 2,
+    empty: bool = True,
+    where: bool = True,
+    **fields: object,
+) -> Op:
     first, *others = dtypes.split()
     samples = [sample(f"{first}[2,3]", axis=a) for a in (None, 0, -1, (0, 1))]
-    samples += [sample(f"{first}[2,3,2]", axis=(0, 2), keepdims=True), sample(first), sample(f"{first}[2,3]", keepdims=True)]
+    samples += [
+        sample(f"{first}[2,3,2]", axis=(0, 2), keepdims=True),
+        sample(first),
+        sample(f"{first}[2,3]", keepdims=True),
+    ]
     samples += [sample(f"{d}[2,3]", axis=1) for d in others] + [given(2.5), given(3)]
     samples += [sample(f"{first}[0]"), sample(f"{first}[0,3]", axis=0)] if empty else []
-    samples += [sample(f"{first}[2,3]", where=np.array([True, False, True]), **({} if empty else {"initial": 1.0}))] if where else []
-    wrong = [*(bad(f"{first}[2,3]", ValueError, axis=a, jax=Exception) for a in (2, (0, 0))), bad(given([1.0, 2.0]), TypeError)]
+    samples += (
+        [sample(f"{first}[2,3]", where=np.array([True, False, True]), **({} if empty else {"initial": 1.0}))]
+        if where
+        else []
+    )
+    wrong = [
+        *(bad(f"{first}[2,3]", ValueError, axis=a, jax=Exception) for a in (2, (0, 0))),
+        bad(given([1.0, 2.0]), TypeError),
+    ]
     return op(f"numpy.{name}", *samples, order=order, bad=wrong, **fields)  # type: ignore[arg-type]
 
 
+# fmt: off
 ROWS: list[Op] = [
     fold("sum"),
     fold("prod"),

@@ -11,6 +11,7 @@ def joining(name: str, *texts: str, **params: object) -> Op:
     return op(f"numpy.{name}", *(sample(t, pack=True, **params) for t in texts), order=1)  # type: ignore[arg-type]
 
 
+# fmt: off
 ROWS: list[Op] = [
     op("numpy.reshape", sample("f8[2,3]", shape=(3, 2)), sample("f8[2,3]", shape=-1), sample("f8[2,3]", shape=(-1, 2)), sample("f8", shape=(1,)),
        sample("f8[2,3]", shape=(3, 2), order="F"), sample("f8[0,3]", shape=(3, 0)), order=2,

@@ -8,6 +8,7 @@ from .table import Op, bad, given, op, sample
 
 _NAN = np.array([3.0, np.nan, -np.inf, 1.0, np.inf, -0.0, 0.0])
 
+# fmt: off
 ROWS: list[Op] = [
     op("lax.sort", sample("f8[5]"), sample("f8[3,4]", dimension=0), sample("i4[5]"), sample("b[3]"), sample("u1[4]"), sample("f4[5]"), given(_NAN), order=2,
        bad=[bad("f8[3]", ValueError, dimension=1, jax=Exception), bad("f8", (TypeError, ValueError), jax=Exception)]),

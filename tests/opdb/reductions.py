@@ -10,7 +10,11 @@ from .table import Op, bad, given, op, sample
 def fold(name: str, dtypes: str, order: int = 0, empty: bool = True, refused: str = "") -> Op:
     first, *others = dtypes.split()
     samples = [sample(f"{first}[2,3]", axes=axes) for axes in ((0,), (1,), (0, 1), ())]
-    samples += [sample(first, axes=()), sample(f"{first}[2,1,3]", axes=(0, 2)), sample(f"{first}[1]", axes=(0,))]
+    samples += [
+        sample(first, axes=()),
+        sample(f"{first}[2,1,3]", axes=(0, 2)),
+        sample(f"{first}[1]", axes=(0,)),
+    ]
     samples += [sample(f"{d}[2,3]", axes=(1,)) for d in others]
     samples += [sample(f"{first}[0,3]", axes=(0,)), sample(f"{first}[3,0]", axes=(0,))] if empty else []
     wrong = [bad(f"{first}[2,3]", ValueError, axes=axes, jax=Exception) for axes in ((2,), (0, 0))]
@@ -20,6 +24,7 @@ def fold(name: str, dtypes: str, order: int = 0, empty: bool = True, refused: st
 
 _NAN = np.array([[1.0, np.nan, 3.0], [np.inf, 2.0, -np.inf]])
 
+# fmt: off
 ROWS: list[Op] = [
     fold("reduce_sum", "f8 f4 i8 i4 u1 c16 bf", order=2, refused="b"),
     fold("reduce_prod", "f8 f4 i8 i4 u1 c16", order=2, refused="b"),

@@ -9,6 +9,7 @@ from .table import Op, bad, given, op, sample
 _P = {"within": (0.2, 3)}
 _U = {"within": (0.05, 0.95)}
 
+# fmt: off
 ROWS: list[Op] = [
     *(op(f"scipy.special.{n}", "f8[2,3]", "f4[3]", "f8", "i8[2]", "float", given(np.array([0.0, np.inf, -np.inf, np.nan])), order=2,
          bad=[bad(given("text"), TypeError)]) for n in ("erf", "erfc", "expit")),

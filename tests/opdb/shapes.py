@@ -6,6 +6,7 @@ import numpy as np
 
 from .table import Op, bad, given, op, sample
 
+# fmt: off
 ROWS: list[Op] = [
     op("lax.broadcast", sample("f8[3]", sizes=(2,)), sample("f8", sizes=(2, 3)), sample("i4[0]", sizes=(2,)), order=2),
     op("lax.broadcast_in_dim",

@@ -27,7 +27,9 @@ class Sample:
     params: dict[str, Any]
     pack: bool = False
     text: str = ""
-    traced: tuple[int, ...] = ()  # the operands that transformations see; the others are constants of the program
+    traced: tuple[
+        int, ...
+    ] = ()  # the operands that transformations see; the others are constants of the program
 
     @property
     def arguments(self) -> tuple:
@@ -69,7 +71,9 @@ class Op:
     reference: Any = None  # a NumPy or SciPy function, where JAX's values are not the ones to have
     weak: bool = True  # whether the weak type must be JAX's
     batch: bool = True  # whether any element of an operand may be swapped with any other
-    concrete: bool = False  # needs concrete operands, because they decide the result's shape: not traced at all
+    concrete: bool = (
+        False  # needs concrete operands, because they decide the result's shape: not traced at all
+    )
     label: str = ""
     make: Any = None  # library -> function, where a path does not say it
 
@@ -121,14 +125,18 @@ def sample(
 
 def given(*operands: Any, pack: bool = False, **params: Any) -> Sample:
     """The sample with these very operands; arrays among them are traced."""
-    return Sample(operands, params, pack, "given", tuple(i for i, x in enumerate(operands) if isinstance(x, np.ndarray)))
+    return Sample(
+        operands, params, pack, "given", tuple(i for i, x in enumerate(operands) if isinstance(x, np.ndarray))
+    )
 
 
 def bad(text: str | Sample, error: Any, *, jax: Any = ..., **params: Any) -> Bad:
     return Bad(sample(text, **params) if isinstance(text, str) else text, error, jax)
 
 
-def op(name: str, *samples: str | Sample, within: Any = (-2.0, 2.0), ints: Any = (-4, 6), **fields: Any) -> Op:
+def op(
+    name: str, *samples: str | Sample, within: Any = (-2.0, 2.0), ints: Any = (-4, 6), **fields: Any
+) -> Op:
     """A row; samples may be plain operand texts."""
     made = tuple(sample(s, within, ints) if isinstance(s, str) else s for s in samples)
     if "bad" in fields:
@@ -154,7 +162,12 @@ def binary(name: str, dtypes: str = "f8 f4", special: bool = True, **fields: Any
     """A row for an elementwise ``lax`` function of two operands (equal shapes, or scalars)."""
     first, *others = dtypes.split()
     python = {"f": "float", "i": "int", "c": "complex", "b": "bool"}.get(first[0], "")
-    texts = [f"{first}[2,3] {first}[2,3]", f"{first} {first}", f"{first}[0] {first}[0]", f"{first}[3] {first}"]
+    texts = [
+        f"{first}[2,3] {first}[2,3]",
+        f"{first} {first}",
+        f"{first}[0] {first}[0]",
+        f"{first}[3] {first}",
+    ]
     texts += [f"{first} {first}[2,1]", *(f"{d}[3] {d}[3]" for d in others)]
     texts += [f"{first}[3] {python}", f"{python} {first}[3]", f"{python} {python}"] if python else []
     samples: list[str | Sample] = list(texts)
