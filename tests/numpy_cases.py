@@ -37,7 +37,9 @@ UNARY_INEXACT = (
     "sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh exp exp2 expm1 log log1p log2 log10 "
     "sqrt cbrt deg2rad rad2deg radians degrees reciprocal sinc i0 fabs asin acos atan asinh acosh atanh"
 ).split()
-UNARY_NUMERIC = "negative positive sign square abs absolute floor ceil trunc rint round conj conjugate real imag".split()
+UNARY_NUMERIC = (
+    "negative positive sign square abs absolute floor ceil trunc rint round conj conjugate real imag".split()
+)
 UNARY_TESTS = "isnan isinf isfinite isposinf isneginf isreal iscomplex signbit logical_not".split()
 BINARY = (
     "add subtract multiply divide true_divide maximum minimum fmax fmin fmod floor_divide remainder mod power pow "
@@ -48,21 +50,47 @@ BITWISE = "bitwise_and bitwise_or bitwise_xor left_shift right_shift gcd lcm".sp
 REDUCTIONS = "sum prod max min any all mean var std ptp median nansum nanprod nanmean nanvar nanstd nanmax nanmin nanmedian".split()
 
 _OPERATORS = "+ - * / // % ** == != < <= > >=".split()
-_PAIRS = ["x, y", "x, 2", "x, 2.5", "3, x", "x, i", "i, j", "i, 2", "j, 1.5", "f, x", "f, 2.0", "f, i", "k, i", "u, 3", "u, u", "X, v", "s, x"]
+_PAIRS = [
+    "x, y",
+    "x, 2",
+    "x, 2.5",
+    "3, x",
+    "x, i",
+    "i, j",
+    "i, 2",
+    "j, 1.5",
+    "f, x",
+    "f, 2.0",
+    "f, i",
+    "k, i",
+    "u, 3",
+    "u, u",
+    "X, v",
+    "s, x",
+]
 
 
 def _table() -> list[str]:
     cases = []
     for name in UNARY_INEXACT:
-        cases += [f"jnp.{name}({a})" for a in ("p", "j", "f", "h", "n", "s", "e", "b", "u", "k", "0.5", "1")]
+        cases += [f"jnp.{name}({a})" for a in ("p", "f", "n", "1")]
         if name not in ("cbrt", "i0", "deg2rad", "rad2deg", "radians", "degrees", "fabs"):
             cases.append(f"jnp.{name}(c)")
+    cases += [
+        f"jnp.{name}({a})"
+        for name in ("sin", "sqrt", "log2", "reciprocal")
+        for a in ("j", "h", "s", "e", "b", "u", "k", "0.5")
+    ]
     for name in UNARY_NUMERIC:
         cases += [f"jnp.{name}({a})" for a in ("x", "i", "f", "u", "n", "2.5", "3")]
-    cases += [f"jnp.{name}({a})" for name in ("negative", "sign", "square", "abs", "conj", "real", "imag", "rint", "round") for a in ("c",)]
+    cases += [
+        f"jnp.{name}({a})"
+        for name in ("negative", "sign", "square", "abs", "conj", "real", "imag", "rint", "round")
+        for a in ("c",)
+    ]
     cases += [f"jnp.{name}({a})" for name in UNARY_TESTS for a in ("x", "i", "f", "n", "b", "u")]
     for name in BINARY:
-        pairs = ["x, y", "f, 2.0", "i, j", "x, 2", "X, v", "n, 1.5", "f, i"]
+        pairs = ["x, y", "f, 2.0", "i, j", "X, v", "n, 1.5"]
         cases += [f"jnp.{name}({pair})" for pair in pairs]
     cases += [f"jnp.{name}({pair})" for name in BITWISE for pair in ("j, j", "j, 2", "u, u", "k, k")]
     for op in _OPERATORS:
@@ -70,12 +98,54 @@ def _table() -> list[str]:
             a, b = pair.split(", ")
             cases.append(f"{a} {op} {b}")
     cases += [f"{a} {op} {a}" for op in "& | ^".split() for a in ("i", "b", "u")]
-    cases += ["i << 1", "k >> 1", "u >> 2", "~i", "~b", "-x", "+x", "abs(c)", "divmod(x, y)", "divmod(i, 2)", "b + b", "b * b", "b / b"]
-    cases += ["b // b", "b % b", "b ** b", "c + x", "c * 2", "c / c", "c ** 2", "2 ** i", "2.0 ** x", "i ** 2", "i ** 2.0", "x ** -1"]
-    cases += ["round(x, 1)", "1 - b", "b == True", "x == None", "c == c", "1j * x", "k + 2147483648" if False else "k + 1"]
+    cases += [
+        "i << 1",
+        "k >> 1",
+        "u >> 2",
+        "~i",
+        "~b",
+        "-x",
+        "+x",
+        "abs(c)",
+        "divmod(x, y)",
+        "divmod(i, 2)",
+        "b + b",
+        "b * b",
+        "b / b",
+    ]
+    cases += [
+        "b // b",
+        "b % b",
+        "b ** b",
+        "c + x",
+        "c * 2",
+        "c / c",
+        "c ** 2",
+        "2 ** i",
+        "2.0 ** x",
+        "i ** 2",
+        "i ** 2.0",
+        "x ** -1",
+    ]
+    cases += [
+        "round(x, 1)",
+        "1 - b",
+        "b == True",
+        "x == None",
+        "c == c",
+        "1j * x",
+        "k + 2147483648" if False else "k + 1",
+    ]
     for name in REDUCTIONS:
-        cases += [f"jnp.{name}({a})" for a in ("x", "X", "i", "f", "b", "k", "s", "2.0") if not (name == "ptp" and a == "b")]
-        cases += [f"jnp.{name}(X, axis=0)", f"jnp.{name}(X, axis=-1, keepdims=True)", f"jnp.{name}(T, (0, 2))", f"jnp.{name}(N, 1)"]
+        cases += [
+            f"jnp.{name}({a})" for a in ("X", "i", "f", "b", "k", "2.0") if not (name == "ptp" and a == "b")
+        ]
+        cases += [
+            f"jnp.{name}(X, axis=0)",
+            f"jnp.{name}(X, axis=-1, keepdims=True)",
+            f"jnp.{name}(T, (0, 2))",
+            f"jnp.{name}(N, 1)",
+        ]
     return cases + _LISTED
 
 

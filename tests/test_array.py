@@ -56,7 +56,16 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "==": lambda a, b: a == b,
     "divmod": divmod,
 }
-OPERANDS: list[Any] = [2, 1.5, np.float32(2), np.int64(3), np.array([1.0, 2.0, 3.0]), np.array(2), True, np.array([1, 2, 3], np.int8)]
+OPERANDS: list[Any] = [
+    2,
+    1.5,
+    np.float32(2),
+    np.int64(3),
+    np.array([1.0, 2.0, 3.0]),
+    np.array(2),
+    True,
+    np.array([1, 2, 3], np.int8),
+]
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -106,8 +115,21 @@ def test_objects_that_know_their_array() -> None:
 
 def test_numpy_values_do_not_alias() -> None:
     buffer = np.arange(3.0)
-    made = [jnp.array(buffer), jnp.asarray(buffer), jnp.ravel(buffer), jnp.reshape(buffer, (3, 1)), jnp.positive(buffer), jnp.real(buffer)]
-    made += [jnp.floor(buffer.astype(int)), jnp.conj(buffer), jnp.squeeze(buffer), jnp.broadcast_to(buffer, (2, 3)), jnp.where(True, buffer, 0.0)]
+    made = [
+        jnp.array(buffer),
+        jnp.asarray(buffer),
+        jnp.ravel(buffer),
+        jnp.reshape(buffer, (3, 1)),
+        jnp.positive(buffer),
+        jnp.real(buffer),
+    ]
+    made += [
+        jnp.floor(buffer.astype(int)),
+        jnp.conj(buffer),
+        jnp.squeeze(buffer),
+        jnp.broadcast_to(buffer, (2, 3)),
+        jnp.where(True, buffer, 0.0),
+    ]
     made += [jnp.transpose(buffer), jnp.concatenate([buffer]), jnp.clip(buffer), jnp.maximum(buffer, -9.0)]
     program = jitney.jit(lambda x: x + buffer)
     program(jnp.zeros(3))

@@ -15,7 +15,15 @@ import jitney
 import jitney.numpy as jnp
 
 # Objects whose signature is not that of a plain function in one library or the other.
-_NOT_FUNCTIONS = {"finfo", "iinfo", "dtype", "get_printoptions", "set_printoptions", "printoptions", "vectorize"}
+_NOT_FUNCTIONS = {
+    "finfo",
+    "iinfo",
+    "dtype",
+    "get_printoptions",
+    "set_printoptions",
+    "printoptions",
+    "vectorize",
+}
 # Defaults that name an object of the library itself.
 _OTHER_DEFAULTS = {"einsum", "nonzero"}
 
@@ -24,7 +32,12 @@ def _functions() -> list[str]:
     names = []
     for name in dir(jnp):
         theirs = getattr(jax.numpy, name, None)
-        if name.startswith("_") or name in _NOT_FUNCTIONS or theirs is None or isinstance(getattr(jnp, name), type):
+        if (
+            name.startswith("_")
+            or name in _NOT_FUNCTIONS
+            or theirs is None
+            or isinstance(getattr(jnp, name), type)
+        ):
             continue
         if callable(getattr(jnp, name)) and not isinstance(theirs, jax.numpy.ufunc):
             names.append(name)
@@ -36,7 +49,9 @@ def _parameters(function: Callable[..., Any]) -> list[tuple]:
     out = []
     for p in inspect.signature(function).parameters.values():
         named = p.kind is not inspect.Parameter.POSITIONAL_ONLY
-        default = p.default if isinstance(p.default, (int, float, str, bool, tuple, type(None), type)) else "..."
+        default = (
+            p.default if isinstance(p.default, (int, float, str, bool, tuple, type(None), type)) else "..."
+        )
         out.append((p.name if named else "", p.kind, default))
     return out
 
@@ -79,7 +94,12 @@ def m34() -> Any:
 
 
 ERRORS: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
-    ("list", lambda: jnp.sin([1, 2]), TypeError, "sin requires ndarray or scalar arguments, got <class 'list'>"),
+    (
+        "list",
+        lambda: jnp.sin([1, 2]),
+        TypeError,
+        "sin requires ndarray or scalar arguments, got <class 'list'>",
+    ),
     ("list 2", lambda: jnp.add(x3(), [1, 2, 3]), TypeError, "add requires .* at position 1"),
     ("operator list", lambda: x3() + [1, 2, 3], TypeError, "unsupported operand"),
     ("operator none", lambda: x3() * None, TypeError, "unsupported operand"),
@@ -105,7 +125,12 @@ ERRORS: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("index string", lambda: x3()["a"], TypeError, "string"),
     ("index list", lambda: x3()[[0, 1]], TypeError, "non-tuple sequence"),
     ("setitem", lambda: x3().__setitem__(0, 1), TypeError, r"immutable.*\.at"),
-    ("concatenate ranks", lambda: jnp.concatenate([x3(), m34()]), TypeError, "different numbers of dimensions"),
+    (
+        "concatenate ranks",
+        lambda: jnp.concatenate([x3(), m34()]),
+        TypeError,
+        "different numbers of dimensions",
+    ),
     ("concatenate none", lambda: jnp.concatenate([]), ValueError, "at least one array"),
     ("concatenate 0d", lambda: jnp.concatenate([1.0, 2.0]), ValueError, "Zero-dimensional"),
     ("stack", lambda: jnp.stack([x3(), jnp.ones(4)]), ValueError, "same shape"),
@@ -139,7 +164,12 @@ ERRORS: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("quantile method", lambda: jnp.quantile(x3(), 0.5, method="x"), ValueError, "linear"),
     ("in place", lambda: jnp.put(x3(), 0, 1.0), ValueError, "inplace=False"),
     ("vectorize", lambda: jnp.vectorize(jnp.sum, signature="(n)->(")(x3()), ValueError, "signature"),
-    ("vectorize core", lambda: jnp.vectorize(jnp.dot, signature="(n),(n)->()")(x3(), m34()), ValueError, "core dimension"),
+    (
+        "vectorize core",
+        lambda: jnp.vectorize(jnp.dot, signature="(n),(n)->()")(x3(), m34()),
+        ValueError,
+        "core dimension",
+    ),
     ("hash", lambda: hash(x3()), TypeError, "unhashable"),
     ("truth", lambda: bool(x3()), ValueError, "ambiguous"),
     ("astype", lambda: x3().astype("U3"), TypeError, "not a valid array type"),
@@ -164,12 +194,19 @@ TRACED_ERRORS: list[tuple[str, Callable[[Any], Any], type[Exception], str]] = [
     ("float", lambda x: float(x[0]), jitney.errors.ConcretizationTypeError, "float"),
     ("if", lambda x: 1 if x[0] > 0 else 2, jitney.errors.TracerBoolConversionError, "where"),
     ("range", lambda x: range(x[0].astype(int)), jitney.errors.TracerIntegerConversionError, "integer"),
-    ("repeat", lambda x: jnp.repeat(x, x.astype(int)), jitney.errors.ConcretizationTypeError, "total_repeat_length"),
+    (
+        "repeat",
+        lambda x: jnp.repeat(x, x.astype(int)),
+        jitney.errors.ConcretizationTypeError,
+        "total_repeat_length",
+    ),
     ("shapes", lambda x: x + jnp.ones(4), TypeError, "incompatible shapes"),
 ]
 
 
-@pytest.mark.parametrize(("function", "error", "text"), [e[1:] for e in TRACED_ERRORS], ids=[e[0] for e in TRACED_ERRORS])
+@pytest.mark.parametrize(
+    ("function", "error", "text"), [e[1:] for e in TRACED_ERRORS], ids=[e[0] for e in TRACED_ERRORS]
+)
 def test_error_in_program(function: Callable[..., Any], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         jitney.jit(function)(x3())
@@ -177,7 +214,15 @@ def test_error_in_program(function: Callable[..., Any], error: type[Exception], 
 
 def test_no_floating_point_warnings() -> None:
     x = jnp.array([0.0, -1.0, jnp.inf])
-    for function in (jnp.log, jnp.sqrt, jnp.reciprocal, jnp.arcsin, lambda v: v / 0.0, lambda v: v // 0.0, lambda v: v % 0.0):
+    for function in (
+        jnp.log,
+        jnp.sqrt,
+        jnp.reciprocal,
+        jnp.arcsin,
+        lambda v: v / 0.0,
+        lambda v: v // 0.0,
+        lambda v: v % 0.0,
+    ):
         function(x)
     jnp.mean(jnp.zeros(0))
     jnp.var(jnp.ones(1), ddof=1)

@@ -8,14 +8,20 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from numpy_cases import CASES, INPUTS
-from test_numpy_values import _compare, _evaluate, _leaves, _used
 
 import jitney
 import jitney.numpy as jnp
+from numpy_cases import CASES, INPUTS
+from test_numpy_values import _compare, _evaluate, _leaves, _used
 
 # Results whose shape or type depends on values, and Python numbers.
-_NOT_TRACEABLE = ("jnp.extract(b, x)", "jnp.compress(b, X, axis=0)", "[float(a) for a in x]", "x.item(1)", "x.tolist()")
+_NOT_TRACEABLE = (
+    "jnp.extract(b, x)",
+    "jnp.compress(b, X, axis=0)",
+    "[float(a) for a in x]",
+    "x.item(1)",
+    "x.tolist()",
+)
 _PROGRAMS = [c for c in CASES if _used(c) and c not in _NOT_TRACEABLE and "result_type" not in c]
 
 
@@ -118,19 +124,27 @@ def _differences(function: Callable[[Any], Any], x: np.ndarray, step: float = 1e
     return out
 
 
-@pytest.mark.parametrize(("function", "x"), [c[1:] for c in DIFFERENTIABLE], ids=[c[0] for c in DIFFERENTIABLE])
+@pytest.mark.parametrize(
+    ("function", "x"), [c[1:] for c in DIFFERENTIABLE], ids=[c[0] for c in DIFFERENTIABLE]
+)
 def test_gradient(function: Callable[[Any], Any], x: np.ndarray) -> None:
     scalar = _scalar(function, _weights(function, x))
     exact = jitney.grad(scalar)(jnp.array(x))
     np.testing.assert_allclose(np.asarray(exact), _differences(scalar, x), rtol=2e-8, atol=2e-8)
-    np.testing.assert_allclose(np.asarray(jitney.jit(jitney.grad(scalar))(jnp.array(x))), np.asarray(exact), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        np.asarray(jitney.jit(jitney.grad(scalar))(jnp.array(x))), np.asarray(exact), rtol=1e-12, atol=1e-14
+    )
 
 
-@pytest.mark.parametrize(("function", "x"), [c[1:] for c in DIFFERENTIABLE], ids=[c[0] for c in DIFFERENTIABLE])
+@pytest.mark.parametrize(
+    ("function", "x"), [c[1:] for c in DIFFERENTIABLE], ids=[c[0] for c in DIFFERENTIABLE]
+)
 def test_batched(function: Callable[[Any], Any], x: np.ndarray) -> None:
     stack = np.stack([x, x * 0.9, x + 0.01])
     wanted = np.stack([np.asarray(function(jnp.array(one))) for one in stack])
-    np.testing.assert_allclose(np.asarray(jitney.vmap(function)(jnp.array(stack))), wanted, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(
+        np.asarray(jitney.vmap(function)(jnp.array(stack))), wanted, rtol=1e-12, atol=1e-13
+    )
     last = jitney.vmap(function, in_axes=-1, out_axes=0)(jnp.array(np.moveaxis(stack, 0, -1)))
     np.testing.assert_allclose(np.asarray(last), wanted, rtol=1e-12, atol=1e-13)
 

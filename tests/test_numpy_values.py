@@ -55,14 +55,18 @@ def _compare(mine: Any, theirs: Any, weak: bool = True) -> None:
         x, y = np.asarray(a), np.asarray(b)
         if x.dtype.kind in "fcV":
             kind = np.complex128 if x.dtype.kind == "c" else np.float64
-            tolerance = {2: 4e-3, 4: 4e-6, 8: 2e-13, 16: 2e-13}[x.dtype.itemsize if x.dtype.kind != "c" else x.dtype.itemsize // 2]
+            tolerance = {2: 4e-3, 4: 4e-6, 8: 2e-13, 16: 2e-13}[
+                x.dtype.itemsize if x.dtype.kind != "c" else x.dtype.itemsize // 2
+            ]
             np.testing.assert_allclose(x.astype(kind), y.astype(kind), rtol=tolerance, atol=tolerance)
         else:
             np.testing.assert_array_equal(x, y)
 
 
 # Weak types that depend on how JAX forms its constants; ours follow from the operands.
-_WEAK_DIFFERS = re.compile(r"jnp\.(log2|log10|deg2rad|rad2deg|radians|degrees|sinc|rint|nan_to_num|logspace|full_like)\(")
+_WEAK_DIFFERS = re.compile(
+    r"jnp\.(log2|log10|deg2rad|rad2deg|radians|degrees|sinc|rint|nan_to_num|logspace|full_like)\("
+)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -73,4 +77,8 @@ def test_same_as_jax(case: str) -> None:
         with pytest.raises((TypeError, ValueError, NotImplementedError)):
             _evaluate(case, jitney.numpy, _inputs(case, jitney.numpy))
         return
-    _compare(_evaluate(case, jitney.numpy, _inputs(case, jitney.numpy)), wanted, weak=not _WEAK_DIFFERS.search(case))
+    _compare(
+        _evaluate(case, jitney.numpy, _inputs(case, jitney.numpy)),
+        wanted,
+        weak=not _WEAK_DIFFERS.search(case),
+    )

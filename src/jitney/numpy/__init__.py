@@ -1,384 +1,42 @@
-"""``jitney.numpy``: NumPy's functions on jitney arrays, under the names and signatures of jax.numpy."""
+"""``jitney.numpy``: NumPy's functions on jitney arrays, under the names and signatures of jax.numpy.
 
-from jitney.numpy.constants import (
-    e as e,
-    euler_gamma as euler_gamma,
-    inf as inf,
-    nan as nan,
-    newaxis as newaxis,
-    pi as pi,
-)
-from jitney.numpy.ufuncs import (
-    abs as abs,
-    absolute as absolute,
-    acos as acos,
-    acosh as acosh,
-    add as add,
-    arccos as arccos,
-    arccosh as arccosh,
-    arcsin as arcsin,
-    arcsinh as arcsinh,
-    arctan as arctan,
-    arctan2 as arctan2,
-    arctanh as arctanh,
-    asin as asin,
-    asinh as asinh,
-    atan as atan,
-    atan2 as atan2,
-    atanh as atanh,
-    bitwise_and as bitwise_and,
-    bitwise_invert as bitwise_invert,
-    bitwise_left_shift as bitwise_left_shift,
-    bitwise_not as bitwise_not,
-    bitwise_or as bitwise_or,
-    bitwise_right_shift as bitwise_right_shift,
-    bitwise_xor as bitwise_xor,
-    cbrt as cbrt,
-    ceil as ceil,
-    conj as conj,
-    conjugate as conjugate,
-    cos as cos,
-    cosh as cosh,
-    divide as divide,
-    equal as equal,
-    exp as exp,
-    exp2 as exp2,
-    expm1 as expm1,
-    fabs as fabs,
-    float_power as float_power,
-    floor as floor,
-    fmod as fmod,
-    greater as greater,
-    greater_equal as greater_equal,
-    invert as invert,
-    left_shift as left_shift,
-    less as less,
-    less_equal as less_equal,
-    log as log,
-    log1p as log1p,
-    logical_and as logical_and,
-    logical_not as logical_not,
-    logical_or as logical_or,
-    logical_xor as logical_xor,
-    maximum as maximum,
-    minimum as minimum,
-    multiply as multiply,
-    negative as negative,
-    nextafter as nextafter,
-    not_equal as not_equal,
-    positive as positive,
-    reciprocal as reciprocal,
-    right_shift as right_shift,
-    sign as sign,
-    sin as sin,
-    sinh as sinh,
-    sqrt as sqrt,
-    square as square,
-    subtract as subtract,
-    tan as tan,
-    tanh as tanh,
-    true_divide as true_divide,
-)
-from jitney.numpy.elementwise import (
-    angle as angle,
-    around as around,
-    bitwise_count as bitwise_count,
-    clip as clip,
-    copysign as copysign,
-    deg2rad as deg2rad,
-    degrees as degrees,
-    divmod as divmod,
-    floor_divide as floor_divide,
-    fmax as fmax,
-    fmin as fmin,
-    frexp as frexp,
-    gcd as gcd,
-    heaviside as heaviside,
-    hypot as hypot,
-    i0 as i0,
-    imag as imag,
-    isclose as isclose,
-    iscomplex as iscomplex,
-    iscomplexobj as iscomplexobj,
-    isfinite as isfinite,
-    isinf as isinf,
-    isnan as isnan,
-    isneginf as isneginf,
-    isposinf as isposinf,
-    isreal as isreal,
-    isrealobj as isrealobj,
-    lcm as lcm,
-    ldexp as ldexp,
-    log10 as log10,
-    log2 as log2,
-    logaddexp as logaddexp,
-    logaddexp2 as logaddexp2,
-    mod as mod,
-    modf as modf,
-    nan_to_num as nan_to_num,
-    pow as pow,
-    power as power,
-    rad2deg as rad2deg,
-    radians as radians,
-    real as real,
-    remainder as remainder,
-    rint as rint,
-    round as round,
-    select as select,
-    signbit as signbit,
-    sinc as sinc,
-    spacing as spacing,
-    trunc as trunc,
-)
-from jitney.numpy.creation import (
-    arange as arange,
-    array as array,
-    asarray as asarray,
-    astype as astype,
-    copy as copy,
-    empty as empty,
-    empty_like as empty_like,
-    eye as eye,
-    from_dlpack as from_dlpack,
-    frombuffer as frombuffer,
-    fromfile as fromfile,
-    fromfunction as fromfunction,
-    fromiter as fromiter,
-    fromstring as fromstring,
-    full as full,
-    full_like as full_like,
-    geomspace as geomspace,
-    identity as identity,
-    indices as indices,
-    linspace as linspace,
-    logspace as logspace,
-    ones as ones,
-    ones_like as ones_like,
-    tri as tri,
-    zeros as zeros,
-    zeros_like as zeros_like,
-)
-from jitney.numpy.manipulation import (
-    append as append,
-    array_split as array_split,
-    atleast_1d as atleast_1d,
-    atleast_2d as atleast_2d,
-    atleast_3d as atleast_3d,
-    block as block,
-    broadcast_arrays as broadcast_arrays,
-    broadcast_shapes as broadcast_shapes,
-    broadcast_to as broadcast_to,
-    column_stack as column_stack,
-    concat as concat,
-    concatenate as concatenate,
-    dsplit as dsplit,
-    dstack as dstack,
-    expand_dims as expand_dims,
-    flip as flip,
-    fliplr as fliplr,
-    flipud as flipud,
-    hsplit as hsplit,
-    hstack as hstack,
-    isscalar as isscalar,
-    iterable as iterable,
-    matrix_transpose as matrix_transpose,
-    meshgrid as meshgrid,
-    moveaxis as moveaxis,
-    ndim as ndim,
-    permute_dims as permute_dims,
-    ravel as ravel,
-    reshape as reshape,
-    roll as roll,
-    rollaxis as rollaxis,
-    rot90 as rot90,
-    shape as shape,
-    size as size,
-    split as split,
-    squeeze as squeeze,
-    stack as stack,
-    swapaxes as swapaxes,
-    tile as tile,
-    transpose as transpose,
-    unstack as unstack,
-    vsplit as vsplit,
-    vstack as vstack,
-)
-from jitney.numpy.gathering import (
-    apply_along_axis as apply_along_axis,
-    apply_over_axes as apply_over_axes,
-    choose as choose,
-    delete as delete,
-    diag as diag,
-    diag_indices as diag_indices,
-    diag_indices_from as diag_indices_from,
-    diagflat as diagflat,
-    diagonal as diagonal,
-    fill_diagonal as fill_diagonal,
-    insert as insert,
-    ix_ as ix_,
-    mask_indices as mask_indices,
-    piecewise as piecewise,
-    place as place,
-    put as put,
-    put_along_axis as put_along_axis,
-    ravel_multi_index as ravel_multi_index,
-    repeat as repeat,
-    resize as resize,
-    take as take,
-    take_along_axis as take_along_axis,
-    trace as trace,
-    tril as tril,
-    tril_indices as tril_indices,
-    tril_indices_from as tril_indices_from,
-    trim_zeros as trim_zeros,
-    triu as triu,
-    triu_indices as triu_indices,
-    triu_indices_from as triu_indices_from,
-    unravel_index as unravel_index,
-    vander as vander,
-)
-from jitney.numpy.reductions import (
-    all as all,
-    allclose as allclose,
-    amax as amax,
-    amin as amin,
-    any as any,
-    argmax as argmax,
-    argmin as argmin,
-    array_equal as array_equal,
-    array_equiv as array_equiv,
-    average as average,
-    count_nonzero as count_nonzero,
-    max as max,
-    mean as mean,
-    min as min,
-    nanargmax as nanargmax,
-    nanargmin as nanargmin,
-    nanmax as nanmax,
-    nanmean as nanmean,
-    nanmin as nanmin,
-    nanprod as nanprod,
-    nanstd as nanstd,
-    nansum as nansum,
-    nanvar as nanvar,
-    prod as prod,
-    ptp as ptp,
-    std as std,
-    sum as sum,
-    var as var,
-)
-from jitney.numpy.quantiles import (
-    median as median,
-    nanmedian as nanmedian,
-    nanpercentile as nanpercentile,
-    nanquantile as nanquantile,
-    percentile as percentile,
-    quantile as quantile,
-)
-from jitney.numpy.padding import (
-    pad as pad,
-)
-from jitney.numpy.searching import (
-    compress as compress,
-    where as where,
-)
-from jitney.numpy.statistics import (
-    corrcoef as corrcoef,
-    cov as cov,
-)
-from jitney.numpy.polynomials import (
-    poly as poly,
-    polyadd as polyadd,
-    polyder as polyder,
-    polydiv as polydiv,
-    polyint as polyint,
-    polymul as polymul,
-    polysub as polysub,
-    polyval as polyval,
-)
-from jitney.numpy.windows import (
-    bartlett as bartlett,
-    blackman as blackman,
-    hamming as hamming,
-    hanning as hanning,
-    kaiser as kaiser,
-)
-from jitney.numpy.index_tricks import (
-    c_ as c_,
-    index_exp as index_exp,
-    mgrid as mgrid,
-    ogrid as ogrid,
-    r_ as r_,
-    s_ as s_,
-)
-from jitney.numpy.vectorizing import (
-    vectorize as vectorize,
-)
-from jitney.numpy.printing import (
-    array_repr as array_repr,
-    array_str as array_str,
-    get_printoptions as get_printoptions,
-    load as load,
-    printoptions as printoptions,
-    save as save,
-    savez as savez,
-    set_printoptions as set_printoptions,
-)
-from jitney.numpy.dtype_functions import (
-    ComplexWarning as ComplexWarning,
-    bool as bool,
-    bool_ as bool_,
-    can_cast as can_cast,
-    cdouble as cdouble,
-    character as character,
-    complex128 as complex128,
-    complex64 as complex64,
-    complex_ as complex_,
-    complexfloating as complexfloating,
-    csingle as csingle,
-    double as double,
-    dtype as dtype,
-    finfo as finfo,
-    flexible as flexible,
-    float16 as float16,
-    float32 as float32,
-    float64 as float64,
-    float_ as float_,
-    floating as floating,
-    generic as generic,
-    iinfo as iinfo,
-    inexact as inexact,
-    int16 as int16,
-    int32 as int32,
-    int64 as int64,
-    int8 as int8,
-    int_ as int_,
-    integer as integer,
-    isdtype as isdtype,
-    issubdtype as issubdtype,
-    number as number,
-    object_ as object_,
-    promote_types as promote_types,
-    result_type as result_type,
-    signedinteger as signedinteger,
-    single as single,
-    uint as uint,
-    uint16 as uint16,
-    uint32 as uint32,
-    uint64 as uint64,
-    uint8 as uint8,
-    unsignedinteger as unsignedinteger,
-)
+Each room lists its public names in ``__all__``; begin with ``ufuncs.py``.
+"""
+
+from jitney._api.calls import expose as _expose
+from jitney._core.trace import Array as ndarray
+from jitney.numpy import array_methods as _array_methods
+from jitney.numpy import ufunc_methods as _ufunc_methods
+from jitney.numpy.arithmetic import *  # noqa: F403
+from jitney.numpy.constants import *  # noqa: F403
+from jitney.numpy.contractions import *  # noqa: F403
+from jitney.numpy.conversion import *  # noqa: F403
+from jitney.numpy.creation import *  # noqa: F403
+from jitney.numpy.cumulative import *  # noqa: F403
+from jitney.numpy.diagonals import *  # noqa: F403
+from jitney.numpy.dtype_functions import *  # noqa: F403
+from jitney.numpy.elementwise import *  # noqa: F403
+from jitney.numpy.gathering import *  # noqa: F403
+from jitney.numpy.histograms import *  # noqa: F403
+from jitney.numpy.index_tricks import *  # noqa: F403
+from jitney.numpy.joining import *  # noqa: F403
 from jitney.numpy.linear import *  # noqa: F403
-from jitney.numpy.sorting import *  # noqa: F403
+from jitney.numpy.manipulation import *  # noqa: F403
+from jitney.numpy.nan_reductions import *  # noqa: F403
+from jitney.numpy.padding import *  # noqa: F403
+from jitney.numpy.polynomials import *  # noqa: F403
+from jitney.numpy.printing import *  # noqa: F403
+from jitney.numpy.quantiles import *  # noqa: F403
+from jitney.numpy.reductions import *  # noqa: F403
+from jitney.numpy.searching import *  # noqa: F403
 from jitney.numpy.selecting import *  # noqa: F403
 from jitney.numpy.sets import *  # noqa: F403
-from jitney.numpy.cumulative import *  # noqa: F403
 from jitney.numpy.signals import *  # noqa: F403
-from jitney.numpy.histograms import *  # noqa: F403
-from jitney.numpy import ufunc_methods as _ufunc_methods, array_methods as _array_methods
-from jitney._core.trace import Array as ndarray
-from jitney._api.calls import expose as _expose
+from jitney.numpy.sorting import *  # noqa: F403
+from jitney.numpy.statistics import *  # noqa: F403
+from jitney.numpy.ufuncs import *  # noqa: F403
+from jitney.numpy.vectorizing import *  # noqa: F403
+from jitney.numpy.windows import *  # noqa: F403
 
 _expose(globals())
 _ufunc_methods.install(globals())

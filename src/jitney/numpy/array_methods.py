@@ -16,8 +16,10 @@ from jitney._core.trace import ArrayImpl, Tracer, get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
 from jitney.numpy import (
+    arithmetic,
     creation,
     cumulative,
+    diagonals,
     elementwise,
     gathering,
     indexing,
@@ -65,10 +67,10 @@ _BINARY: dict[str, Function] = {
     "sub": ufuncs.subtract.general,
     "mul": ufuncs.multiply.general,
     "truediv": ufuncs.true_divide.general,
-    "floordiv": elementwise.floor_divide,
-    "mod": elementwise.remainder,
-    "divmod": elementwise.divmod,
-    "pow": elementwise.power,
+    "floordiv": arithmetic.floor_divide,
+    "mod": arithmetic.remainder,
+    "divmod": arithmetic.divmod,
+    "pow": arithmetic.power,
     "matmul": lambda x, y: linear.matmul(x, y),
     "and": ufuncs.bitwise_and.general,
     "or": ufuncs.bitwise_or.general,
@@ -109,7 +111,9 @@ def _install_operators() -> None:
 # -- methods ------------------------------------------------------------------------------------------
 
 
-def _reshape(self: Any, *args: Any, order: str = "C", copy: bool | None = None, out_sharding: Any = None) -> Any:
+def _reshape(
+    self: Any, *args: Any, order: str = "C", copy: bool | None = None, out_sharding: Any = None
+) -> Any:
     """The elements in a new shape: ``x.reshape(2, -1)`` or ``x.reshape((2, -1))``."""
     shape = args[0] if len(args) == 1 and not isinstance(args[0], (int, np.integer)) else args
     return manipulation.reshape(self, shape, order)
@@ -119,7 +123,9 @@ def _transpose(self: Any, *args: Any) -> Any:
     """The axes permuted (by default reversed): ``x.transpose(1, 0)`` or ``x.transpose((1, 0))``."""
     if not args or (len(args) == 1 and args[0] is None):
         return manipulation.transpose(self)
-    return manipulation.transpose(self, args[0] if len(args) == 1 and not isinstance(args[0], (int, np.integer)) else args)
+    return manipulation.transpose(
+        self, args[0] if len(args) == 1 and not isinstance(args[0], (int, np.integer)) else args
+    )
 
 
 def _astype(self: Any, dtype: Any, copy: bool = False, device: Any = None) -> Any:
@@ -160,7 +166,9 @@ def _view(self: Any, dtype: Any = None, type: None = None) -> Any:
     if old > new:
         return raw.reshape(bits(self), (*aval.shape[:-1], aval.shape[-1] * (old // new)))
     if aval.shape[-1] % (new // old):
-        raise ValueError(f"view(): the last axis, of size {aval.shape[-1]}, does not divide into {made.name} numbers.")
+        raise ValueError(
+            f"view(): the last axis, of size {aval.shape[-1]}, does not divide into {made.name} numbers."
+        )
     return bits(raw.reshape(self, (*aval.shape[:-1], aval.shape[-1] * old // new, new // old)))
 
 
@@ -222,12 +230,16 @@ def _methods() -> dict[str, Function]:
     same_name = {
         reductions: "all any max mean min prod ptp std sum var argmax argmin",
         manipulation: "ravel squeeze swapaxes",
-        gathering: "choose diagonal repeat take trace",
+        diagonals: "diagonal trace",
+        gathering: "choose repeat take",
         sorting: "argsort sort searchsorted argpartition",
         cumulative: "cumsum cumprod",
     }
     found = {
-        name: getattr(module, name) for module, names in same_name.items() for name in names.split() if hasattr(module, name)
+        name: getattr(module, name)
+        for module, names in same_name.items()
+        for name in names.split()
+        if hasattr(module, name)
     }
     found |= {name: ufuncs.conj for name in ("conj", "conjugate")}
     found |= {
@@ -249,7 +261,15 @@ def _methods() -> dict[str, Function]:
     return found
 
 
-def _compress(self: Any, condition: Any, axis: int | None = None, *, out: None = None, size: int | None = None, fill_value: Any = 0) -> Any:
+def _compress(
+    self: Any,
+    condition: Any,
+    axis: int | None = None,
+    *,
+    out: None = None,
+    size: int | None = None,
+    fill_value: Any = 0,
+) -> Any:
     """The slices along ``axis`` where ``condition`` holds."""
     return searching.compress(condition, self, axis, size=size, fill_value=fill_value, out=out)
 

@@ -39,7 +39,10 @@ def contract_pair(
     batch = [c for c in lx if c in ly and c in keep]
     summed = [c for c in lx if c in ly and c not in keep]
     labels = [*batch, *(c for c in lx if c not in ly), *(c for c in ly if c not in lx)]
-    numbers = ([[t.index(c) for c in summed] for t in (lx, ly)], [[t.index(c) for c in batch] for t in (lx, ly)])
+    numbers = (
+        [[t.index(c) for c in summed] for t in (lx, ly)],
+        [[t.index(c) for c in batch] for t in (lx, ly)],
+    )
     if not lx or not ly:  # a scalar factor
         return _as_type(ew.mul(x, y), result_type), "".join(labels)
     wanted = get_aval(x).dtype if result_type is None else result_type
@@ -145,7 +148,9 @@ def einsum(
     return _as_type(arrange(x, labels, output), preferred_element_type)
 
 
-def einsum_path(subscripts: Any, /, *operands: Any, optimize: Any = "auto") -> tuple[list[tuple[int, ...]], Any]:
+def einsum_path(
+    subscripts: Any, /, *operands: Any, optimize: Any = "auto"
+) -> tuple[list[tuple[int, ...]], Any]:
     """The order in which :func:`einsum` contracts, and a printable report."""
     import opt_einsum
 
@@ -172,7 +177,9 @@ def _spell(labels: Any) -> str:
     try:
         return "".join("..." if c is Ellipsis else opt_einsum.get_symbol(operator.index(c)) for c in labels)
     except TypeError:
-        raise TypeError(f"einsum sublists must be sequences of integers (or Ellipsis), got {labels!r}.") from None
+        raise TypeError(
+            f"einsum sublists must be sequences of integers (or Ellipsis), got {labels!r}."
+        ) from None
 
 
 def _hashable(optimize: Any) -> Any:
@@ -193,7 +200,9 @@ class _Shape:
 
 
 @lru_cache(maxsize=2048)
-def _plan(form: str, shapes: tuple, optimize: Any) -> tuple[tuple[Labels, ...], Labels, tuple[tuple[int, ...], ...]]:
+def _plan(
+    form: str, shapes: tuple, optimize: Any
+) -> tuple[tuple[Labels, ...], Labels, tuple[tuple[int, ...], ...]]:
     """Labels of the operands (ellipses spelt out) and of the result, and the groups of operands to contract."""
     import opt_einsum
     from opt_einsum import parser
@@ -209,7 +218,9 @@ def _plan(form: str, shapes: tuple, optimize: Any) -> tuple[tuple[Labels, ...], 
     if len(shapes) < 3 or optimize is False:
         left_to_right = tuple((0, len(shapes) - k - 1) if k else (0, 1) for k in range(len(shapes) - 1))
         return inputs, output, left_to_right
-    path, _ = opt_einsum.contract_path(f"{joined}->{output}", *shapes, shapes=True, optimize=_strategy(optimize))
+    path, _ = opt_einsum.contract_path(
+        f"{joined}->{output}", *shapes, shapes=True, optimize=_strategy(optimize)
+    )
     return inputs, output, tuple(tuple(sorted(group)) for group in path)
 
 

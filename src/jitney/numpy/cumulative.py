@@ -13,6 +13,7 @@ from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import ordering, raw
 from jitney._ops.families import literal
+from jitney.numpy import arithmetic
 from jitney.numpy import elementwise as el
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.operands import (
@@ -121,14 +122,20 @@ def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = N
     return _running("nancumprod", ordering.cumprod_p, np.multiply, a, axis, dtype, out, nan_as=1)
 
 
-def _array_api(name: str, prim: Primitive, ufunc: np.ufunc, x: Any, axis: Any, dtype: Any, initial: int | None) -> Any:
+def _array_api(
+    name: str, prim: Primitive, ufunc: np.ufunc, x: Any, axis: Any, dtype: Any, initial: int | None
+) -> Any:
     x = array_operand(name, x)
     rank = get_aval(x).ndim
     if rank == 0:
-        raise ValueError(f"{name}: the input must be non-scalar, however a scalar value or scalar array was given.")
+        raise ValueError(
+            f"{name}: the input must be non-scalar, however a scalar value or scalar array was given."
+        )
     if axis is None:
         if rank > 1:
-            raise ValueError(f"{name}: the input has rank {rank}, so axis must be given; only vectors need none.")
+            raise ValueError(
+                f"{name}: the input has rank {rank}, so axis must be given; only vectors need none."
+            )
         axis = 0
     out = _running(name, prim, ufunc, x, axis, dtype, widen=True)
     if initial is None:
@@ -139,13 +146,17 @@ def _array_api(name: str, prim: Primitive, ufunc: np.ufunc, x: Any, axis: Any, d
     return raw.concatenate([raw.full(shape, initial, get_aval(out).dtype), out], axis)
 
 
-def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
+def cumulative_sum(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Any:
     """Running sums along ``axis``, which only vectors may leave out; ``include_initial`` puts a 0 in front."""
     first = 0 if include_initial else None
     return _array_api("cumulative_sum", ordering.cumsum_p, np.add, x, axis, dtype, first)
 
 
-def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
+def cumulative_prod(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Any:
     """Running products along ``axis``, which only vectors may leave out; ``include_initial`` puts a 1 in front."""
     first = 1 if include_initial else None
     return _array_api("cumulative_prod", ordering.cumprod_p, np.multiply, x, axis, dtype, first)
@@ -237,12 +248,16 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int | None = N
 
 def _spacing(h: Any, n: int) -> Any:
     if n < 2:
-        raise ValueError("Shape of array too small to calculate a numerical gradient, at least 2 elements are required.")
+        raise ValueError(
+            "Shape of array too small to calculate a numerical gradient, at least 2 elements are required."
+        )
     h = array_operand("gradient", h)
     if get_aval(h).ndim > 1:
         raise ValueError("Spacing arrays must be 1D arrays or scalars.")
     if get_aval(h).ndim == 1 and get_aval(h).size != n:
-        raise ValueError("Spacing arrays must have the same length as the dimension along which the gradient is calculated.")
+        raise ValueError(
+            "Spacing arrays must have the same length as the dimension along which the gradient is calculated."
+        )
     return h
 
 
@@ -306,15 +321,17 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, period: Any = 2 * math.p
     axis = to_axis(axis, get_aval(p).ndim)
     step = diff(p, axis=axis)
     if dtype.kind in "iu":
-        half, odd = el.divmod(period, literal(p, 2))
+        half, odd = arithmetic.divmod(period, literal(p, 2))
         even = uf.equal(odd, literal(p, 0))
     else:
         half, even = period / literal(p, 2), True
-    turned = el.remainder(step + half, period) - half
+    turned = arithmetic.remainder(step + half, period) - half
     # A jump of exactly half a period up stays a jump up.
     turned = el.choose(uf.equal(turned, -half) & uf.greater(step, 0) & even, half, turned)
     limit = half if discont is None else discont
     correction = el.choose(uf.less(uf.abs(step), limit), literal(p, 0), turned - step)
     n = get_aval(p).shape[axis]
-    rest = span(p, axis, 1, n) + ordering.cumsum_p.bind(ew.convert(correction, dtype), axis=axis, reverse=False)
+    rest = span(p, axis, 1, n) + ordering.cumsum_p.bind(
+        ew.convert(correction, dtype), axis=axis, reverse=False
+    )
     return raw.concatenate([span(p, axis, 0, 1), rest], axis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from functools import lru_cache
 from typing import Any
 
@@ -12,8 +13,61 @@ from jitney._core.trace import ArrayImpl, Tracer
 from jitney.dtypes import result_type as _result_type
 from jitney.numpy import creation
 
+__all__ = [
+    "ComplexWarning",
+    "bool",
+    "bool_",
+    "can_cast",
+    "cdouble",
+    "character",
+    "complex128",
+    "complex64",
+    "complex_",
+    "complexfloating",
+    "csingle",
+    "double",
+    "dtype",
+    "finfo",
+    "flexible",
+    "float16",
+    "float32",
+    "float64",
+    "float_",
+    "floating",
+    "generic",
+    "iinfo",
+    "inexact",
+    "int16",
+    "int32",
+    "int64",
+    "int8",
+    "int_",
+    "integer",
+    "isdtype",
+    "issubdtype",
+    "number",
+    "object_",
+    "promote_types",
+    "result_type",
+    "signedinteger",
+    "single",
+    "uint",
+    "uint16",
+    "uint32",
+    "uint64",
+    "uint8",
+    "unsignedinteger",
+]
+
+
 dtype = np.dtype
-generic, number, inexact, floating, complexfloating = np.generic, np.number, np.inexact, np.floating, np.complexfloating
+generic, number, inexact, floating, complexfloating = (
+    np.generic,
+    np.number,
+    np.inexact,
+    np.floating,
+    np.complexfloating,
+)
 integer, signedinteger, unsignedinteger = np.integer, np.signedinteger, np.unsignedinteger
 flexible, character, object_ = np.flexible, np.character, np.object_
 ComplexWarning = np.exceptions.ComplexWarning
@@ -27,16 +81,16 @@ class _ScalarType(type):
     def __hash__(self) -> int:
         return hash(self.dtype.type)
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: object) -> builtins.bool:
         return self is other or self.dtype.type == other
 
-    def __ne__(self, other: object) -> bool:
+    def __ne__(self, other: object) -> builtins.bool:
         return not self == other
 
     def __call__(self, x: Any) -> Any:
         return creation.asarray(x, dtype=self.dtype)
 
-    def __instancecheck__(self, instance: Any) -> bool:
+    def __instancecheck__(self, instance: Any) -> builtins.bool:
         return isinstance(instance, self.dtype.type)
 
     def __repr__(self) -> str:
@@ -45,7 +99,9 @@ class _ScalarType(type):
 
 def _scalar_type(name: str, of: Any) -> Any:
     made = np.dtype(of)
-    cls = _ScalarType(name, (), {"dtype": made, "__doc__": f"The dtype {made.name}; as a function, an array of it."})
+    cls = _ScalarType(
+        name, (), {"dtype": made, "__doc__": f"The dtype {made.name}; as a function, an array of it."}
+    )
     cls.__module__ = "jitney.numpy"
     return cls
 

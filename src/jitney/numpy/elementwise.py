@@ -1,4 +1,4 @@
-"""Elementwise functions of several primitives: division, powers, choice, rounding, closeness, parts of numbers."""
+"""Elementwise functions of several primitives: choice, rounding, classes and parts of numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from jitney import lax
 from jitney._base import dtypes
-from jitney._core.trace import ArrayImpl, current_trace, get_aval
+from jitney._core.trace import ArrayImpl, get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops.families import literal
 from jitney.numpy import ufuncs as uf
@@ -36,32 +36,49 @@ from jitney.numpy.operands import (
     full as full_of,
 )
 
+__all__ = [
+    "around",
+    "clip",
+    "copysign",
+    "frexp",
+    "imag",
+    "isclose",
+    "iscomplex",
+    "iscomplexobj",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "isneginf",
+    "isposinf",
+    "isreal",
+    "isrealobj",
+    "modf",
+    "nan_to_num",
+    "real",
+    "rint",
+    "round",
+    "select",
+    "signbit",
+    "spacing",
+    "trunc",
+]
+
+
 _I32 = np.dtype("i4")
 
 
-def _arrays(name: str, *xs: Any) -> list[Any]:
+def arrays(name: str, *xs: Any) -> list[Any]:
     return [array_operand(name, x, i) for i, x in enumerate(xs)]
 
 
-def _promoted(name: str, *xs: Any) -> list[Any]:
+def promoted(name: str, *xs: Any) -> list[Any]:
     """Arrays of one dtype and rank, on which operators act without further promotion."""
     # Scalars are converted as scalars and wrapped afterwards, so that programs hold them as literals.
-    return promote_ranks(name, *_arrays(name, *promote_dtypes(*operands(name, *xs))))
+    return promote_ranks(name, *arrays(name, *promote_dtypes(*operands(name, *xs))))
 
 
-def _inexact(name: str, *xs: Any) -> list[Any]:
-    return promote_ranks(name, *_arrays(name, *promote_inexact(*operands(name, *xs))))
-
-
-def _bool_to_int(x: Any) -> Any:
-    return convert(x, _I32) if get_aval(x).dtype == BOOL else x
-
-
-def _eager_ints(*xs: Any) -> bool:
-    """True for small concrete integer arrays in eager code."""
-    if current_trace() is not None:
-        return False
-    return all(type(x) is ArrayImpl and x.dtype.kind in "iu" and x.size < LARGE_EAGER for x in xs)
+def floats(name: str, *xs: Any) -> list[Any]:
+    return promote_ranks(name, *arrays(name, *promote_inexact(*operands(name, *xs))))
 
 
 # -- choice -------------------------------------------------------------------------------------------
@@ -95,7 +112,10 @@ def clip(arr: Any = None, /, min: Any = None, max: Any = None) -> Any:
     if arr is None:
         raise ValueError("At most one of arr, min and max may be None: clip() needs an array.")
     arr = array_operand("clip", arr)
-    if any(v is not None and get_aval(operand("clip", v, i)).dtype.kind == "c" for i, v in enumerate((arr, min, max))):
+    if any(
+        v is not None and get_aval(operand("clip", v, i)).dtype.kind == "c"
+        for i, v in enumerate((arr, min, max))
+    ):
         raise ValueError("Clip received a complex value either through the input or the min/max keywords.")
     if min is not None:
         arr = uf.maximum(min, arr)
@@ -107,10 +127,12 @@ def clip(arr: Any = None, /, min: Any = None, max: Any = None) -> Any:
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """For each element, the choice of the first true condition, else ``default``."""
     if len(condlist) != len(choicelist):
-        raise ValueError(f"condlist must have length equal to choicelist ({len(condlist)} vs {len(choicelist)})")
+        raise ValueError(
+            f"condlist must have length equal to choicelist ({len(condlist)} vs {len(choicelist)})"
+        )
     if not len(condlist):
         raise ValueError("condlist must be non-empty")
-    *choices, out = promote_dtypes(*_arrays("select", *choicelist, default))
+    *choices, out = promote_dtypes(*arrays("select", *choicelist, default))
     for condition, choice in zip(reversed(condlist), reversed(choices), strict=True):
         out = choose(condition, choice, out)
     return out
@@ -137,224 +159,6 @@ def _finfo(dtype: np.dtype) -> Any:
     return ml_dtypes.finfo(dtype)
 
 
-# -- division and powers ------------------------------------------------------------------------------
-
-
-def floor_divide(x1: Any, x2: Any, /) -> Any:
-    """``x1 / x2`` rounded down, in the promoted dtype; booleans become int32."""
-    quick = _eagerly(_np_floor_divide, x1, x2)
-    if quick is not None:
-        return quick
-    x, y = map(_bool_to_int, _promoted("floor_divide", x1, x2))
-    kind = dtypes.kind_of(get_aval(x).dtype)
-    if kind == "c":
-        raise TypeError("floor_divide does not support complex-valued inputs")
-    if kind == "u":
-        return ew.div(x, y)
-    return _floor_divide_integers(x, y) if kind == "i" else _floor_divide_floats(x, y)
-
-
-def _eagerly(function: Any, x1: Any, x2: Any) -> Any:
-    """``function`` of small concrete numbers, of which integers are divided by nonzero ones only; else None."""
-    eager = eager_values(False, x1, x2)
-    if eager is None:
-        return None
-    (x, y), weak = eager
-    if y.dtype.kind not in "iuf" or (y.dtype.kind != "f" and not np.all(y)):
-        return None
-    try:
-        return wrap(quiet(function, x, y), weak)
-    except ValueError:
-        return None  # the general path words the error
-
-
-def _np_floor_divide(x: Any, y: Any) -> Any:
-    """What the general path computes, for NumPy operands."""
-    if y.dtype.kind != "f":
-        return np.floor_divide(x, y)
-    rest = np.fmod(x, y)
-    whole = np.where(y == 0, x, x - rest) / y
-    out = np.where((rest != 0) & (np.sign(y) != np.sign(rest)), whole - 1, whole)
-    down = np.floor(np.abs(out))
-    return np.copysign(down + (np.abs(out) - down >= 0.5), out).astype(y.dtype)
-
-
-def _np_remainder(x: Any, y: Any) -> Any:
-    """What the general path computes, for NumPy operands."""
-    if y.dtype.kind != "f":
-        return np.remainder(x, y)
-    rest = np.fmod(x, y)
-    return np.where(((rest < 0) != (y < 0)) & (rest != 0), rest + y, rest)
-
-
-def _floor_divide_integers(x: Any, y: Any) -> Any:
-    quotient, rest = ew.div(x, y), ew.rem(x, y)
-    down = ew.and_(ew.ne(ew.sign(x), ew.sign(y)), ew.ne(rest, literal(rest, 0)))
-    return choose(down, ew.sub(quotient, literal(quotient, 1)), quotient)
-
-
-def _floor_divide_floats(x: Any, y: Any) -> Any:
-    rest = uf.fmod(x, y)
-    whole = choose(y == 0, x, x - rest) / y
-    down = (rest != 0) & (uf.sign(y) != uf.sign(rest))
-    return lax.round(choose(down, whole - 1, whole))
-
-
-def remainder(x1: Any, x2: Any, /) -> Any:
-    """Remainder of floor division, with the sign of ``x2``; of integers, 0 where ``x2`` is 0."""
-    quick = _eagerly(_np_remainder, x1, x2)
-    if quick is not None:
-        return quick
-    x, y = map(_bool_to_int, _promoted("remainder", x1, x2))
-    if get_aval(y).dtype.kind in "iu":
-        y = choose(y == 0, literal(y, 1), y)
-    rest = uf.fmod(x, y)
-    wrong = ((rest < 0) != (y < 0)) & (rest != 0)
-    return choose(wrong, rest + y, rest)
-
-
-mod = remainder
-
-
-def divmod(x1: Any, x2: Any, /) -> tuple[Any, Any]:
-    """``(floor_divide(x1, x2), remainder(x1, x2))``."""
-    return floor_divide(x1, x2), remainder(x1, x2)
-
-
-def power(x1: Any, x2: Any, /) -> Any:
-    """``x1 ** x2``; a Python integer ``x2`` gives repeated multiplication.
-
-    Raises:
-        TypeError: for integers raised to a negative Python integer.
-    """
-    if type(x2) is int:
-        x1 = _bool_to_int(operand("power", x1))
-        return lax.integer_pow(x1, x2) if x2 != 1 else array_operand("power", x1)
-    if type(x2) is float and is_eager_float(x1):
-        return wrap(quiet(np.power, x1._np, x2), x1.weak_type)
-    x, y = promote_ranks("power", *operands("power", x1, x2))
-    dtype_x, dtype_y = get_aval(x).dtype, get_aval(y).dtype
-    if dtypes.is_inexact(dtype_x) and dtype_y.kind in "iu":
-        return ew.pow(promote_dtypes(x, y)[0], y)
-    x, y = promote_dtypes(x, y)
-    if dtypes.is_inexact(get_aval(x).dtype):
-        return ew.pow(x, y)
-    return _integer_power(*map(_bool_to_int, _arrays("power", x, y)))
-
-
-pow = power
-
-
-def _integer_power(x: Any, y: Any) -> Any:
-    """Square and multiply over the six lowest bits of ``y``: larger powers of anything but -1, 0, 1 overflow anyway."""
-    if _eager_ints(x, y) and not (y._np < 0).any() and not (y._np >= 64).any():
-        return wrap(quiet(np.power, x._np, y._np), x.weak_type and y.weak_type)
-    one, zero = literal(y, 1), literal(y, 0)
-    shape = broadcast_shapes(get_aval(x).shape, get_aval(y).shape)
-    x, y = broadcast_to(x, shape), broadcast_to(y, shape)
-    out = choose(ew.and_(ew.eq(x, literal(x, 0)), ew.ne(y, zero)), literal(x, 0), literal(x, 1))
-    out = broadcast_to(out, shape)
-    for _ in range(6):
-        out = choose(ew.ne(ew.and_(y, one), zero), ew.mul(out, x), out)
-        x, y = ew.mul(x, x), ew.shift_right_logical_p.bind(y, one)
-    return out
-
-
-def hypot(x1: Any, x2: Any, /) -> Any:
-    """``sqrt(x1**2 + x2**2)`` without overflow; infinite if either operand is."""
-    x, y = _inexact("hypot", x1, x2)
-    if get_aval(x).dtype.kind == "c":
-        raise ValueError("jnp.hypot is not well defined for complex-valued inputs.")
-    x, y = uf.abs(x), uf.abs(y)
-    infinite = isposinf(x) | isposinf(y)
-    large, small = uf.maximum(x, y), uf.minimum(x, y)
-    ratio = small / choose(large == 0, literal(large, 1), large)
-    length = choose(large == 0, large, large * uf.sqrt(1 + uf.square(ratio)))
-    return choose(infinite, literal(large, math.inf), length)
-
-
-def log2(x: Any, /) -> Any:
-    """Logarithm to base 2."""
-    if is_eager_float(x):
-        return wrap(quiet(np.log2, x._np), x.weak_type)
-    (x,) = promote_inexact(operand("log2", x))
-    return ew.div(ew.log(x), literal(x, math.log(2.0)))
-
-
-def log10(x: Any, /) -> Any:
-    """Logarithm to base 10."""
-    if is_eager_float(x):
-        return wrap(quiet(np.log10, x._np), x.weak_type)
-    (x,) = promote_inexact(operand("log10", x))
-    return ew.mul(ew.log(x), literal(x, 1 / math.log(10.0)))
-
-
-def logaddexp(x1: Any, x2: Any, /) -> Any:
-    """``log(exp(x1) + exp(x2))`` without overflow."""
-    x, y = _inexact("logaddexp", x1, x2)
-    return _log_add(x, y, uf.exp, 1.0)
-
-
-def logaddexp2(x1: Any, x2: Any, /) -> Any:
-    """``log2(2**x1 + 2**x2)`` without overflow."""
-    x, y = _inexact("logaddexp2", x1, x2)
-    return _log_add(x, y, uf.exp2, 1 / math.log(2.0))
-
-
-def _log_add(x: Any, y: Any, exponential: Any, scale: float) -> Any:
-    """The larger operand plus a correction; the sum where the difference is NaN (equal infinities)."""
-    difference = x - y
-    equal = isnan(difference)
-    difference = choose(equal, literal(x, 0), difference)
-    if get_aval(x).dtype.kind == "c":
-        x_larger = real(x) > real(y)
-        larger, below = choose(x_larger, x, y), choose(x_larger, -difference, difference)
-    else:  # minimum rather than -|difference|: at ties its derivative is 0, as it must be
-        larger, below = uf.maximum(x, y), uf.minimum(difference, -difference)
-    correction = uf.log1p(exponential(below))
-    if scale != 1.0:
-        correction = scale * correction
-    return choose(equal, x + y, larger + correction)
-
-
-def _scaled(name: str, factor: float, summary: str) -> Any:
-    def function(x: Any, /) -> Any:
-        (x,) = promote_inexact(operand(name, x))
-        return ew.mul(x, literal(x, factor))
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{summary}\n\n    Integers become floats."
-    return function
-
-
-deg2rad = _scaled("deg2rad", math.pi / 180, "Degrees to radians.")
-rad2deg = _scaled("rad2deg", 180 / math.pi, "Radians to degrees.")
-radians = _scaled("radians", math.pi / 180, "Degrees to radians.")
-degrees = _scaled("degrees", 180 / math.pi, "Radians to degrees.")
-
-
-def sinc(x: Any, /) -> Any:
-    """``sin(pi x) / (pi x)``, with 1 (and derivative 0) at 0."""
-    (x,) = _inexact("sinc", x)
-    at_zero, angle = x == 0, math.pi * x
-    safe = choose(at_zero, literal(x, 1), angle)
-    return choose(at_zero, 1 + 0 * angle, uf.sin(safe) / safe)
-
-
-def heaviside(x1: Any, x2: Any, /) -> Any:
-    """0 for negative ``x1``, 1 for positive, ``x2`` at 0, NaN for NaN."""
-    x, y = _inexact("heaviside", x1, x2)
-    one, zero = literal(x, 1), literal(x, 0)
-    return choose(x < 0, zero, choose(x > 0, one, choose(isnan(x), x, y)))
-
-
-def i0(x: Any) -> Any:
-    """Modified Bessel function of the first kind, order 0."""
-    (x,) = promote_inexact(operand("i0", x))
-    size = ew.abs(x)
-    return ew.mul(ew.exp(size), ew.bessel_i0e(size))
-
-
 # -- parts of numbers ---------------------------------------------------------------------------------
 
 
@@ -372,13 +176,6 @@ def imag(val: Any, /) -> Any:
         return ew.imag(val)
     out = full_of(aval.shape, 0, aval.dtype)
     return ew.convert(out, aval.dtype, True) if aval.weak_type else out
-
-
-def angle(z: Any, deg: bool = False) -> Any:
-    """Phase of complex ``z`` in (-pi, pi], in degrees if ``deg``."""
-    (z,) = promote_inexact(operand("angle", z))
-    result = ew.atan2_p.bind(imag(z), real(z))
-    return rad2deg(result) if deg else result
 
 
 def _bits(x: Any) -> Any:
@@ -401,14 +198,14 @@ def signbit(x: Any, /) -> Any:
 
 def copysign(x1: Any, x2: Any, /) -> Any:
     """``x1`` with the sign of ``x2``."""
-    x, y = _inexact("copysign", x1, x2)
+    x, y = floats("copysign", x1, x2)
     size = uf.abs(x)
     return choose(signbit(y), -size, size)
 
 
 def frexp(x: Any, /) -> tuple[Any, Any]:
     """Mantissa in [0.5, 1) and int32 exponent: ``x == mantissa * 2**exponent``."""
-    (x,) = _inexact("frexp", x)
+    (x,) = floats("frexp", x)
     dtype = get_aval(x).dtype
     info = _finfo(dtype)
     tiny = uf.abs(x) < literal(x, float(info.smallest_normal))
@@ -425,30 +222,17 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
     return choose(plain, x, mantissa), ew.convert(choose(plain, int_type(0), exponent), _I32)
 
 
-def ldexp(x1: Any, x2: Any, /) -> Any:
-    """``x1 * 2**x2`` for integer ``x2``."""
-    if dtypes.kind_of(get_aval(operand("ldexp", x2, 1)).dtype) not in "iu":
-        raise ValueError(f"ldexp not supported for input types {get_aval(x1).dtype.name}, {get_aval(x2).dtype.name}")
-    x, n = _inexact("ldexp", x1, x2)
-    mantissa, exponent = frexp(x)
-    total = ew.convert(exponent, get_aval(x).dtype) + n
-    # One factor of two goes to the mantissa, so that the largest finite numbers do not overflow on the way.
-    mantissa = choose(total > 0, mantissa * 2, mantissa)
-    total = choose(total > 0, total - 1, total)
-    return choose(isinf(x) | (x == 0), x, mantissa * power(literal(x, 2.0), total))
-
-
 def modf(x: Any, /, out: Any = None) -> tuple[Any, Any]:
     """Fractional and integral parts, both with the sign of ``x``."""
     refuse_out("modf", out)
-    (x,) = _inexact("modf", x)
+    (x,) = floats("modf", x)
     whole = choose(x >= 0, uf.floor(x), uf.ceil(x))
     return x - whole, whole
 
 
 def spacing(x: Any, /) -> Any:
     """Distance to the next representable number away from 0."""
-    (x,) = _inexact("spacing", x)
+    (x,) = floats("spacing", x)
     step = uf.nextafter(x, copysign(math.inf, x)) - x
     smallest = float(_finfo(get_aval(x).dtype).smallest_subnormal)
     return choose(step == 0, copysign(literal(x, smallest), x), step)
@@ -585,7 +369,7 @@ def isrealobj(x: Any) -> bool:
 
 def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
     """True where ``|a - b| <= atol + rtol * |b|``, and where both are the same infinity (or NaN, if ``equal_nan``)."""
-    x, y = _promoted("isclose", a, b)
+    x, y = promoted("isclose", a, b)
     dtype = get_aval(x).dtype
     if dtype == BOOL:
         return x == y
@@ -594,55 +378,3 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
     close = isfinite(y) & (uf.abs(x - y) <= atol + rtol * uf.abs(y))
     out = (x == y) | close
     return out | (isnan(x) & isnan(y)) if equal_nan else out
-
-
-# -- integers and extremes ----------------------------------------------------------------------------
-
-
-def fmax(x1: Any, x2: Any) -> Any:
-    """The larger of two operands; a number rather than NaN where one is NaN."""
-    x, y = _promoted("fmax", x1, x2)
-    return choose((x > y) | isnan(y), x, y)
-
-
-def fmin(x1: Any, x2: Any) -> Any:
-    """The smaller of two operands; a number rather than NaN where one is NaN."""
-    x, y = _promoted("fmin", x1, x2)
-    return choose((x < y) | isnan(y), x, y)
-
-
-def _check_integers(name: str, *xs: Any) -> None:
-    for x in xs:
-        if get_aval(x).dtype.kind not in "iu":
-            raise ValueError(f"Arguments to jnp.{name} must be integers, got {get_aval(x).dtype.name}.")
-
-
-def gcd(x1: Any, x2: Any) -> Any:
-    """Greatest common divisor of integers, by as many steps of Euclid as their width can need."""
-    x, y = _promoted("gcd", x1, x2)
-    _check_integers("gcd", x, y)
-    if _eager_ints(x, y):
-        return wrap(np.gcd(x._np, y._np), x.weak_type and y.weak_type)
-    shape = broadcast_shapes(get_aval(x).shape, get_aval(y).shape)
-    x, y = (broadcast_to(uf.abs(v), shape) for v in (x, y))
-    # Lamé: at most log(2**bits) / log(golden ratio) divisions.
-    for _ in range(int(get_aval(x).dtype.itemsize * 8 * 1.4405) + 2):
-        x, y = choose(y == 0, x, y), choose(y == 0, y, ew.rem(x, choose(y == 0, literal(y, 1), y)))
-    return x
-
-
-def lcm(x1: Any, x2: Any) -> Any:
-    """Least common multiple of integers."""
-    x, y = _promoted("lcm", x1, x2)
-    _check_integers("lcm", x, y)
-    x, y = uf.abs(x), uf.abs(y)
-    divisor = gcd(x, y)
-    return choose(divisor == 0, literal(x, 0), x * floor_divide(y, choose(divisor == 0, literal(y, 1), divisor)))
-
-
-def bitwise_count(x: Any, /) -> Any:
-    """Number of set bits of ``|x|``, as uint8."""
-    x = array_operand("bitwise_count", x)
-    if get_aval(x).dtype == BOOL:
-        return ew.convert(x, np.dtype("u1"))
-    return ew.convert(ew.population_count_p.bind(uf.abs(x)), np.dtype("u1"))

@@ -1,4 +1,4 @@
-"""Choosing elements: take, repeat, diagonals, triangles, insert, delete, and other functions around indexing."""
+"""Choosing elements: take, repeat, insert, delete, and other functions around indexing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from jitney import lax
 from jitney._base import dtypes
-from jitney._core.trace import ArrayImpl, Tracer, current_trace, get_aval
+from jitney._core.trace import ArrayImpl, Tracer, get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
 from jitney._ops.families import literal
 from jitney._ops.reductions import reduce_sum
-from jitney.numpy import creation, manipulation
+from jitney.numpy import arithmetic, creation, manipulation
 from jitney.numpy import elementwise as el
 from jitney.numpy import operands as op
 from jitney.numpy import ufuncs as uf
@@ -22,6 +22,26 @@ from jitney.numpy.at import IndexUpdater
 from jitney.numpy.indexing import normalize
 from jitney.numpy.indexing import take as take_at
 from jitney.numpy.operands import array_operand, promote_dtypes, refuse_out, to_axes, to_axis, wrap
+
+__all__ = [
+    "apply_along_axis",
+    "apply_over_axes",
+    "choose",
+    "delete",
+    "insert",
+    "ix_",
+    "piecewise",
+    "place",
+    "put",
+    "put_along_axis",
+    "ravel_multi_index",
+    "repeat",
+    "resize",
+    "take",
+    "take_along_axis",
+    "trim_zeros",
+    "unravel_index",
+]
 
 
 def _shape(x: Any) -> tuple[int, ...]:
@@ -71,7 +91,7 @@ def take(
     if mode == "raise":
         raise NotImplementedError("The 'raise' mode to jnp.take is not supported.")
     if mode == "wrap":
-        i, mode = el.mod(i, literal(i, n)), "promise_in_bounds"
+        i, mode = arithmetic.mod(i, literal(i, n)), "promise_in_bounds"
     elif mode == "clip":
         i, mode = el.clip(i, literal(i, 0), literal(i, n - 1)), "promise_in_bounds"
     if type(i) is ArrayImpl and i.ndim == 0:
@@ -97,9 +117,13 @@ def take_along_axis(
         return take_along_axis(manipulation.ravel(x), i, 0, mode, fill_value)
     rank = len(_shape(x))
     if len(_shape(i)) != rank:
-        raise ValueError(f"indices and arr must have the same number of dimensions; {len(_shape(i))} vs. {rank}")
+        raise ValueError(
+            f"indices and arr must have the same number of dimensions; {len(_shape(i))} vs. {rank}"
+        )
     axis = to_axis(axis, rank)
-    common = op.broadcast_shapes(*[tuple(1 if d == axis else n for d, n in enumerate(_shape(v))) for v in (x, i)])
+    common = op.broadcast_shapes(
+        *[tuple(1 if d == axis else n for d, n in enumerate(_shape(v))) for v in (x, i)]
+    )
     x = op.broadcast_to(x, tuple(_shape(x)[axis] if d == axis else n for d, n in enumerate(common)))
     i = op.broadcast_to(i, tuple(_shape(i)[axis] if d == axis else n for d, n in enumerate(common)))
     return take_at(x, _along(i, axis), "fill" if mode is None else mode, fill_value)
@@ -118,7 +142,7 @@ def put_along_axis(
     arr: Any, indices: Any, values: Any, axis: int | None, inplace: bool = True, *, mode: str | None = None
 ) -> Any:
     """A copy of ``arr`` with ``values`` at ``indices`` along ``axis``; pass ``inplace=False``."""
-    _refuse_inplace("put_along_axis", inplace)
+    refuse_inplace("put_along_axis", inplace)
     x, i = array_operand("put_along_axis", arr), _index_operand("put_along_axis", indices)
     if axis is None:
         flat = put_along_axis(manipulation.ravel(x), i, values, 0, False, mode=mode)
@@ -130,7 +154,7 @@ def put_along_axis(
 
 def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = True) -> Any:
     """A copy of ``a`` with flat elements ``ind`` set to ``v`` (repeated as needed); pass ``inplace=False``."""
-    _refuse_inplace("put", inplace)
+    refuse_inplace("put", inplace)
     x, i = array_operand("put", a), manipulation.ravel(_index_operand("put", ind))
     values = manipulation.ravel(array_operand("put", v, 2))
     count = _shape(i)[0]
@@ -141,24 +165,27 @@ def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = Tr
     if mode == "clip":
         i, mode = el.clip(i, 0, get_aval(x).size - 1), None
     elif mode == "wrap":
-        i, mode = el.mod(i, get_aval(x).size), None
+        i, mode = arithmetic.mod(i, get_aval(x).size), None
     return raw.reshape(IndexUpdater(flat)[i].set(values, mode=mode), _shape(x))
 
 
-def _refuse_inplace(name: str, inplace: bool) -> None:
+def refuse_inplace(name: str, inplace: bool) -> None:
+    """Arrays are immutable: ``inplace=True`` has no meaning."""
     if inplace:
-        raise ValueError(f"jax.numpy.{name} cannot modify arrays in-place: pass inplace=False and use the result.")
+        raise ValueError(
+            f"jax.numpy.{name} cannot modify arrays in-place: pass inplace=False and use the result."
+        )
 
 
 def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Any:
     """A copy of ``arr`` with the elements where ``mask`` replaced by ``vals`` in turn; pass ``inplace=False``."""
-    _refuse_inplace("place", inplace)
+    refuse_inplace("place", inplace)
     x, m = array_operand("place", arr), manipulation.ravel(array_operand("place", mask, 1))
     values = manipulation.ravel(array_operand("place", vals, 2))
     if not get_aval(values).size:
         raise ValueError("Cannot place values from an empty array")
     order = lax.cumsum(ew.convert(op.to_bool(m), dtypes.default_dtype("i"))) - 1
-    chosen = take(values, el.mod(order, get_aval(values).size), mode="clip")
+    chosen = take(values, arithmetic.mod(order, get_aval(values).size), mode="clip")
     flat = el.choose(m, ew.convert(chosen, get_aval(x).dtype), manipulation.ravel(x))
     return raw.reshape(flat, _shape(x))
 
@@ -175,11 +202,13 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     if mode == "raise":
         concrete = which.concrete() if isinstance(which, Tracer) else which
         if concrete is None:
-            raise ValueError("The default mode='raise' of jnp.choose needs concrete numbers; pass mode='clip' or 'wrap'.")
+            raise ValueError(
+                "The default mode='raise' of jnp.choose needs concrete numbers; pass mode='clip' or 'wrap'."
+            )
         values = np.asarray(concrete)
         if values.size and (values.min() < 0 or values.max() >= number):
             raise ValueError("invalid entry in choice array")
-    which = el.mod(which, number) if mode == "wrap" else el.clip(which, 0, number - 1)
+    which = arithmetic.mod(which, number) if mode == "wrap" else el.clip(which, 0, number - 1)
     shape = op.broadcast_shapes(_shape(which), *map(_shape, choices))
     index = op.broadcast_to(ew.convert(which, np.dtype("i4")), shape)
     choices = [op.broadcast_to(c, shape) for c in choices]
@@ -194,7 +223,12 @@ def _as_bool_if_two(index: Any, number: int) -> Any:
 
 
 def repeat(
-    a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length: int | None = None, out_sharding: Any = None
+    a: Any,
+    repeats: Any,
+    axis: int | None = None,
+    *,
+    total_repeat_length: int | None = None,
+    out_sharding: Any = None,
 ) -> Any:
     """Each element of ``a`` repeated, along ``axis`` (of the flat array if None).
 
@@ -222,7 +256,12 @@ def repeat(
     order = np.repeat(np.arange(n), np.broadcast_to(counts, (n,)))
     if total_repeat_length is not None:
         fill = order[-1] if len(order) else 0
-        order = np.concatenate([order[:total_repeat_length], np.full(builtins.max(total_repeat_length - len(order), 0), fill, order.dtype)])
+        order = np.concatenate(
+            [
+                order[:total_repeat_length],
+                np.full(builtins.max(total_repeat_length - len(order), 0), fill, order.dtype),
+            ]
+        )
     return take(x, wrap(order), axis, mode="clip")
 
 
@@ -241,150 +280,20 @@ def _repeat_each(x: Any, count: int, axis: int) -> Any:
         raise ValueError("repeats may not contain negative values.")
     wide = (*sizes[: axis + 1], count, *sizes[axis + 1 :])
     kept = [d if d <= axis else d + 1 for d in range(len(sizes))]
-    return raw.reshape(raw.broadcast_in_dim(x, wide, kept), [n * count if d == axis else n for d, n in enumerate(sizes)])
+    return raw.reshape(
+        raw.broadcast_in_dim(x, wide, kept), [n * count if d == axis else n for d, n in enumerate(sizes)]
+    )
 
 
 def _repeat_traced(x: Any, repeats: Any, axis: int, total: int) -> Any:
     """Element ``i`` of the result comes from the first element whose running total of repeats exceeds ``i``."""
     n = _shape(x)[axis]
-    ends = lax.cumsum(op.broadcast_to(ew.convert(array_operand("repeat", repeats), dtypes.default_dtype("i")), (n,)))
+    ends = lax.cumsum(
+        op.broadcast_to(ew.convert(array_operand("repeat", repeats), dtypes.default_dtype("i")), (n,))
+    )
     place = raw.iota(dtypes.default_dtype("i"), (total, 1), 0)
     before = ew.convert(uf.less_equal(raw.reshape(ends, (1, n)), place), dtypes.default_dtype("i"))
     return take(x, reduce_sum(before, (1,)), axis, mode="clip")
-
-
-# -- diagonals and triangles --------------------------------------------------------------------------
-
-
-def diag(v: Any, k: int = 0) -> Any:
-    """Diagonal ``k`` of a matrix, or a matrix with the vector ``v`` on diagonal ``k``."""
-    x = creation.array(v) if isinstance(v, (list, tuple)) else array_operand("diag", v)
-    rank = len(_shape(x))
-    if rank == 2:
-        return diagonal(x, k)
-    if rank != 1:
-        raise ValueError(f"diag input must be 1d or 2d, got {rank}d.")
-    n = _shape(x)[0] + builtins.abs(k)
-    column = raw.pad(x, literal(x, 0), [(builtins.max(0, -k), builtins.max(0, k), 0)])
-    mask = creation._diagonal_mask(n, n, k)
-    return el.choose(mask, raw.broadcast_in_dim(column, (n, n), (0,)), literal(x, 0))
-
-
-def diagflat(v: Any, k: int = 0) -> Any:
-    """A matrix with the elements of ``v`` on diagonal ``k``."""
-    return diag(manipulation.ravel(v), k)
-
-
-def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The elements ``a[..., i, i + offset, ...]`` of two axes, along a new last axis."""
-    x = array_operand("diagonal", a)
-    rank = len(_shape(x))
-    if rank < 2:
-        raise ValueError(f"diagonal requires an array of at least two dimensions, got {rank}.")
-    x = manipulation.moveaxis(x, (axis1, axis2), (-2, -1))
-    rows, cols = _shape(x)[-2:]
-    start_row, start_col = builtins.max(-offset, 0), builtins.max(offset, 0)
-    n = builtins.max(0, builtins.min(rows - start_row, cols - start_col))
-    if current_trace() is None and type(x) is ArrayImpl:
-        return wrap(np.ascontiguousarray(np.diagonal(x._np, offset, -2, -1)), x.weak_type)
-    steps = np.arange(n)
-    return take_at(x, (Ellipsis, wrap(steps + start_row), wrap(steps + start_col)))
-
-
-def trace(
-    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
-) -> Any:
-    """The sum along diagonal ``offset`` of two axes."""
-    refuse_out("trace", out)
-    from jitney.numpy.reductions import sum as total
-
-    x = array_operand("trace", a)
-    x = manipulation.moveaxis(x, (axis1, axis2), (-2, -1))
-    mask = creation._diagonal_mask(*_shape(x)[-2:], offset)
-    return total(el.choose(mask, x, literal(x, 0)), (-2, -1), dtype)
-
-
-def tril(m: Any, k: int = 0) -> Any:
-    """``m`` with zeros above diagonal ``k`` (of the last two axes)."""
-    x = array_operand("tril", m)
-    if len(_shape(x)) < 2:
-        raise ValueError("Argument to jax.numpy.tril must be at least 2D")
-    return el.choose(creation.lower_mask(*_shape(x)[-2:], k), x, literal(x, 0))
-
-
-def triu(m: Any, k: int = 0) -> Any:
-    """``m`` with zeros below diagonal ``k`` (of the last two axes)."""
-    x = array_operand("triu", m)
-    if len(_shape(x)) < 2:
-        raise ValueError("Argument to jax.numpy.triu must be at least 2D")
-    return el.choose(creation.lower_mask(*_shape(x)[-2:], k - 1), literal(x, 0), x)
-
-
-def tril_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Any, Any]:
-    """Indices of the elements on and below diagonal ``k`` of an ``n`` by ``m`` matrix."""
-    return tuple(wrap(i) for i in np.tril_indices(n, k, m))
-
-
-def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Any, Any]:
-    """Indices of the elements on and above diagonal ``k`` of an ``n`` by ``m`` matrix."""
-    return tuple(wrap(i) for i in np.triu_indices(n, k, m))
-
-
-def tril_indices_from(arr: Any, k: int = 0) -> tuple[Any, Any]:
-    """``tril_indices`` of the shape of a matrix."""
-    return tril_indices(manipulation.shape(arr)[-2], k, manipulation.shape(arr)[-1])
-
-
-def triu_indices_from(arr: Any, k: int = 0) -> tuple[Any, Any]:
-    """``triu_indices`` of the shape of a matrix."""
-    return triu_indices(manipulation.shape(arr)[-2], k, manipulation.shape(arr)[-1])
-
-
-def diag_indices(n: int, ndim: int = 2) -> tuple[Any, ...]:
-    """Indices of the main diagonal of an array of rank ``ndim`` and size ``n``."""
-    return (wrap(np.arange(n)),) * ndim
-
-
-def diag_indices_from(arr: Any) -> tuple[Any, ...]:
-    """``diag_indices`` of the shape of an array with equal sizes."""
-    sizes = manipulation.shape(arr)
-    if len(sizes) < 2 or builtins.any(n != sizes[0] for n in sizes):
-        raise ValueError("All dimensions of input must be of equal length, and there must be at least two.")
-    return diag_indices(sizes[0], len(sizes))
-
-
-def mask_indices(n: int, mask_func: Any, k: int = 0, *, size: int | None = None) -> tuple[Any, Any]:
-    """Indices where ``mask_func(ones((n, n)), k)`` is nonzero."""
-    return tuple(wrap(i) for i in np.nonzero(np.asarray(mask_func(creation.ones((n, n), int), k))))
-
-
-def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True) -> Any:
-    """A copy of ``a`` with ``val`` on its diagonal; pass ``inplace=False``."""
-    _refuse_inplace("fill_diagonal", inplace)
-    if wrap:
-        raise NotImplementedError("wrap=True is not implemented, must pass wrap=False.")
-    x = array_operand("fill_diagonal", a)
-    n, rank = builtins.min(_shape(x)), len(_shape(x))
-    if rank < 2:
-        raise ValueError("array must be at least 2-d")
-    values = array_operand("fill_diagonal", val, 1)
-    if _shape(values):
-        values = manipulation.tile(manipulation.ravel(values), -(-n // builtins.max(get_aval(values).size, 1)))[:n]
-    return IndexUpdater(x)[diag_indices(n, rank)].set(ew.convert(values, get_aval(x).dtype))
-
-
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
-    """Matrix of powers of a vector, ``N`` columns, highest power first unless ``increasing``."""
-    x = array_operand("vander", x)
-    if len(_shape(x)) != 1:
-        raise ValueError("x must be a one-dimensional array")
-    columns = _shape(x)[0] if N is None else N
-    if columns < 0:
-        raise ValueError("N must be nonnegative")
-    powers = raw.iota(get_aval(x).dtype, (columns,), 0)
-    if not increasing:
-        powers = ew.sub(literal(powers, columns - 1), powers)
-    return el.power(raw.expand_dims(x, (1,)), raw.expand_dims(powers, (0,)))
 
 
 # -- insert and delete --------------------------------------------------------------------------------
@@ -416,7 +325,9 @@ def _delete_traced(x: Any, obj: Any, axis: int) -> Any:
     i = manipulation.ravel(normalize(obj, n))
     count = _shape(i)[0]
     gone = IndexUpdater(creation.zeros(n, bool))[i].set(True)
-    order = lax.sort_key_val(ew.convert(gone, np.dtype("i4")), raw.iota(dtypes.default_dtype("i"), (n,), 0))[1]
+    order = lax.sort_key_val(ew.convert(gone, np.dtype("i4")), raw.iota(dtypes.default_dtype("i"), (n,), 0))[
+        1
+    ]
     return take(x, order[: n - count], axis, mode="clip")
 
 
@@ -499,12 +410,14 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     i = el.clip(el.choose(uf.less(i, 0), i + total, i), 0, total - 1)
     out = []
     for n in reversed(sizes):
-        i, rest = el.divmod(i, builtins.max(n, 1))
+        i, rest = arithmetic.divmod(i, builtins.max(n, 1))
         out.append(rest)
     return tuple(reversed(out))
 
 
-def ravel_multi_index(multi_index: Any, dims: Any, mode: str = "raise", order: str = "C", *, dtype: Any = None) -> Any:
+def ravel_multi_index(
+    multi_index: Any, dims: Any, mode: str = "raise", order: str = "C", *, dtype: Any = None
+) -> Any:
     """Flat indices from one index array for each axis of ``dims``."""
     sizes = op_to_shape(dims)
     if len(multi_index) != len(sizes):
@@ -520,7 +433,7 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: str = "raise", order: s
     elif mode == "clip":
         parts = [el.clip(p, 0, n - 1) for p, n in zip(parts, sizes, strict=True)]
     elif mode == "wrap":
-        parts = [el.mod(p, n) for p, n in zip(parts, sizes, strict=True)]
+        parts = [arithmetic.mod(p, n) for p, n in zip(parts, sizes, strict=True)]
     pairs = list(zip(parts, sizes, strict=True))
     pairs = pairs if order == "C" else pairs[::-1]
     out: Any = 0
@@ -566,9 +479,13 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     elif len(funclist) == len(conditions):
         default = 0
     else:
-        raise ValueError(f"with {len(conditions)} condition(s), either {len(conditions)} or {len(conditions) + 1} functions are expected")
+        raise ValueError(
+            f"with {len(conditions)} condition(s), either {len(conditions)} or {len(conditions) + 1} functions are expected"
+        )
     dtype = get_aval(x).dtype
-    value = lambda f: ew.convert(op.broadcast_to(creation.asarray(f(x, *args, **kw) if callable(f) else f), _shape(x)), dtype)  # noqa: E731
+    value = lambda f: ew.convert(
+        op.broadcast_to(creation.asarray(f(x, *args, **kw) if callable(f) else f), _shape(x)), dtype
+    )  # noqa: E731
     out = value(default)
     for condition, f in zip(conditions, funclist, strict=True):
         out = el.choose(creation.asarray(condition), value(f), out)

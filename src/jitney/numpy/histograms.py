@@ -127,7 +127,9 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     if range is None:
         low, high = _extent(a)
     else:
-        low, high = (ew.convert(array_operand("histogram_bin_edges", creation.asarray(r)), dtype) for r in range)
+        low, high = (
+            ew.convert(array_operand("histogram_bin_edges", creation.asarray(r)), dtype) for r in range
+        )
     same = uf.equal(low, high)
     half = dtype.type(0.5)
     low, high = el.choose(same, low - half, low), el.choose(same, high + half, high)
@@ -139,7 +141,9 @@ def _extent(a: Any) -> tuple[Any, Any]:
         raise ValueError("the range of an array without elements is not defined: pass range=")
     real = el.real(a)
     axes = tuple(d for d, _ in enumerate(get_aval(a).shape))
-    ends = (p.bind(real, axes=axes, out_sharding=None) for p in (reductions.reduce_min_p, reductions.reduce_max_p))
+    ends = (
+        p.bind(real, axes=axes, out_sharding=None) for p in (reductions.reduce_min_p, reductions.reduce_max_p)
+    )
     low, high = (ew.convert(e, get_aval(a).dtype) for e in ends)
     return low, high
 
@@ -240,7 +244,9 @@ def histogramdd(
         raise ValueError("should have one weight for each sample.")
     bins = _for_each_axis(bins, dimension)
     if range is not None and len(range) != dimension:
-        raise ValueError(f"For sample dimension = {dimension}, require length-{dimension} range, got {range}.")
+        raise ValueError(
+            f"For sample dimension = {dimension}, require length-{dimension} range, got {range}."
+        )
     flat, edges, sizes = None, [], []
     for d, number in enumerate(bins):
         column = raw.reshape(span(sample, 1, d, d + 1), (n,))

@@ -6,8 +6,17 @@ from typing import Any
 
 from jitney._core.trace import get_aval
 from jitney._ops import raw
-from jitney.numpy import creation, manipulation
+from jitney.numpy import creation, joining, manipulation
 from jitney.numpy.operands import promote_dtypes
+
+__all__ = [
+    "c_",
+    "index_exp",
+    "mgrid",
+    "ogrid",
+    "r_",
+    "s_",
+]
 
 
 def _range(s: slice) -> Any:
@@ -32,7 +41,7 @@ class _Grid:
         if self.sparse:
             return manipulation.meshgrid(*axes, indexing="ij", sparse=True)
         full = manipulation.meshgrid(*axes, indexing="ij")
-        return manipulation.stack(full) if full else creation.zeros((0,))
+        return joining.stack(full) if full else creation.zeros((0,))
 
 
 class _Join:
@@ -50,7 +59,7 @@ class _Join:
             rank = numbers[1] if len(numbers) > 1 else rank
             one_d = numbers[2] if len(numbers) > 2 else one_d
         parts = [self._part(item, rank, one_d) for item in items]
-        return manipulation.concatenate(parts, axis)
+        return joining.concatenate(parts, axis)
 
     def _part(self, item: Any, rank: int, one_d: int) -> Any:
         x = _range(item) if isinstance(item, slice) else creation.asarray(item)

@@ -68,7 +68,9 @@ def _is_complex(x: Any) -> bool:
     return get_aval(x).dtype.kind == "c"
 
 
-def _contract(x: Any, y: Any, axes_x: Sequence[int], axes_y: Sequence[int], precision: Any, preferred: Any) -> Any:
+def _contract(
+    x: Any, y: Any, axes_x: Sequence[int], axes_y: Sequence[int], precision: Any, preferred: Any
+) -> Any:
     """Sum over pairs of axes; the free axes of ``x``, then those of ``y``, remain."""
     wanted = _result_type(preferred)
     if not (get_aval(x).ndim and get_aval(y).ndim):
@@ -78,7 +80,9 @@ def _contract(x: Any, y: Any, axes_x: Sequence[int], axes_y: Sequence[int], prec
     return contraction.dot_general(x, y, numbers, precision, get_aval(x).dtype if wanted is None else wanted)
 
 
-def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: Any = None) -> Any:
+def dot(
+    a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: Any = None
+) -> Any:
     """Sum of products over the last axis of ``a`` and the last but one of ``b`` (the only one of a vector).
 
     Args:
@@ -153,7 +157,9 @@ def _batched_matmul(a: Any, b: Any, precision: Any, result_type: np.dtype | None
     a, labels_a = _squeeze_ones(a, outer_a, outer, letters)
     b, labels_b = _squeeze_ones(b, outer_b, outer, letters)
     wanted = letters + rows + cols
-    out, labels = contract_pair(a, labels_a + rows + "X", b, labels_b + "X" + cols, wanted, precision, result_type)
+    out, labels = contract_pair(
+        a, labels_a + rows + "X", b, labels_b + "X" + cols, wanted, precision, result_type
+    )
     return arrange(out, labels, wanted)
 
 
@@ -212,16 +218,22 @@ def _tensordot_axes(axes: Any, rank_a: int, rank_b: int) -> tuple[Sequence[int],
     if isinstance(axes, (int, np.integer)):
         n = operator.index(axes)
         if n > min(rank_a, rank_b):
-            raise TypeError(f"Number of tensordot axes (axes {n}) exceeds input ranks ({rank_a} and {rank_b})")
+            raise TypeError(
+                f"Number of tensordot axes (axes {n}) exceeds input ranks ({rank_a} and {rank_b})"
+            )
         return range(rank_a - n, rank_a), range(n)
     if isinstance(axes, np.ndarray):
         axes = axes.tolist()
     if isinstance(axes, (tuple, list)) and len(axes) == 2:
         lists = [list(x) if isinstance(x, (tuple, list, np.ndarray)) else [x] for x in axes]
         if len(lists[0]) != len(lists[1]):
-            raise TypeError(f"tensordot requires axes lists to have equal length, got {axes[0]} and {axes[1]}.")
+            raise TypeError(
+                f"tensordot requires axes lists to have equal length, got {axes[0]} and {axes[1]}."
+            )
         return [to_axis(d, rank_a) for d in lists[0]], [to_axis(d, rank_b) for d in lists[1]]
-    raise TypeError("tensordot axes argument must be an int, a pair of ints, or a pair of lists/tuples of ints.")
+    raise TypeError(
+        "tensordot axes argument must be an int, a pair of ints, or a pair of lists/tuples of ints."
+    )
 
 
 def vecdot(
@@ -271,7 +283,9 @@ def vecmat(x1: Any, x2: Any, /) -> Any:
 def _check_ranks(name: str, x1: Any, least_1: int, x2: Any, least_2: int) -> None:
     for number, x, least in ((0, x1, least_1), (1, x2, least_2)):
         if get_aval(x).ndim < least:
-            raise ValueError(f"{name} input operand {number} must have ndim at least {least}, got {get_aval(x).ndim}.")
+            raise ValueError(
+                f"{name} input operand {number} must have ndim at least {least}, got {get_aval(x).ndim}."
+            )
 
 
 def kron(a: Any, b: Any) -> Any:

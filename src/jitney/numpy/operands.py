@@ -169,7 +169,9 @@ def promote_ranks(name: str, *xs: Any) -> list[Any]:
 
 
 def _rank_promotion_disallowed(name: str, shapes: list[tuple], mode: str) -> None:
-    text = f"Operands could not be broadcast together for {name} on shapes {shapes} and with the config option "
+    text = (
+        f"Operands could not be broadcast together for {name} on shapes {shapes} and with the config option "
+    )
     text += f"jax_numpy_rank_promotion='{mode}'."
     if mode == "raise":
         raise ValueError(text)
@@ -183,7 +185,9 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
-        raise ValueError(f"Incompatible shapes for broadcasting: shapes={[tuple(s) for s in shapes]}") from None
+        raise ValueError(
+            f"Incompatible shapes for broadcasting: shapes={[tuple(s) for s in shapes]}"
+        ) from None
 
 
 def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
@@ -277,7 +281,12 @@ for _switch in ("jax_enable_x64", "jax_numpy_dtype_promotion", "jax_numpy_rank_p
     config.on_change(_switch, _watch)
 
 _NATIVE = frozenset(map(np.dtype, "?bhilBHILefdFD"))
-_SCALAR_TYPES = {bool: (BOOL, False), int: (np.dtype("i8"), True), float: (F64, True), complex: (np.dtype("c16"), True)}
+_SCALAR_TYPES = {
+    bool: (BOOL, False),
+    int: (np.dtype("i8"), True),
+    float: (F64, True),
+    complex: (np.dtype("c16"), True),
+}
 
 
 @lru_cache(maxsize=1024)

@@ -16,7 +16,17 @@ from jitney.numpy import operands as op
 from jitney.numpy.manipulation import rev, slice_axis
 from jitney.numpy.operands import array_operand, to_axis, wrap
 
-_STATISTICS = {"maximum": reductions.max, "minimum": reductions.min, "mean": reductions.mean, "median": quantiles.median}
+__all__ = [
+    "pad",
+]
+
+
+_STATISTICS = {
+    "maximum": reductions.max,
+    "minimum": reductions.min,
+    "mean": reductions.mean,
+    "median": quantiles.median,
+}
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
@@ -97,7 +107,9 @@ def _pad_edge(x: Any, axis: int, before: int, after: int, mode: str, kwargs: Any
     n = shape_of(x)[axis]
     if n == 0 and (before or after):
         raise ValueError(f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'")
-    wide = lambda part, k: op.broadcast_to(part, tuple(k if d == axis else m for d, m in enumerate(shape_of(x))))  # noqa: E731
+    wide = lambda part, k: op.broadcast_to(
+        part, tuple(k if d == axis else m for d, m in enumerate(shape_of(x)))
+    )  # noqa: E731
     parts = [wide(slice_axis(x, axis, 0, 1), before)] if before else []
     parts.append(x)
     if after:
@@ -147,7 +159,10 @@ def _pad_ramp(x: Any, axis: int, before: int, after: int, mode: str, kwargs: Any
     rank, n, dtype = len(shape_of(x)), shape_of(x)[axis], get_aval(x).dtype
     ends = np.broadcast_to(np.asarray(kwargs.get("end_values", 0)), (rank, 2))[axis]
     parts = []
-    for count, edge, end in ((before, slice_axis(x, axis, 0, 1), ends[0]), (after, slice_axis(x, axis, n - 1, n), ends[1])):
+    for count, edge, end in (
+        (before, slice_axis(x, axis, 0, 1), ends[0]),
+        (after, slice_axis(x, axis, n - 1, n), ends[1]),
+    ):
         t = np.arange(count) / max(count, 1)
         weight = wrap(np.asarray(t).reshape([count if d == axis else 1 for d in range(rank)]))
         parts.append(ew.convert(end + (edge - end) * weight, dtype))
@@ -157,7 +172,11 @@ def _pad_ramp(x: Any, axis: int, before: int, after: int, mode: str, kwargs: Any
 def _pad_statistic(x: Any, axis: int, before: int, after: int, mode: str, kwargs: Any) -> Any:
     rank, n, dtype = len(shape_of(x)), shape_of(x)[axis], get_aval(x).dtype
     length = kwargs.get("stat_length")
-    counts = (n, n) if length is None else [min(int(k), n) for k in np.broadcast_to(np.asarray(length), (rank, 2))[axis]]
+    counts = (
+        (n, n)
+        if length is None
+        else [min(int(k), n) for k in np.broadcast_to(np.asarray(length), (rank, 2))[axis]]
+    )
     parts = []
     for count, lo, hi in ((before, 0, counts[0]), (after, n - counts[1], n)):
         value = _STATISTICS[mode](slice_axis(x, axis, lo, hi), axis=axis, keepdims=True)

@@ -12,6 +12,17 @@ from jitney._ops.families import literal
 from jitney.numpy import creation
 from jitney.numpy.operands import array_operand, promote_dtypes, promote_inexact
 
+__all__ = [
+    "poly",
+    "polyadd",
+    "polyder",
+    "polydiv",
+    "polyint",
+    "polymul",
+    "polysub",
+    "polyval",
+]
+
 
 def _vector(name: str, p: Any) -> Any:
     x = creation.array(p) if isinstance(p, (list, tuple)) else array_operand(name, p)
@@ -24,7 +35,9 @@ def _vector(name: str, p: Any) -> Any:
 
 def polyval(p: Any, x: Any, *, unroll: int = 16) -> Any:
     """The polynomial with coefficients ``p`` (along the first axis) at ``x``, by Horner's rule."""
-    coefficients, points = promote_dtypes(array_operand("polyval", creation.asarray(p)), array_operand("polyval", x, 1))
+    coefficients, points = promote_dtypes(
+        array_operand("polyval", creation.asarray(p)), array_operand("polyval", x, 1)
+    )
     if get_aval(coefficients).ndim == 0:
         raise ValueError("polyval needs at least one coefficient, got an array of rank 0.")
     out = creation.zeros_like(points)

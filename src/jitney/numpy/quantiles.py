@@ -94,15 +94,21 @@ def nanpercentile(
     weights: Any = None,
 ) -> Any:
     """:func:`nanquantile` with ``q`` in percent."""
-    return _quantile("nanpercentile", a, q, axis, out, overwrite_input, method, keepdims, weights, 100.0, True)
+    return _quantile(
+        "nanpercentile", a, q, axis, out, overwrite_input, method, keepdims, weights, 100.0, True
+    )
 
 
-def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
+def median(
+    a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
+) -> Any:
     """The middle element in sorted order, or the mean of the middle two; NaN where ``a`` has a NaN."""
     return quantile(a, 0.5, axis, out, overwrite_input, "midpoint", keepdims)
 
 
-def nanmedian(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
+def nanmedian(
+    a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
+) -> Any:
     """:func:`median` of the elements that are not NaN."""
     return nanquantile(a, 0.5, axis, out, overwrite_input, "midpoint", keepdims)
 
@@ -153,7 +159,9 @@ def _check(name: str, a: Any, q: Any, method: str, weights: Any) -> None:
     if method not in _METHODS:
         raise ValueError(f"method can only be one of {_METHODS}, got {method!r}")
     if weights is not None and method != "inverted_cdf":
-        raise NotImplementedError(f"{method} doesn't support weights. Only method 'inverted_cdf' supports weights.")
+        raise NotImplementedError(
+            f"{method} doesn't support weights. Only method 'inverted_cdf' supports weights."
+        )
 
 
 def _merged(x: Any, axes: tuple[int, ...]) -> Any:
@@ -221,7 +229,9 @@ def _take(ordered: Any, places: Any) -> Any:
     leading = get_aval(places).shape[: get_aval(places).ndim - rank]
     count = math.prod(leading)
     flat = raw.broadcast_in_dim(
-        raw.reshape(places, (count, *get_aval(places).shape[len(leading) :])), (count, *outer), range(rank + 1)
+        raw.reshape(places, (count, *get_aval(places).shape[len(leading) :])),
+        (count, *outer),
+        range(rank + 1),
     )
     index = ew.convert(raw.move_axis(flat, 0, rank), dtypes.default_dtype("i"))
     taken = indexing.take_along_axis(ordered, index, rank)

@@ -40,7 +40,31 @@ from jitney.numpy.operands import (
     full as full_of,
 )
 
+__all__ = [
+    "all",
+    "allclose",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "array_equal",
+    "array_equiv",
+    "average",
+    "count_nonzero",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "ptp",
+    "std",
+    "sum",
+    "var",
+]
+
+
 _F32 = np.dtype("f4")
+_np_sum: Any = np.add.reduce
 
 
 def _keep(out: Any, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> Any:
@@ -76,7 +100,15 @@ def _sum_dtype(dtype: np.dtype, promote: bool) -> np.dtype:
     return dtype
 
 
-def _accumulate(name: str, folded: Callable[..., Any], ufunc: np.ufunc, neutral: int, combine: Any, summary: str, more: str) -> Any:
+def _accumulate(
+    name: str,
+    folded: Callable[..., Any],
+    ufunc: np.ufunc,
+    neutral: int,
+    combine: Any,
+    summary: str,
+    more: str,
+) -> Any:
     def reduction(
         a: Any,
         axis: Any = None,
@@ -88,12 +120,16 @@ def _accumulate(name: str, folded: Callable[..., Any], ufunc: np.ufunc, neutral:
         promote_integers: bool = True,
     ) -> Any:
         if dtype is None and initial is None and where is None and out is None and is_eager_float(a):
-            return wrap(quiet(lambda v: ufunc.reduce(v, axis=to_axes(axis, v.ndim), keepdims=bool(keepdims)), a._np))
+            return wrap(
+                quiet(lambda v: ufunc.reduce(v, axis=to_axes(axis, v.ndim), keepdims=keepdims), a._np)
+            )
         refuse_out(name, out)
         x = operand(name, a)
         aval = get_aval(x)
         axes = to_axes(axis, aval.ndim)
-        target = _sum_dtype(aval.dtype, promote_integers) if dtype is None else dtypes.canonicalize_dtype(dtype)
+        target = (
+            _sum_dtype(aval.dtype, promote_integers) if dtype is None else dtypes.canonicalize_dtype(dtype)
+        )
         work = _F32 if dtypes.kind_of(target) == "f" and target.itemsize < 4 else target
         x = ew.convert(_real_if(x, work), work)
         result = folded(_masked(x, where, neutral), axes)
@@ -128,24 +164,42 @@ _SUM_EXAMPLE = """
     """
 
 sum = _accumulate("sum", fold.reduce_sum, np.add, 0, uf.add, "Sum of elements along axes.", _SUM_EXAMPLE)
-prod = _accumulate("prod", fold.reduce_prod, np.multiply, 1, uf.multiply, "Product of elements along axes.", "")
+prod = _accumulate(
+    "prod", fold.reduce_prod, np.multiply, 1, uf.multiply, "Product of elements along axes.", ""
+)
 
 
 # -- extremes -----------------------------------------------------------------------------------------
 
 
-def _extreme(name: str, folded: Callable[..., Any], ufunc: np.ufunc, neutral: Callable[..., Any], combine: Any, summary: str) -> Any:
+def _extreme(
+    name: str,
+    folded: Callable[..., Any],
+    ufunc: np.ufunc,
+    neutral: Callable[..., Any],
+    combine: Any,
+    summary: str,
+) -> Any:
     def reduction(
-        a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None
+        a: Any,
+        axis: Any = None,
+        out: Any = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = None,
     ) -> Any:
         if initial is None and where is None and out is None and is_eager_float(a) and a.size:
-            return wrap(quiet(lambda v: ufunc.reduce(v, axis=to_axes(axis, v.ndim), keepdims=bool(keepdims)), a._np))
+            return wrap(
+                quiet(lambda v: ufunc.reduce(v, axis=to_axes(axis, v.ndim), keepdims=keepdims), a._np)
+            )
         refuse_out(name, out)
         x = operand(name, a)
         aval = get_aval(x)
         axes = to_axes(axis, aval.ndim)
         if initial is None and where is not None:
-            raise ValueError(f"reduction operation {name} does not have an identity, so to use a where mask one has to specify 'initial'")
+            raise ValueError(
+                f"reduction operation {name} does not have an identity, so to use a where mask one has to specify 'initial'"
+            )
         if initial is None and builtins.any(aval.shape[d] == 0 for d in axes):
             raise ValueError(f"zero-size array to reduction operation {name} which has no identity")
         if aval.dtype.kind == "c":
@@ -179,7 +233,12 @@ def _complex_extreme(x: Any, axes: tuple[int, ...], name: str) -> Any:
     edge = -math.inf if name.endswith("max") else math.inf
     re, im = ew.real(x), ew.imag(x)
     best = keep(re, axes)
-    here = ew.eq(re, raw.broadcast_in_dim(best, get_aval(re).shape, [d for d in range(get_aval(re).ndim) if d not in axes]))
+    here = ew.eq(
+        re,
+        raw.broadcast_in_dim(
+            best, get_aval(re).shape, [d for d in range(get_aval(re).ndim) if d not in axes]
+        ),
+    )
     return ew.complex(best, keep(el.choose(here, im, get_aval(im).dtype.type(edge)), axes))
 
 
@@ -208,11 +267,13 @@ def any(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, wh
     return _logical("any", fold.reduce_or, False, a, axis, out, keepdims, where)
 
 
-def _logical(name: str, folded: Any, neutral: bool, a: Any, axis: Any, out: Any, keepdims: bool, where: Any) -> Any:
+def _logical(
+    name: str, folded: Any, neutral: bool, a: Any, axis: Any, out: Any, keepdims: bool, where: Any
+) -> Any:
     refuse_out(name, out)
     if where is None and is_eager(a) and a.dtype == BOOL:
-        ufunc = np.logical_and if neutral else np.logical_or
-        return wrap(ufunc.reduce(a._np, axis=to_axes(axis, a.ndim), keepdims=bool(keepdims)))
+        ufunc: Any = np.logical_and if neutral else np.logical_or
+        return wrap(ufunc.reduce(a._np, axis=to_axes(axis, a.ndim), keepdims=keepdims))
     x = operand(name, a)
     aval = get_aval(x)
     axes = to_axes(axis, aval.ndim)
@@ -282,7 +343,9 @@ def argmin(a: Any, axis: Any = None, out: Any = None, keepdims: bool | None = No
 # -- means and variances ------------------------------------------------------------------------------
 
 
-def _count(shape: tuple[int, ...], axes: tuple[int, ...], where: Any, dtype: np.dtype, keepdims: bool = False) -> Any:
+def _count(
+    shape: tuple[int, ...], axes: tuple[int, ...], where: Any, dtype: np.dtype, keepdims: bool = False
+) -> Any:
     """How many elements each mean is over: a number, or an array if ``where`` is given."""
     if where is None:
         return math.prod(shape[d] for d in axes)
@@ -328,11 +391,13 @@ def _eager_mean(a: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def _np_mean(values: np.ndarray, axes: tuple[int, ...], keepdims: bool, number: int) -> Any:
-    total = np.add.reduce(values, axis=axes, keepdims=keepdims)
+    total = _np_sum(values, axis=axes, keepdims=keepdims)
     return total / values.dtype.type(number)
 
 
-def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, keepdims: bool = False) -> Any:
+def average(
+    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, keepdims: bool = False
+) -> Any:
     """Weighted mean along axes; with ``returned``, also the sum of the weights."""
     if weights is None:
         out = mean(a, axis, keepdims=keepdims)
@@ -401,7 +466,11 @@ def var(
         square = uf.square(apart)
     number = _count(aval.shape, axes, where, computed, keepdims)
     real_dtype = dtypes.real_dtype(computed)
-    freedom = real_dtype.type(number - ddof) if where is None and type(ddof) in (int, float) else uf.subtract(number, ddof)
+    freedom = (
+        real_dtype.type(number - ddof)
+        if where is None and type(ddof) in (int, float)
+        else uf.subtract(number, ddof)
+    )
     total = sum(square, axes, keepdims=keepdims, where=where)
     result = uf.true_divide(total, freedom)
     if not isinstance(freedom, np.generic):
@@ -420,7 +489,9 @@ def _var_dtypes(have: np.dtype, dtype: Any) -> tuple[np.dtype, np.dtype]:
     if dtype is not None:
         wanted = dtypes.canonicalize_dtype(dtype)
         if have.kind == "c" and wanted.kind != "c":
-            raise ValueError("jax.numpy.var does not yet support real dtype parameters when computing the variance of complex arrays")
+            raise ValueError(
+                "jax.numpy.var does not yet support real dtype parameters when computing the variance of complex arrays"
+            )
         common, _ = dtypes.promote(((have, False), (wanted, False)))
         return dtypes.to_inexact(common), wanted
     target = dtypes.to_inexact(have)
@@ -432,7 +503,7 @@ def _var_dtypes(have: np.dtype, dtype: Any) -> tuple[np.dtype, np.dtype]:
 def _np_var(values: np.ndarray, axes: tuple[int, ...], keepdims: bool, ddof: float) -> Any:
     number = math.prod(values.shape[d] for d in axes)
     apart = values - _np_mean(values, axes, True, number)
-    total = np.add.reduce(apart * apart, axis=axes, keepdims=keepdims)
+    total = _np_sum(apart * apart, axis=axes, keepdims=keepdims)
     freedom = values.dtype.type(number - ddof)
     return total / freedom if freedom > 0 else total * values.dtype.type(math.nan)
 
@@ -452,126 +523,3 @@ def std(
     """Standard deviation along axes: the square root of ``var``, which has the same arguments."""
     refuse_out("std", out)
     return uf.sqrt(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction))
-
-
-# -- ignoring NaN -------------------------------------------------------------------------------------
-
-
-def _without_nan(x: Any, fill: Any) -> Any:
-    aval = get_aval(x)
-    if not dtypes.is_inexact(aval.dtype):
-        return x
-    return el.choose(el.isnan(x), aval.dtype.type(fill), x)
-
-
-def nansum(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: bool = False,
-    initial: Any = None,
-    where: Any = None,
-) -> Any:
-    """Sum along axes with NaN counted as 0; arguments as of ``sum``."""
-    return sum(_without_nan(array_operand("nansum", a), 0), axis, dtype, out, keepdims, initial, where)
-
-
-def nanprod(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: bool = False,
-    initial: Any = None,
-    where: Any = None,
-) -> Any:
-    """Product along axes with NaN counted as 1; arguments as of ``prod``."""
-    return prod(_without_nan(array_operand("nanprod", a), 1), axis, dtype, out, keepdims, initial, where)
-
-
-def _nan_extreme(name: str, reduce: Any, edge: float, a: Any, axis: Any, out: Any, keepdims: bool, initial: Any, where: Any) -> Any:
-    x = array_operand(name, a)
-    if not dtypes.is_inexact(get_aval(x).dtype):
-        return reduce(x, axis, out, keepdims, initial, where)
-    result = reduce(_without_nan(x, edge), axis, out, keepdims, initial, where)
-    if initial is not None:
-        return result
-    nothing = all(el.isnan(x), axis, keepdims=keepdims, where=where)
-    return el.choose(nothing, get_aval(result).dtype.type(math.nan), result)
-
-
-def nanmax(
-    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None
-) -> Any:
-    """Largest element along axes that is not NaN; NaN if there is none."""
-    return _nan_extreme("nanmax", max, -math.inf, a, axis, out, keepdims, initial, where)
-
-
-def nanmin(
-    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None
-) -> Any:
-    """Smallest element along axes that is not NaN; NaN if there is none."""
-    return _nan_extreme("nanmin", min, math.inf, a, axis, out, keepdims, initial, where)
-
-
-def _numbers(x: Any, where: Any) -> Any:
-    """Which elements are numbers and take part."""
-    mask = uf.logical_not(el.isnan(x))
-    return mask if where is None else uf.logical_and(mask, where)
-
-
-def nanmean(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, where: Any = None
-) -> Any:
-    """Mean along axes of the elements that are not NaN."""
-    x = array_operand("nanmean", a)
-    return mean(x, axis, dtype, out, keepdims, where=_numbers(x, where))
-
-
-def nanvar(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: int = 0,
-    keepdims: bool = False,
-    where: Any = None,
-    mean: Any = None,
-) -> Any:
-    """Variance along axes of the elements that are not NaN; arguments as of ``var``."""
-    x = array_operand("nanvar", a)
-    return var(x, axis, dtype, out, ddof, keepdims, where=_numbers(x, where), mean=mean)
-
-
-def nanstd(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: int = 0,
-    keepdims: bool = False,
-    where: Any = None,
-    mean: Any = None,
-) -> Any:
-    """Standard deviation along axes of the elements that are not NaN; arguments as of ``var``."""
-    return uf.sqrt(nanvar(a, axis, dtype, out, ddof, keepdims, where, mean))
-
-
-def _nan_arg(name: str, find: Any, edge: float, a: Any, axis: Any, out: Any, keepdims: bool | None) -> Any:
-    x = array_operand(name, a)
-    if not dtypes.is_inexact(get_aval(x).dtype):
-        return find(x, axis, out, keepdims)
-    result = find(_without_nan(x, edge), axis, out, keepdims)
-    nothing = all(el.isnan(x), axis, keepdims=bool(keepdims))
-    return el.choose(nothing, get_aval(result).dtype.type(-1), result)
-
-
-def nanargmax(a: Any, axis: Any = None, out: Any = None, keepdims: bool | None = None) -> Any:
-    """Index of the largest element that is not NaN; -1 if there is none."""
-    return _nan_arg("nanargmax", argmax, -math.inf, a, axis, out, keepdims)
-
-
-def nanargmin(a: Any, axis: Any = None, out: Any = None, keepdims: bool | None = None) -> Any:
-    """Index of the smallest element that is not NaN; -1 if there is none."""
-    return _nan_arg("nanargmin", argmin, math.inf, a, axis, out, keepdims)

@@ -13,8 +13,15 @@ from jitney.numpy.creation import array
 from jitney.numpy.gathering import take
 from jitney.numpy.operands import array_operand, refuse_out, to_axis
 
+__all__ = [
+    "compress",
+    "where",
+]
 
-def where(condition: Any, x: Any = None, y: Any = None, /, *, size: int | None = None, fill_value: Any = None) -> Any:
+
+def where(
+    condition: Any, x: Any = None, y: Any = None, /, *, size: int | None = None, fill_value: Any = None
+) -> Any:
     """``x`` where ``condition``, else ``y``; with the condition alone, the indices where it holds.
 
     Args:
@@ -34,12 +41,20 @@ def where(condition: Any, x: Any = None, y: Any = None, /, *, size: int | None =
     if size is not None or fill_value is not None:
         raise ValueError("size and fill_value arguments cannot be used in three-term where function.")
     if x is None or y is None:
-        raise ValueError("Either both or neither of the x and y arguments should be provided to jax.numpy.where.")
+        raise ValueError(
+            "Either both or neither of the x and y arguments should be provided to jax.numpy.where."
+        )
     return el.choose(condition, x, y)
 
 
 def compress(
-    condition: Any, a: Any, axis: int | None = None, *, size: int | None = None, fill_value: Any = 0, out: Any = None
+    condition: Any,
+    a: Any,
+    axis: int | None = None,
+    *,
+    size: int | None = None,
+    fill_value: Any = 0,
+    out: Any = None,
 ) -> Any:
     """The slices of ``a`` along ``axis`` where the vector ``condition`` holds (of the flat array if None)."""
     refuse_out("compress", out)

@@ -36,7 +36,7 @@ def concrete(name: str, x: Any) -> np.ndarray:
             errors.ConcretizationTypeError,
             (
                 f"The size of the result of jnp.{name} depends on the values of an array that is traced ({{aval}}).",
-                "Pass size= (and fill_value=), which fixes the shape of the result; {static}",
+                "Pass size= (and fill_value=), which fixes the shape of the result.",
             ),
         )
     return value._np if type(value) is ArrayImpl else np.asarray(value)
@@ -56,7 +56,9 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
     """
     a = array_operand("nonzero", a)
     if get_aval(a).ndim == 0:
-        raise ValueError("Calling nonzero on 0d arrays is not allowed. Use jnp.atleast_1d(scalar).nonzero() instead.")
+        raise ValueError(
+            "Calling nonzero on 0d arrays is not allowed. Use jnp.atleast_1d(scalar).nonzero() instead."
+        )
     return _places("nonzero", to_bool(a), size, fill_value)
 
 
@@ -65,9 +67,15 @@ def _places(name: str, mask: Any, size: Any, fill_value: Any) -> tuple[Any, ...]
     if size is None:
         return tuple(wrap(places.astype(index_dtype)) for places in np.nonzero(concrete(name, mask)))
     shape = get_aval(mask).shape
-    fills = fill_value if isinstance(fill_value, tuple) else (0 if fill_value is None else fill_value,) * len(shape)
+    fills = (
+        fill_value
+        if isinstance(fill_value, tuple)
+        else (0 if fill_value is None else fill_value,) * len(shape)
+    )
     if len(fills) != len(shape):
-        raise ValueError(f"jnp.{name}: fill_value must have one element for each of {len(shape)} axes, got {fill_value}.")
+        raise ValueError(
+            f"jnp.{name}: fill_value must have one element for each of {len(shape)} axes, got {fill_value}."
+        )
     flat, exists = places_of_true(raw.reshape(mask, (math.prod(shape),)), static_size(name, size))
     out = []
     for axis, fill in enumerate(fills):

@@ -111,16 +111,24 @@ def _unique_sized(rows: Any, equal_nan: bool, size: Any, fill_value: Any) -> tup
     n = get_aval(rows).shape[0]
     dtype = dtypes.default_dtype("i")
     if n == 0 and size and fill_value is None:
-        raise ValueError("jnp.unique: for zero-sized input with nonzero size argument, fill_value must be specified")
+        raise ValueError(
+            "jnp.unique: for zero-sized input with nonzero size argument, fill_value must be specified"
+        )
     ordered, permutation = _sort_rows(rows, dtype)
     new = _differs_from_previous(ordered, equal_nan)
     places, exists = places_of_true(new, size)
-    first = ordered if n == 0 else raw.slice_(ordered, [0] * get_aval(ordered).ndim, (1, *get_aval(ordered).shape[1:]))
+    first = (
+        ordered
+        if n == 0
+        else raw.slice_(ordered, [0] * get_aval(ordered).ndim, (1, *get_aval(ordered).shape[1:]))
+    )
     fill = raw.squeeze(first, (0,)) if fill_value is None and n else (0 if fill_value is None else fill_value)
     values = pick(ordered, places, exists, fill)
     smallest = raw.squeeze(raw.slice_(permutation, (0,), (1,)), (0,)) if n else dtype.type(0)
     index = pick(permutation, places, exists, smallest)
-    inverse = ordering.sort([permutation, ew.sub(counts_up(new, dtype), dtype.type(1))], 0)[1] if n else permutation
+    inverse = (
+        ordering.sort([permutation, ew.sub(counts_up(new, dtype), dtype.type(1))], 0)[1] if n else permutation
+    )
     starts, there = places_of_true(new, size + 1)
     starts = raw.select(there, starts, raw.full((size + 1,), n, dtype))
     counts = ew.sub(raw.slice_(starts, (1,), (size + 1,)), raw.slice_(starts, (0,), (size,)))
@@ -190,12 +198,16 @@ def unique_all(x: Any, /, *, size: int | None = None, fill_value: Any = None) ->
 
 def unique_counts(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> UniqueCountsResult:
     """Distinct elements (every NaN counts) and their counts, by name."""
-    return UniqueCountsResult(*unique(x, return_counts=True, equal_nan=False, size=size, fill_value=fill_value))
+    return UniqueCountsResult(
+        *unique(x, return_counts=True, equal_nan=False, size=size, fill_value=fill_value)
+    )
 
 
 def unique_inverse(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> UniqueInverseResult:
     """Distinct elements (every NaN counts) and the inverse, by name."""
-    return UniqueInverseResult(*unique(x, return_inverse=True, equal_nan=False, size=size, fill_value=fill_value))
+    return UniqueInverseResult(
+        *unique(x, return_inverse=True, equal_nan=False, size=size, fill_value=fill_value)
+    )
 
 
 def unique_values(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> Any:
@@ -206,7 +218,14 @@ def unique_values(x: Any, /, *, size: int | None = None, fill_value: Any = None)
 # -- sets of vectors ----------------------------------------------------------------------------------
 
 
-def isin(element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, method: str = "auto") -> Any:
+def isin(
+    element: Any,
+    test_elements: Any,
+    assume_unique: bool = False,
+    invert: bool = False,
+    *,
+    method: str = "auto",
+) -> Any:
     """True where an element of ``element`` is one of ``test_elements``; NaN is never.
 
     Args:
@@ -317,7 +336,9 @@ def setxor1d(
     x, y = _flat_pair("setxor1d", ar1, ar2)
     x, _, first_x = _first_occurrences(x)
     y, _, first_y = _first_occurrences(y)
-    mask = raw.concatenate([ew.and_(first_x, ew.not_(_is_in(x, y))), ew.and_(first_y, ew.not_(_is_in(y, x)))], 0)
+    mask = raw.concatenate(
+        [ew.and_(first_x, ew.not_(_is_in(x, y))), ew.and_(first_y, ew.not_(_is_in(y, x)))], 0
+    )
     # Elements of the result first, in ascending order.
     left_out, ordered = ordering.sort([ew.not_(mask), raw.concatenate([x, y], 0)], 0, True, 2)
     places, exists = _chosen("setxor1d", ew.not_(left_out), size)

@@ -12,6 +12,7 @@ from jitney._ops import contraction, indexing, ordering, raw
 from jitney._ops import elementwise as ew
 from jitney._ops.families import literal
 from jitney._ops.shapes import rev_p
+from jitney.numpy import arithmetic
 from jitney.numpy import elementwise as el
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.cumulative import span
@@ -71,7 +72,7 @@ def _periodic(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
     if get_aval(array_operand("interp", period, 5)).ndim:
         raise ValueError(f"period must be a scalar; got shape {np.shape(period)}")
     period = uf.abs(ew.convert(array_operand("interp", period, 5), get_aval(xp).dtype))
-    x, xp = el.remainder(x, period), el.remainder(xp, period)
+    x, xp = arithmetic.remainder(x, period), arithmetic.remainder(xp, period)
     xp, fp = ordering.sort([xp, fp], 0)
     n = get_aval(xp).size
     xp = raw.concatenate(promote_dtypes(span(xp, 0, n - 1, n) - period, xp, span(xp, 0, 0, 1) + period), 0)
@@ -156,7 +157,9 @@ def _vectors(name: str, a: Any, v: Any, mode: str) -> list[Any]:
     if any(get_aval(x).ndim != 1 for x in xs):
         raise ValueError(f"{name}() only support 1-dimensional inputs.")
     if any(get_aval(x).size == 0 for x in xs):
-        raise ValueError(f"{name}: inputs cannot be empty, got shapes {get_aval(xs[0]).shape} and {get_aval(xs[1]).shape}.")
+        raise ValueError(
+            f"{name}: inputs cannot be empty, got shapes {get_aval(xs[0]).shape} and {get_aval(xs[1]).shape}."
+        )
     return [ew.convert(x, get_aval(x).dtype) for x in xs]
 
 

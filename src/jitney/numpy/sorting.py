@@ -20,7 +20,9 @@ _I32 = np.dtype("i4")
 
 def _refuse(name: str, kind: Any, order: Any) -> None:
     if kind is not None:
-        raise TypeError(f"'kind' argument to {name} is not supported. Use stable=True or stable=False instead.")
+        raise TypeError(
+            f"'kind' argument to {name} is not supported. Use stable=True or stable=False instead."
+        )
     if order is not None:
         raise TypeError(f"'order' argument to {name} is not supported.")
 
@@ -36,7 +38,13 @@ def _along(name: str, a: Any, axis: int | None) -> tuple[Any, int]:
 
 
 def sort(
-    a: Any, axis: int | None = -1, *, kind: None = None, order: None = None, stable: bool = True, descending: bool = False
+    a: Any,
+    axis: int | None = -1,
+    *,
+    kind: None = None,
+    order: None = None,
+    stable: bool = True,
+    descending: bool = False,
 ) -> Any:
     """The elements of ``a`` in ascending order along ``axis``; NaN last.
 
@@ -208,7 +216,10 @@ def _binary_search(a: Any, v: Any, side: str, n: int, index_dtype: np.dtype) -> 
         probe = indexing.take_along_axis(a, ew.minimum(middle, index_dtype.type(n - 1)), 0)
         right = _less(probe, v) if side == "left" else ew.not_(_less(v, probe))
         right = ew.and_(right, ew.lt(low, high))
-        low, high = raw.select(right, ew.add(middle, index_dtype.type(1)), low), raw.select(right, high, middle)
+        low, high = (
+            raw.select(right, ew.add(middle, index_dtype.type(1)), low),
+            raw.select(right, high, middle),
+        )
     return raw.reshape(low, shape)
 
 

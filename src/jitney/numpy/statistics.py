@@ -11,8 +11,13 @@ from jitney._ops import elementwise as ew
 from jitney.numpy import creation, reductions
 from jitney.numpy import elementwise as el
 from jitney.numpy import ufuncs as uf
-from jitney.numpy.gathering import diagonal
+from jitney.numpy.diagonals import diagonal
 from jitney.numpy.operands import array_operand, promote_inexact
+
+__all__ = [
+    "corrcoef",
+    "cov",
+]
 
 
 def _rows(x: Any, rowvar: bool) -> Any:
@@ -67,7 +72,9 @@ def cov(
     other = raw.transpose(other, (1, 0))
     other = ew.conj(other) if get_aval(other).dtype.kind == "c" else other
     dtype_out = get_aval(x).dtype
-    product = contraction.dot_general(x, ew.convert(other, dtype_out), (((1,), (0,)), ((), ())), None, dtype_out)
+    product = contraction.dot_general(
+        x, ew.convert(other, dtype_out), (((1,), (0,)), ((), ())), None, dtype_out
+    )
     result = product / freedom
     return raw.squeeze(result, tuple(d for d, n in enumerate(get_aval(result).shape) if n == 1))
 

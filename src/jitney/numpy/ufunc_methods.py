@@ -14,7 +14,14 @@ Function = Callable[..., Any]
 def _with_methods(function: Function, reduction: str, running: str | None = None) -> None:
     """Give a binary function NumPy's ``reduce``, ``accumulate`` and ``outer``."""
 
-    def reduce(a: Any, axis: Any = 0, dtype: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None) -> Any:
+    def reduce(
+        a: Any,
+        axis: Any = 0,
+        dtype: Any = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = None,
+    ) -> Any:
         extra = {} if dtype is None else {"dtype": dtype}
         if initial is not None:
             extra["initial"] = initial

@@ -31,6 +31,79 @@ from jitney.numpy.operands import (
     wrap,
 )
 
+__all__ = [
+    "abs",
+    "absolute",
+    "acos",
+    "acosh",
+    "add",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "bitwise_and",
+    "bitwise_invert",
+    "bitwise_left_shift",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_right_shift",
+    "bitwise_xor",
+    "cbrt",
+    "ceil",
+    "conj",
+    "conjugate",
+    "cos",
+    "cosh",
+    "divide",
+    "equal",
+    "exp",
+    "exp2",
+    "expm1",
+    "fabs",
+    "float_power",
+    "floor",
+    "fmod",
+    "greater",
+    "greater_equal",
+    "invert",
+    "left_shift",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "nextafter",
+    "not_equal",
+    "positive",
+    "reciprocal",
+    "right_shift",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "square",
+    "subtract",
+    "tan",
+    "tanh",
+    "true_divide",
+]
+
+
 Function = Callable[..., Any]
 
 
@@ -141,23 +214,34 @@ def _conjugate(x: Any) -> Any:
 
 square = _numeric("square", _square, np.square, "``x * x``.")
 negative = _numeric("negative", ew.neg, np.negative, "``-x``; TypeError for booleans.")
-positive = _numeric("positive", lambda x: array_operand("positive", x), np.positive, "``+x``: a copy of ``x``.")
+positive = _numeric(
+    "positive", lambda x: array_operand("positive", x), np.positive, "``+x``: a copy of ``x``."
+)
 sign = _numeric("sign", ew.sign, np.sign, "Sign of ``x``: -1, 0 or 1; of complex numbers ``x / |x|``.")
-floor = _numeric("floor", _integral(ew.floor), np.floor, "Largest integer not above ``x``, in the dtype of ``x``.")
-ceil = _numeric("ceil", _integral(ew.ceil), np.ceil, "Smallest integer not below ``x``, in the dtype of ``x``.")
+floor = _numeric(
+    "floor", _integral(ew.floor), np.floor, "Largest integer not above ``x``, in the dtype of ``x``."
+)
+ceil = _numeric(
+    "ceil", _integral(ew.ceil), np.ceil, "Smallest integer not below ``x``, in the dtype of ``x``."
+)
 absolute = _numeric("abs", _absolute, np.abs, "Absolute value; of complex numbers, a real array.")
 abs = absolute
 conjugate = _numeric("conj", _conjugate, None, "Complex conjugate; real arrays unchanged.")
 conj = conjugate
-bitwise_not = _numeric("bitwise_not", ew.not_, None, "Bits of ``x`` inverted; booleans negated. TypeError for floats.")
+bitwise_not = _numeric(
+    "bitwise_not", ew.not_, None, "Bits of ``x`` inverted; booleans negated. TypeError for floats."
+)
 invert = bitwise_invert = bitwise_not
-logical_not = _numeric("logical_not", lambda x: ew.not_(to_bool(x)), None, "True where ``x`` is zero or False.")
+logical_not = _numeric(
+    "logical_not", lambda x: ew.not_(to_bool(x)), None, "True where ``x`` is zero or False."
+)
 fabs = _inexact("fabs", ew.abs, np.fabs, "Absolute value as a float.")
 
 
 def reciprocal(x: Any, /) -> Any:
     """``1 / x``; integers become floats."""
-    return ew.integer_pow(*promote_inexact(operand("reciprocal", x)), -1)
+    (x,) = promote_inexact(operand("reciprocal", x))
+    return ew.integer_pow(x, -1)
 
 
 # -- two operands -------------------------------------------------------------------------------------
@@ -218,27 +302,74 @@ def _promote_power(x: Any, y: Any) -> list[Any]:
 
 add = _binary("add", ew.add, "``x1 + x2``; of booleans, logical or.", fast=operator.add, numpy=ew.add_p.numpy)
 subtract = _binary("subtract", ew.sub, "``x1 - x2``.", fast=operator.sub, numpy=ew.sub_p.numpy)
-multiply = _binary("multiply", ew.mul, "``x1 * x2``; of booleans, logical and.", fast=operator.mul, numpy=ew.mul_p.numpy)
-true_divide = _binary("true_divide", ew.div, "``x1 / x2`` as floats.", promote_inexact, fast=operator.truediv, numpy=ew.div_p.numpy)
+multiply = _binary(
+    "multiply", ew.mul, "``x1 * x2``; of booleans, logical and.", fast=operator.mul, numpy=ew.mul_p.numpy
+)
+true_divide = _binary(
+    "true_divide",
+    ew.div,
+    "``x1 / x2`` as floats.",
+    promote_inexact,
+    fast=operator.truediv,
+    numpy=ew.div_p.numpy,
+)
 divide = true_divide
-maximum = _binary("maximum", ew.maximum, "The larger of ``x1`` and ``x2``; NaN if either is NaN.", numpy=np.maximum)
-minimum = _binary("minimum", ew.minimum, "The smaller of ``x1`` and ``x2``; NaN if either is NaN.", numpy=np.minimum)
+maximum = _binary(
+    "maximum", ew.maximum, "The larger of ``x1`` and ``x2``; NaN if either is NaN.", numpy=np.maximum
+)
+minimum = _binary(
+    "minimum", ew.minimum, "The smaller of ``x1`` and ``x2``; NaN if either is NaN.", numpy=np.minimum
+)
 fmod = _binary("fmod", ew.rem, "Remainder of ``x1 / x2`` with the sign of ``x1``.", numpy=np.fmod)
-arctan2 = _binary("arctan2", ew.atan2_p.bind, "Angle of the point ``(x2, x1)`` in (-pi, pi].", promote_inexact, numpy=np.arctan2)
+arctan2 = _binary(
+    "arctan2",
+    ew.atan2_p.bind,
+    "Angle of the point ``(x2, x1)`` in (-pi, pi].",
+    promote_inexact,
+    numpy=np.arctan2,
+)
 atan2 = arctan2
-nextafter = _binary("nextafter", ew.nextafter_p.bind, "The next float after ``x1`` toward ``x2``.", promote_inexact, numpy=np.nextafter)
-float_power = _binary("float_power", ew.pow, "``x1 ** x2`` as floats, at least in the default precision.", _promote_power)
+nextafter = _binary(
+    "nextafter",
+    ew.nextafter_p.bind,
+    "The next float after ``x1`` toward ``x2``.",
+    promote_inexact,
+    numpy=np.nextafter,
+)
+float_power = _binary(
+    "float_power", ew.pow, "``x1 ** x2`` as floats, at least in the default precision.", _promote_power
+)
 
 equal = _binary("equal", ew.eq, "``x1 == x2``, elementwise.", fast=operator.eq, numpy=ew.eq_p.numpy)
 not_equal = _binary("not_equal", ew.ne, "``x1 != x2``, elementwise.", fast=operator.ne, numpy=ew.ne_p.numpy)
 less = _binary("less", ew.lt, "``x1 < x2``, elementwise.", fast=operator.lt, numpy=ew.lt_p.numpy)
 less_equal = _binary("less_equal", ew.le, "``x1 <= x2``, elementwise.", fast=operator.le, numpy=ew.le_p.numpy)
 greater = _binary("greater", ew.gt, "``x1 > x2``, elementwise.", fast=operator.gt, numpy=ew.gt_p.numpy)
-greater_equal = _binary("greater_equal", ew.ge, "``x1 >= x2``, elementwise.", fast=operator.ge, numpy=ew.ge_p.numpy)
+greater_equal = _binary(
+    "greater_equal", ew.ge, "``x1 >= x2``, elementwise.", fast=operator.ge, numpy=ew.ge_p.numpy
+)
 
-bitwise_and = _binary("bitwise_and", ew.and_, "Bits set in both operands; TypeError for floats.", fast=operator.and_, numpy=ew.and_p.numpy)
-bitwise_or = _binary("bitwise_or", ew.or_, "Bits set in either operand; TypeError for floats.", fast=operator.or_, numpy=ew.or_p.numpy)
-bitwise_xor = _binary("bitwise_xor", ew.xor, "Bits set in one operand only; TypeError for floats.", fast=operator.xor, numpy=ew.xor_p.numpy)
+bitwise_and = _binary(
+    "bitwise_and",
+    ew.and_,
+    "Bits set in both operands; TypeError for floats.",
+    fast=operator.and_,
+    numpy=ew.and_p.numpy,
+)
+bitwise_or = _binary(
+    "bitwise_or",
+    ew.or_,
+    "Bits set in either operand; TypeError for floats.",
+    fast=operator.or_,
+    numpy=ew.or_p.numpy,
+)
+bitwise_xor = _binary(
+    "bitwise_xor",
+    ew.xor,
+    "Bits set in one operand only; TypeError for floats.",
+    fast=operator.xor,
+    numpy=ew.xor_p.numpy,
+)
 left_shift = _binary("left_shift", ew.shift_left_p.bind, "``x1 << x2`` of integers.")
 bitwise_left_shift = left_shift
 

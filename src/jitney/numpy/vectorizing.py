@@ -13,6 +13,11 @@ from jitney._ops import raw
 from jitney.numpy.creation import asarray
 from jitney.numpy.operands import broadcast_shapes
 
+__all__ = [
+    "vectorize",
+]
+
+
 _ARGUMENT = r"\(\s*(?:\w+\s*(?:,\s*\w+\s*)*)?\)"
 _SIGNATURE = re.compile(rf"^\s*{_ARGUMENT}(\s*,\s*{_ARGUMENT})*\s*->\s*{_ARGUMENT}(\s*,\s*{_ARGUMENT})*\s*$")
 
@@ -26,7 +31,9 @@ def _parse(signature: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]
     return names(left), names(right)
 
 
-def vectorize(pyfunc: Callable[..., Any], *, excluded: Any = frozenset(), signature: str | None = None) -> Callable[..., Any]:
+def vectorize(
+    pyfunc: Callable[..., Any], *, excluded: Any = frozenset(), signature: str | None = None
+) -> Callable[..., Any]:
     """``pyfunc`` applied over the leading axes of its arguments, which broadcast.
 
     Args:
@@ -42,7 +49,9 @@ def vectorize(pyfunc: Callable[..., Any], *, excluded: Any = frozenset(), signat
     Array([3., 3.], dtype=float64)
     """
     if any(not isinstance(x, (str, int)) for x in excluded):
-        raise TypeError(f"jax.numpy.vectorize can only exclude integer or string arguments, but excluded={excluded!r}")
+        raise TypeError(
+            f"jax.numpy.vectorize can only exclude integer or string arguments, but excluded={excluded!r}"
+        )
     if any(isinstance(x, int) and x < 0 for x in excluded):
         raise ValueError(f"excluded={excluded!r} contains negative numbers")
 
@@ -74,7 +83,8 @@ def _apply(function: Callable[..., Any], xs: list[Any], signature: str | None) -
     total = broadcast_shapes(*leading)
     rank = len(total)
     # Axes of size 1 are dropped, not mapped: vmap then broadcasts them for free.
-    squeezed, maps = [], [[] for _ in range(rank)]
+    squeezed: list[Any] = []
+    maps: list[list[int | None]] = [[] for _ in range(rank)]
     for x, lead in zip(xs, leading, strict=True):
         dropped = [d for d, n in enumerate(lead) if n == 1]
         squeezed.append(raw.squeeze(x, dropped))
@@ -102,11 +112,14 @@ def _expanding(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _leading(xs: list[Any], cores: list[tuple[str, ...]]) -> tuple[list[tuple[int, ...]], dict[str, int]]:
     """The leading shape of each argument, and the size of each core axis."""
-    leading, sizes = [], {}
+    leading: list[tuple[int, ...]] = []
+    sizes: dict[str, int] = {}
     for x, core in zip(xs, cores, strict=True):
         shape = get_aval(x).shape
         if len(shape) < len(core):
-            raise ValueError(f"input with shape {shape} does not have enough dimensions for all core dimensions {core}")
+            raise ValueError(
+                f"input with shape {shape} does not have enough dimensions for all core dimensions {core}"
+            )
         split = len(shape) - len(core)
         leading.append(shape[:split])
         for name, n in zip(core, shape[split:], strict=True):
@@ -120,7 +133,9 @@ def _match(sizes: dict[str, int], name: str, n: int) -> None:
         raise ValueError(f"inconsistent size for core dimension {name!r}: {n} vs {expected}")
 
 
-def _checked(function: Callable[..., Any], outputs: list[tuple[str, ...]], sizes: dict[str, int]) -> Callable[..., Any]:
+def _checked(
+    function: Callable[..., Any], outputs: list[tuple[str, ...]], sizes: dict[str, int]
+) -> Callable[..., Any]:
     """Raise if the results do not have the core axes that the signature promises."""
 
     def call(*xs: Any) -> Any:

@@ -8,9 +8,16 @@ from typing import Any
 from jitney._base import dtypes
 from jitney._core.trace import get_aval
 from jitney._ops import raw
-from jitney.numpy import creation
-from jitney.numpy import elementwise as el
+from jitney.numpy import arithmetic, creation
 from jitney.numpy import ufuncs as uf
+
+__all__ = [
+    "bartlett",
+    "blackman",
+    "hamming",
+    "hanning",
+    "kaiser",
+]
 
 
 def _steps(M: int) -> Any:
@@ -53,5 +60,5 @@ def kaiser(M: int, beta: Any) -> Any:
         return creation.ones(max(M, 0))
     half = 0.5 * (M - 1)
     place = uf.square((_steps(M) - half) / half)
-    out = el.i0(beta * uf.sqrt(1 - place)) / el.i0(beta)
+    out = arithmetic.i0(beta * uf.sqrt(1 - place)) / arithmetic.i0(beta)
     return out if not get_aval(out).weak_type else creation.asarray(out, get_aval(out).dtype)
