@@ -443,6 +443,18 @@ digamma_p = elementwise(
 )
 
 
+def _no_derivative(name: str, operand: str) -> Any:
+    """The rule of an operand whose derivative is not known: better an error than a zero."""
+
+    def rule(g: Any, y: Any, *xs: Any) -> Any:
+        raise ValueError(
+            f"The derivative of {name} with respect to {operand} is not supported. "
+            f"If it is not needed, pass lax.stop_gradient({operand})."
+        )
+
+    return rule
+
+
 def _np_polygamma(m: Any, x: Any) -> Any:
     import scipy.special
 
@@ -455,13 +467,13 @@ polygamma_p = elementwise(
     "polygamma",
     "f",
     numpy=_np_polygamma,
-    jvp=[None, lambda g, y, m, x: mul(g, polygamma(add(m, literal(m, 1.0)), x))],
+    jvp=[_no_derivative("polygamma", "m"), lambda g, y, m, x: mul(g, polygamma(add(m, literal(m, 1.0)), x))],
 )
 zeta_p = elementwise(
     "zeta",
     "f",
     numpy=_special("zeta"),
-    jvp=[None, lambda g, y, x, q: mul(neg(mul(g, x)), zeta(add(x, literal(x, 1.0)), q))],
+    jvp=[_no_derivative("zeta", "x"), lambda g, y, x, q: mul(neg(mul(g, x)), zeta(add(x, literal(x, 1.0)), q))],
 )
 bessel_i0e_p = elementwise(
     "bessel_i0e",
@@ -492,11 +504,50 @@ def _igamma_dx(g: Any, a: Any, x: Any) -> Any:
     return mul(g, exp(sub(sub(mul(sub(a, literal(a, 1.0)), log(x)), x), lgamma(a))))
 
 
+def _np_igamma_grad_a(a: Any, x: Any) -> Any:
+    """d P(a, x)/da, term by term of ``P = sum of x**(a+n) exp(-x) / Gamma(a+n+1)``.
+
+    The terms are probabilities of a Poisson distribution of mean ``x`` at ``a + n``, which vanish ten standard
+    deviations away from ``x``.
+    """
+    import scipy.special
+
+    dtype = x.dtype
+    a, x = (v.astype(np.float64) for v in np.broadcast_arrays(a, x))
+    inside = (a > 0) & (x > 0) & (x < np.inf)
+    outside = np.where((a > 0) & ((x == 0) | (x == np.inf)), 0.0, np.nan)
+    a, x = np.where(inside, a, 1.0), np.where(inside, x, 1.0)
+    width = np.sqrt(x)
+    place = a + np.maximum(np.floor(x - a - 10 * width - 20), 0)
+    log_x = np.log(x)
+    term = np.exp(place * log_x - x - scipy.special.gammaln(place + 1))
+    slope = log_x - scipy.special.digamma(place + 1)
+    total = np.zeros_like(x)
+    for _ in range(int(20 * np.max(width, initial=0.0)) + 60):
+        total += term * slope
+        place += 1
+        term *= x / place
+        slope -= 1 / place
+    return np.where(inside, total, outside).astype(dtype)
+
+
+igamma_grad_a_p = elementwise(
+    "igamma_grad_a",
+    "f",
+    numpy=_np_igamma_grad_a,
+    jvp=[_no_derivative("igamma_grad_a", "a"), _no_derivative("igamma_grad_a", "x")],
+)
 igamma_p = elementwise(
-    "igamma", "f", numpy=_special("gammainc"), jvp=[None, lambda g, y, a, x: _igamma_dx(g, a, x)]
+    "igamma",
+    "f",
+    numpy=_special("gammainc"),
+    jvp=[lambda g, y, a, x: mul(g, igamma_grad_a_p.bind(a, x)), lambda g, y, a, x: _igamma_dx(g, a, x)],
 )
 igammac_p = elementwise(
-    "igammac", "f", numpy=_special("gammaincc"), jvp=[None, lambda g, y, a, x: neg(_igamma_dx(g, a, x))]
+    "igammac",
+    "f",
+    numpy=_special("gammaincc"),
+    jvp=[lambda g, y, a, x: neg(mul(g, igamma_grad_a_p.bind(a, x))), lambda g, y, a, x: neg(_igamma_dx(g, a, x))],
 )
 
 
@@ -508,7 +559,10 @@ def _betainc_dx(g: Any, y: Any, a: Any, b: Any, x: Any) -> Any:
 
 
 regularized_incomplete_beta_p = elementwise(
-    "regularized_incomplete_beta", "f", numpy=_special("betainc"), jvp=[None, None, _betainc_dx]
+    "regularized_incomplete_beta",
+    "f",
+    numpy=_special("betainc"),
+    jvp=[_no_derivative("betainc", "a"), _no_derivative("betainc", "b"), _betainc_dx],
 )
 
 # -- rounding, signs, parts -------------------------------------------------------------------------
