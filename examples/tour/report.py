@@ -26,7 +26,7 @@ import numpy as np
 from page import COLUMNS, write_page
 
 HERE = Path(__file__).resolve().parent
-OUT = HERE / "out"
+OUT = Path(os.environ.get("JITNEY_TOUR_OUT", HERE / "out"))
 
 # One colour per way of running, the same in every figure and on the page.
 COLOURS = {"numpy": "#8a8578", "eager": "#c9792b", "compiled": "#1f5f8b"}
@@ -160,7 +160,7 @@ class Tour:
         self.started = time.perf_counter()
         self._headings = list(headings(self.source)) if self.source else []
         plt.rcParams.update(STYLE)
-        OUT.mkdir(exist_ok=True)
+        OUT.mkdir(parents=True, exist_ok=True)
 
     # -- what the script calls ------------------------------------------------------------------
 
@@ -264,7 +264,7 @@ class Tour:
         for check in failed:
             print(f"FAILED: {check.claim}  [{check.detail}]")
         page = write_page(self, OUT / "report.html", took, machine())
-        print(f"Report: {page.relative_to(HERE.parent.parent)}")
+        print(f"Report: {os.path.relpath(page)}")
         if self.source:
             raise SystemExit(1 if failed else 0)
 

@@ -718,8 +718,8 @@ with plt.rc_context({"xtick.minor.visible": False, "ytick.minor.visible": False}
         color=COLOURS["compiled"],
         bins=40,
         smooth=1.5,
-        max_n_ticks=4,
-        labelpad=-0.12,
+        max_n_ticks=3,
+        labelpad=-0.02,
         levels=(0.393, 0.865),
         show_titles=False,
         plot_datapoints=False,
@@ -728,6 +728,8 @@ with plt.rc_context({"xtick.minor.visible": False, "ytick.minor.visible": False}
     )
 for ax, label, m, s in zip(fig.axes[::3], ("mean", "dispersion"), middle, spread, strict=True):
     ax.set_title(f"{label}: {m:.2f} ± {s:.2f} km/s", fontsize=12)
+for ax in fig.axes:
+    ax.tick_params(labelrotation=0)
 tour.figure(
     fig,
     "corner",
