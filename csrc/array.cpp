@@ -485,8 +485,19 @@ PyObject* array_as_number(PyObject* self) {
     Ref item(first_item(a));
     return item ? convert(item.p) : nullptr;
 }
-PyObject* array_int(PyObject* self) { return array_as_number<PyNumber_Long>(self); }
-PyObject* array_float(PyObject* self) { return array_as_number<PyNumber_Float>(self); }
+// int() and float() of a complex number are errors, as of Python's own.
+bool refuses_complex(PyObject* self, const char* what) {
+    const int type = as_array(self)->type_num;
+    if (JT_LIKELY(type != NPY_CDOUBLE && type != NPY_CFLOAT)) return false;
+    PyErr_Format(PyExc_TypeError, "%s() argument must be a real number, not a complex array; take x.real first", what);
+    return true;
+}
+PyObject* array_int(PyObject* self) {
+    return refuses_complex(self, "int") ? nullptr : array_as_number<PyNumber_Long>(self);
+}
+PyObject* array_float(PyObject* self) {
+    return refuses_complex(self, "float") ? nullptr : array_as_number<PyNumber_Float>(self);
+}
 
 PyObject* array_complex(PyObject* self, PyObject*) {
     Array* a = as_array(self);
