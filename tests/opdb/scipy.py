@@ -2,12 +2,48 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .table import Op, bad, given, op, sample
 
 _P = {"within": (0.2, 3)}
 _U = {"within": (0.05, 0.95)}
+
+# name: (text of operands after x, their range, the range of x, methods); values are SciPy's
+_DISTRIBUTIONS: dict[str, tuple[str, tuple[float, float], tuple[float, float], str]] = {
+    "beta": ("f8[3] f8[3]", (1.2, 3), (0.1, 0.9), "pdf logpdf cdf logcdf sf logsf"),
+    "cauchy": ("f8 f8", (0.5, 2), (-2, 2), "pdf logpdf cdf logcdf sf logsf"),
+    "chi2": ("f8", (2.5, 5), (0.5, 4), "pdf logpdf cdf logcdf sf logsf"),
+    "expon": ("f8 f8", (0.1, 0.9), (1, 3), "pdf logpdf cdf logcdf sf logsf"),
+    "gamma": ("f8", (1.2, 3), (0.5, 4), "pdf logpdf cdf logcdf sf logsf"),
+    "gumbel_l": ("f8 f8", (0.5, 2), (-1, 2), "pdf logpdf cdf logcdf sf logsf"),
+    "gumbel_r": ("f8 f8", (0.5, 2), (-1, 2), "pdf logpdf cdf logcdf sf logsf"),
+    "laplace": ("f8 f8", (0.5, 0.9), (1, 2), "pdf logpdf cdf"),
+    "logistic": ("f8 f8", (0.5, 2), (-1, 2), "pdf logpdf cdf sf"),
+    "pareto": ("f8", (1.5, 3), (1.2, 3), "pdf logpdf cdf logcdf sf logsf"),
+    "t": ("f8", (2, 5), (-1, 2), "pdf logpdf"),
+    "uniform": ("f8 f8", (0.1, 0.2), (0.21, 0.29), "sf"),
+    "vonmises": ("f8", (0.5, 2), (-1, 2), "pdf logpdf"),
+}
+
+
+def _scipy_stats(name: str, method: str) -> Any:
+    def call(*xs: Any) -> Any:
+        import scipy.stats
+
+        return np.asarray(getattr(getattr(scipy.stats, name), method)(*xs))
+
+    return call
+
+
+def distribution(name: str, method: str) -> Op:
+    others, within, x_within, _ = _DISTRIBUTIONS[name]
+    x, rest = sample("f8[2,3]", x_within), sample(others, within)
+    order = 0 if name == "beta" or name in ("gamma", "chi2") and "pdf" not in method else 1  # in their shape parameters
+    return op(f"scipy.stats.{name}.{method}", given(*x.operands, *rest.operands), reference=_scipy_stats(name, method), order=order, tolerance=1e-9)
+
 
 # fmt: off
 ROWS: list[Op] = [
@@ -31,4 +67,9 @@ ROWS: list[Op] = [
     *(op(f"scipy.stats.norm.{n}", "f8[2,3]", sample("f8[3]", (0.1, 0.9), loc=0.5, scale=2.0), order=1, **_U) for n in ("ppf", "isf")),
     *(op(f"scipy.stats.uniform.{n}", "f8[2,3]", sample("f8[3]", (0.2, 0.9), loc=0.1, scale=2.0), "float", order=1, weak=False, **_U)
       for n in ("pdf", "logpdf", "cdf", "ppf")),
+    *(distribution(name, method) for name, row in _DISTRIBUTIONS.items() for method in row[3].split()),
+    op("scipy.special.log_softmax", "f8[2,3]", sample("f8[2,3]", axis=0), order=2),
+    op("scipy.special.softmax", "f8[2,3]", sample("f8[2,3]", axis=0), order=2),
+    *(op(f"scipy.special.{n}", "f8[3] f8[3]", order=1, **_P) for n in ("rel_entr", "kl_div", "beta")),
+    *(op(f"scipy.special.{n}", given(np.array([0.0, 1.0, 5.0]), *rest), weak=False) for n, rest in (("factorial", ()), ("gammasgn", ()), ("poch", (np.array([1.0, 2.0, 3.0]),)))),
 ]
