@@ -183,7 +183,7 @@ def argument_names(
     """A readable name such as ``params['a'][0]`` for each flat leaf of a call."""
     try:
         bound = inspect.signature(fun).bind(*args, **kwargs).arguments
-        named = []
+        named: list[Any] = []
         for name, value in bound.items():
             kind = inspect.signature(fun).parameters[name].kind
             if kind is inspect.Parameter.VAR_KEYWORD:

@@ -74,7 +74,7 @@ def register_dataclass(cls: type, data_fields: Sequence[str], meta_fields: Seque
         return tuple(getattr(x, f) for f in data_fields), tuple(getattr(x, f) for f in meta_fields)
 
     def unflatten_fn(meta: Any, data: Any) -> Any:
-        new = object.__new__(cls)
+        new: Any = object.__new__(cls)
         for name, value in zip((*meta_fields, *data_fields), (*meta, *data), strict=True):
             object.__setattr__(new, name, value)
         return new

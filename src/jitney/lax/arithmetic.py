@@ -1,13 +1,18 @@
-"""Elementwise functions of ``jitney.lax``: operands of one dtype, no broadcasting but of scalars."""
+"""Elementwise functions of ``jitney.lax``: operands of one dtype, no broadcasting but of scalars.
+
+Functions that are one primitive are one row each; the others follow below.
+"""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from jitney._base import dtypes
+from jitney._core.primitive import Primitive
 from jitney._core.trace import Array, get_aval
 from jitney._ops import elementwise as ew
 from jitney.lax.operands import operand as as_operand
@@ -21,598 +26,125 @@ class RoundingMethod(enum.IntEnum):
     TO_NEAREST_EVEN = 1
 
 
-def neg(x: Any) -> Any:
-    """Elementwise negation: ``-x``.
-
-    Args:
-        x: array or scalar of number dtype.
-    """
-    return ew.neg_p.bind(as_operand("neg", x))
-
-
-def sign(x: Any) -> Any:
-    """Elementwise sign: -1, 0 or 1 (complex: ``x / |x|``).
-
-    Args:
-        x: array or scalar of number dtype.
-    """
-    return ew.sign_p.bind(as_operand("sign", x))
-
-
-def floor(x: Any) -> Any:
-    """Largest integer not above ``x``.
-
-    Args:
-        x: array or scalar of float dtype.
-    """
-    return ew.floor_p.bind(as_operand("floor", x))
-
-
-def ceil(x: Any) -> Any:
-    """Smallest integer not below ``x``.
-
-    Args:
-        x: array or scalar of float dtype.
-    """
-    return ew.ceil_p.bind(as_operand("ceil", x))
-
-
-def is_finite(x: Any) -> Any:
-    """True where ``x`` is neither infinite nor NaN.
-
-    Args:
-        x: array or scalar of float dtype.
-    """
-    return ew.is_finite_p.bind(as_operand("is_finite", x))
-
-
-def exp(x: Any, accuracy: Any = None) -> Any:
-    """Elementwise exponential.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.exp_p.bind(as_operand("exp", x))
-
-
-def exp2(x: Any, accuracy: Any = None) -> Any:
-    """Elementwise ``2**x``.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.exp2_p.bind(as_operand("exp2", x))
-
-
-def log(x: Any, accuracy: Any = None) -> Any:
-    """Elementwise natural logarithm.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.log_p.bind(as_operand("log", x))
-
-
-def expm1(x: Any, accuracy: Any = None) -> Any:
-    """``exp(x) - 1``, accurate for small ``x``.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.expm1_p.bind(as_operand("expm1", x))
-
-
-def log1p(x: Any, accuracy: Any = None) -> Any:
-    """``log(1 + x)``, accurate for small ``x``.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.log1p_p.bind(as_operand("log1p", x))
-
-
-def logistic(x: Any, accuracy: Any = None) -> Any:
-    """Logistic function ``1 / (1 + exp(-x))``.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.logistic_p.bind(as_operand("logistic", x))
-
-
-def sin(x: Any, accuracy: Any = None) -> Any:
-    """Elementwise sine of radians.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.sin_p.bind(as_operand("sin", x))
-
-
-def cos(x: Any, accuracy: Any = None) -> Any:
-    """Elementwise cosine of radians.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.cos_p.bind(as_operand("cos", x))
-
-
-def tan(x: Any, accuracy: Any = None) -> Any:
-    """Elementwise tangent of radians.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.tan_p.bind(as_operand("tan", x))
-
-
-def asin(x: Any) -> Any:
-    """Inverse sine, in radians.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.asin_p.bind(as_operand("asin", x))
-
-
-def acos(x: Any) -> Any:
-    """Inverse cosine, in radians.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.acos_p.bind(as_operand("acos", x))
-
-
-def atan(x: Any) -> Any:
-    """Inverse tangent, in radians.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.atan_p.bind(as_operand("atan", x))
-
-
-def sinh(x: Any) -> Any:
-    """Hyperbolic sine.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.sinh_p.bind(as_operand("sinh", x))
-
-
-def cosh(x: Any) -> Any:
-    """Hyperbolic cosine.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.cosh_p.bind(as_operand("cosh", x))
-
-
-def tanh(x: Any, accuracy: Any = None) -> Any:
-    """Hyperbolic tangent.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.tanh_p.bind(as_operand("tanh", x))
-
-
-def asinh(x: Any) -> Any:
-    """Inverse hyperbolic sine.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.asinh_p.bind(as_operand("asinh", x))
-
-
-def acosh(x: Any) -> Any:
-    """Inverse hyperbolic cosine.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.acosh_p.bind(as_operand("acosh", x))
-
-
-def atanh(x: Any) -> Any:
-    """Inverse hyperbolic tangent.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.atanh_p.bind(as_operand("atanh", x))
-
-
-def sqrt(x: Any, accuracy: Any = None) -> Any:
-    """Square root.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.sqrt_p.bind(as_operand("sqrt", x))
-
-
-def rsqrt(x: Any, accuracy: Any = None) -> Any:
-    """Reciprocal square root ``1 / sqrt(x)``.
-
-    Args:
-        x: array or scalar of float or complex dtype.
-    """
-    return ew.rsqrt_p.bind(as_operand("rsqrt", x))
-
-
-def cbrt(x: Any, accuracy: Any = None) -> Any:
-    """Cube root.
-
-    Args:
-        x: array or scalar of float dtype.
-    """
-    return ew.cbrt_p.bind(as_operand("cbrt", x))
-
-
-def square(x: Any) -> Any:
-    """``x * x``.
-
-    Args:
-        x: array or scalar of number dtype.
-    """
-    return ew.square_p.bind(as_operand("square", x))
-
-
-def abs(x: Any) -> Any:
-    """Absolute value; of complex input a real result.
-
-    Args:
-        x: array or scalar of number dtype.
-    """
-    return ew.abs_p.bind(as_operand("abs", x))
-
-
-def bitwise_not(x: Any) -> Any:
-    """Bitwise (of booleans: logical) inversion.
-
-    Args:
-        x: array or scalar of bool or integer dtype.
-    """
-    return ew.not_p.bind(as_operand("bitwise_not", x))
-
-
-def population_count(x: Any) -> Any:
-    """Number of set bits.
-
-    Args:
-        x: array or scalar of integer dtype.
-    """
-    return ew.population_count_p.bind(as_operand("population_count", x))
-
-
-def clz(x: Any) -> Any:
-    """Number of leading zero bits.
-
-    Args:
-        x: array or scalar of integer dtype.
-    """
-    return ew.clz_p.bind(as_operand("clz", x))
-
-
-def lgamma(x: Any) -> Any:
-    """Logarithm of ``|Gamma(x)|``.
-
-    Args:
-        x: array or scalar of float dtype.
-    """
-    return ew.lgamma_p.bind(as_operand("lgamma", x))
-
-
-def digamma(x: Any) -> Any:
-    """Derivative of ``lgamma``.
-
-    Args:
-        x: array or scalar of float dtype.
-    """
-    return ew.digamma_p.bind(as_operand("digamma", x))
-
-
-def erf(x: Any) -> Any:
-    """Error function.
-
-    Args:
-        x: array or scalar of float dtype.
-    """
-    return ew.erf_p.bind(as_operand("erf", x))
-
-
-def erfc(x: Any) -> Any:
-    """Complementary error function ``1 - erf(x)``.
-
-    Args:
-        x: array or scalar of float dtype.
-    """
-    return ew.erfc_p.bind(as_operand("erfc", x))
-
-
-def erf_inv(x: Any) -> Any:
-    """Inverse of ``erf`` on (-1, 1).
-
-    Args:
-        x: array or scalar of float dtype.
-    """
-    return ew.erf_inv_p.bind(as_operand("erf_inv", x))
-
-
-def bessel_i0e(x: Any) -> Any:
-    """``exp(-|x|) I0(x)``, the scaled modified Bessel function.
-
-    Args:
-        x: array or scalar of float dtype.
-    """
-    return ew.bessel_i0e_p.bind(as_operand("bessel_i0e", x))
-
-
-def bessel_i1e(x: Any) -> Any:
-    """``exp(-|x|) I1(x)``, the scaled modified Bessel function.
-
-    Args:
-        x: array or scalar of float dtype.
-    """
-    return ew.bessel_i1e_p.bind(as_operand("bessel_i1e", x))
-
-
-def real(x: Any) -> Any:
-    """Real part of a complex array.
-
-    Args:
-        x: array or scalar of complex dtype.
-    """
-    return ew.real_p.bind(as_operand("real", x))
-
-
-def imag(x: Any) -> Any:
-    """Imaginary part of a complex array.
-
-    Args:
-        x: array or scalar of complex dtype.
-    """
-    return ew.imag_p.bind(as_operand("imag", x))
-
-
-def add(x: Any, y: Any) -> Any:
-    """Elementwise sum ``x + y``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.add_p.bind(*operands("add", x, y))
-
-
-def sub(x: Any, y: Any) -> Any:
-    """Elementwise difference ``x - y``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.sub_p.bind(*operands("sub", x, y))
-
-
-def mul(x: Any, y: Any) -> Any:
-    """Elementwise product ``x * y``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.mul_p.bind(*operands("mul", x, y))
-
-
-def div(x: Any, y: Any) -> Any:
-    """Elementwise quotient ``x / y``; of integers, truncated toward zero.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.div_p.bind(*operands("div", x, y))
-
-
-def rem(x: Any, y: Any) -> Any:
-    """Remainder of ``x / y`` with the sign of ``x``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.rem_p.bind(*operands("rem", x, y))
-
-
-def max(x: Any, y: Any) -> Any:
-    """Elementwise maximum; NaN if either operand is.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.max_p.bind(*operands("max", x, y))
-
-
-def min(x: Any, y: Any) -> Any:
-    """Elementwise minimum; NaN if either operand is.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.min_p.bind(*operands("min", x, y))
-
-
-def atan2(x: Any, y: Any) -> Any:
-    """Angle of the point ``(y, x)`` in radians: ``atan(x / y)`` in the right quadrant.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.atan2_p.bind(*operands("atan2", x, y))
-
-
-def nextafter(x: Any, y: Any) -> Any:
-    """The next representable number after ``x`` toward ``y``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.nextafter_p.bind(*operands("nextafter", x, y))
-
-
-def eq(x: Any, y: Any) -> Any:
-    """Elementwise ``x == y``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.eq_p.bind(*operands("eq", x, y))
-
-
-def ne(x: Any, y: Any) -> Any:
-    """Elementwise ``x != y``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.ne_p.bind(*operands("ne", x, y))
-
-
-def lt(x: Any, y: Any) -> Any:
-    """Elementwise ``x < y``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.lt_p.bind(*operands("lt", x, y))
-
-
-def le(x: Any, y: Any) -> Any:
-    """Elementwise ``x <= y``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.le_p.bind(*operands("le", x, y))
-
-
-def gt(x: Any, y: Any) -> Any:
-    """Elementwise ``x > y``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.gt_p.bind(*operands("gt", x, y))
-
-
-def ge(x: Any, y: Any) -> Any:
-    """Elementwise ``x >= y``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.ge_p.bind(*operands("ge", x, y))
-
-
-def bitwise_and(x: Any, y: Any) -> Any:
-    """Bitwise (of booleans: logical) and.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.and_p.bind(*operands("bitwise_and", x, y))
-
-
-def bitwise_or(x: Any, y: Any) -> Any:
-    """Bitwise (of booleans: logical) or.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.or_p.bind(*operands("bitwise_or", x, y))
-
-
-def bitwise_xor(x: Any, y: Any) -> Any:
-    """Bitwise (of booleans: logical) exclusive or.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.xor_p.bind(*operands("bitwise_xor", x, y))
-
-
-def shift_left(x: Any, y: Any) -> Any:
-    """``x << y``; 0 for shifts by at least the width.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.shift_left_p.bind(*operands("shift_left", x, y))
-
-
-def shift_right_arithmetic(x: Any, y: Any) -> Any:
-    """``x >> y`` with copies of the sign bit.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.shift_right_arithmetic_p.bind(*operands("shift_right_arithmetic", x, y))
-
-
-def shift_right_logical(x: Any, y: Any) -> Any:
-    """``x >> y`` with zeros.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.shift_right_logical_p.bind(*operands("shift_right_logical", x, y))
-
-
-def complex(x: Any, y: Any) -> Any:
-    """The complex array ``x + 1j * y``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.complex_p.bind(*operands("complex", x, y))
-
-
-def polygamma(x: Any, y: Any) -> Any:
-    """Derivative of order ``x`` of digamma at ``y``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.polygamma_p.bind(*operands("polygamma", x, y))
-
-
-def zeta(x: Any, y: Any) -> Any:
-    """Hurwitz zeta function of ``x`` and ``y``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.zeta_p.bind(*operands("zeta", x, y))
-
-
-def igamma(x: Any, y: Any) -> Any:
-    """Regularised lower incomplete gamma function ``P(x, y)``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.igamma_p.bind(*operands("igamma", x, y))
-
-
-def igammac(x: Any, y: Any) -> Any:
-    """Regularised upper incomplete gamma function ``Q(x, y)``.
-
-    Args:
-        x, y: arrays of equal shape and dtype, or scalars.
-    """
-    return ew.igammac_p.bind(*operands("igammac", x, y))
+def _public(function: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return function
+
+
+def _unary(name: str, primitive: Primitive, summary: str, kinds: str) -> Callable[..., Any]:
+    """A function of one array."""
+
+    def function(x: Any) -> Any:
+        return primitive.bind(as_operand(name, x))
+
+    return _public(
+        function, name, f"{summary}\n\n    Args:\n        x: array or scalar of {kinds} dtype.\n    "
+    )
+
+
+def _accurate(name: str, primitive: Primitive, summary: str, kinds: str) -> Callable[..., Any]:
+    """A function of one array with JAX's ``accuracy`` argument; ours has one accuracy, within 2 ulp."""
+
+    def function(x: Any, accuracy: Any = None) -> Any:
+        return primitive.bind(as_operand(name, x))
+
+    args = (
+        f"x: array or scalar of {kinds} dtype.\n        accuracy: accepted; results are always within 2 ulp."
+    )
+    return _public(function, name, f"{summary}\n\n    Args:\n        {args}\n    ")
+
+
+def _binary(name: str, primitive: Primitive, summary: str) -> Callable[..., Any]:
+    """A function of two arrays."""
+
+    def function(x: Any, y: Any) -> Any:
+        return primitive.bind(*operands(name, x, y))
+
+    return _public(
+        function,
+        name,
+        f"{summary}\n\n    Args:\n        x, y: arrays of equal shape and dtype, or scalars.\n    ",
+    )
+
+
+neg = _unary("neg", ew.neg_p, "Elementwise negation: ``-x``.", "number")
+sign = _unary("sign", ew.sign_p, "Elementwise sign: -1, 0 or 1 (complex: ``x / |x|``).", "number")
+floor = _unary("floor", ew.floor_p, "Largest integer not above ``x``.", "float")
+ceil = _unary("ceil", ew.ceil_p, "Smallest integer not below ``x``.", "float")
+is_finite = _unary("is_finite", ew.is_finite_p, "True where ``x`` is neither infinite nor NaN.", "float")
+exp = _accurate("exp", ew.exp_p, "Elementwise exponential.", "float or complex")
+exp2 = _accurate("exp2", ew.exp2_p, "Elementwise ``2**x``.", "float or complex")
+log = _accurate("log", ew.log_p, "Elementwise natural logarithm.", "float or complex")
+expm1 = _accurate("expm1", ew.expm1_p, "``exp(x) - 1``, accurate for small ``x``.", "float or complex")
+log1p = _accurate("log1p", ew.log1p_p, "``log(1 + x)``, accurate for small ``x``.", "float or complex")
+logistic = _accurate(
+    "logistic", ew.logistic_p, "Logistic function ``1 / (1 + exp(-x))``.", "float or complex"
+)
+sin = _accurate("sin", ew.sin_p, "Elementwise sine of radians.", "float or complex")
+cos = _accurate("cos", ew.cos_p, "Elementwise cosine of radians.", "float or complex")
+tan = _accurate("tan", ew.tan_p, "Elementwise tangent of radians.", "float or complex")
+asin = _unary("asin", ew.asin_p, "Inverse sine, in radians.", "float or complex")
+acos = _unary("acos", ew.acos_p, "Inverse cosine, in radians.", "float or complex")
+atan = _unary("atan", ew.atan_p, "Inverse tangent, in radians.", "float or complex")
+sinh = _unary("sinh", ew.sinh_p, "Hyperbolic sine.", "float or complex")
+cosh = _unary("cosh", ew.cosh_p, "Hyperbolic cosine.", "float or complex")
+tanh = _accurate("tanh", ew.tanh_p, "Hyperbolic tangent.", "float or complex")
+asinh = _unary("asinh", ew.asinh_p, "Inverse hyperbolic sine.", "float or complex")
+acosh = _unary("acosh", ew.acosh_p, "Inverse hyperbolic cosine.", "float or complex")
+atanh = _unary("atanh", ew.atanh_p, "Inverse hyperbolic tangent.", "float or complex")
+sqrt = _accurate("sqrt", ew.sqrt_p, "Square root.", "float or complex")
+rsqrt = _accurate("rsqrt", ew.rsqrt_p, "Reciprocal square root ``1 / sqrt(x)``.", "float or complex")
+cbrt = _accurate("cbrt", ew.cbrt_p, "Cube root.", "float")
+square = _unary("square", ew.square_p, "``x * x``.", "number")
+abs = _unary("abs", ew.abs_p, "Absolute value; of complex input a real result.", "number")
+bitwise_not = _unary("bitwise_not", ew.not_p, "Bitwise (of booleans: logical) inversion.", "bool or integer")
+population_count = _unary("population_count", ew.population_count_p, "Number of set bits.", "integer")
+clz = _unary("clz", ew.clz_p, "Number of leading zero bits.", "integer")
+lgamma = _unary("lgamma", ew.lgamma_p, "Logarithm of ``|Gamma(x)|``.", "float")
+digamma = _unary("digamma", ew.digamma_p, "Derivative of ``lgamma``.", "float")
+erf = _unary("erf", ew.erf_p, "Error function.", "float")
+erfc = _unary("erfc", ew.erfc_p, "Complementary error function ``1 - erf(x)``.", "float")
+erf_inv = _unary("erf_inv", ew.erf_inv_p, "Inverse of ``erf`` on (-1, 1).", "float")
+bessel_i0e = _unary(
+    "bessel_i0e", ew.bessel_i0e_p, "``exp(-|x|) I0(x)``, the scaled modified Bessel function.", "float"
+)
+bessel_i1e = _unary(
+    "bessel_i1e", ew.bessel_i1e_p, "``exp(-|x|) I1(x)``, the scaled modified Bessel function.", "float"
+)
+real = _unary("real", ew.real_p, "Real part of a complex array.", "complex")
+imag = _unary("imag", ew.imag_p, "Imaginary part of a complex array.", "complex")
+
+add = _binary("add", ew.add_p, "Elementwise sum ``x + y``.")
+sub = _binary("sub", ew.sub_p, "Elementwise difference ``x - y``.")
+mul = _binary("mul", ew.mul_p, "Elementwise product ``x * y``.")
+div = _binary("div", ew.div_p, "Elementwise quotient ``x / y``; of integers, truncated toward zero.")
+rem = _binary("rem", ew.rem_p, "Remainder of ``x / y`` with the sign of ``x``.")
+max = _binary("max", ew.max_p, "Elementwise maximum; NaN if either operand is.")
+min = _binary("min", ew.min_p, "Elementwise minimum; NaN if either operand is.")
+atan2 = _binary(
+    "atan2", ew.atan2_p, "Angle of the point ``(y, x)`` in radians: ``atan(x / y)`` in the right quadrant."
+)
+nextafter = _binary("nextafter", ew.nextafter_p, "The next representable number after ``x`` toward ``y``.")
+eq = _binary("eq", ew.eq_p, "Elementwise ``x == y``.")
+ne = _binary("ne", ew.ne_p, "Elementwise ``x != y``.")
+lt = _binary("lt", ew.lt_p, "Elementwise ``x < y``.")
+le = _binary("le", ew.le_p, "Elementwise ``x <= y``.")
+gt = _binary("gt", ew.gt_p, "Elementwise ``x > y``.")
+ge = _binary("ge", ew.ge_p, "Elementwise ``x >= y``.")
+bitwise_and = _binary("bitwise_and", ew.and_p, "Bitwise (of booleans: logical) and.")
+bitwise_or = _binary("bitwise_or", ew.or_p, "Bitwise (of booleans: logical) or.")
+bitwise_xor = _binary("bitwise_xor", ew.xor_p, "Bitwise (of booleans: logical) exclusive or.")
+shift_left = _binary("shift_left", ew.shift_left_p, "``x << y``; 0 for shifts by at least the width.")
+shift_right_arithmetic = _binary(
+    "shift_right_arithmetic", ew.shift_right_arithmetic_p, "``x >> y`` with copies of the sign bit."
+)
+shift_right_logical = _binary("shift_right_logical", ew.shift_right_logical_p, "``x >> y`` with zeros.")
+complex = _binary("complex", ew.complex_p, "The complex array ``x + 1j * y``.")
+polygamma = _binary("polygamma", ew.polygamma_p, "Derivative of order ``x`` of digamma at ``y``.")
+zeta = _binary("zeta", ew.zeta_p, "Hurwitz zeta function of ``x`` and ``y``.")
+igamma = _binary("igamma", ew.igamma_p, "Regularised lower incomplete gamma function ``P(x, y)``.")
+igammac = _binary("igammac", ew.igammac_p, "Regularised upper incomplete gamma function ``Q(x, y)``.")
 
 
 def pow(x: Any, y: Any) -> Any:

@@ -140,7 +140,7 @@ def _check_masks(entries: list[Entry], shape: tuple[int, ...]) -> None:
 
 def _static_slice(s: slice) -> slice:
     """A slice whose parts are Python ints or None."""
-    parts = []
+    parts: list[int | None] = []
     for part in (s.start, s.stop, s.step):
         if part is None:
             parts.append(None)
