@@ -28,14 +28,16 @@ class Case:
     """One question: how long does each contender take?
 
     ``kind``: ``run`` (thunks, called many times), ``first`` (factories: each call makes a new function, whose
-    first call is timed) or ``process`` (commands). ``target`` is what jitney / ``against`` should reach.
+    first call is timed) or ``process`` (commands). ``target`` is what jitney / JAX should reach, ``also`` what
+    jitney / another contender should reach, and ``above`` how many seconds jitney may take more than another.
     """
 
     name: str
     group: str
     build: Callable[[], dict[str, Any]]
     target: float | None = None
-    against: str = "jax"
+    also: dict[str, float] = field(default_factory=dict)
+    above: dict[str, float] = field(default_factory=dict)
     kind: str = "run"
     repeats: int = 7
     least_seconds: float = 0.02  # length of one timed batch of calls
@@ -53,30 +55,53 @@ class Result:
         pairs = zip(self.seconds["jitney"], self.seconds[other], strict=True)
         return statistics.median(a / b for a, b in pairs)
 
-    @property
-    def verdict(self) -> str:
-        if self.case.target is None or self.case.against not in self.seconds:
-            return ""
-        return "met" if self.ratio(self.case.against) <= self.case.target else "missed"
+    def excess(self, other: str) -> float:
+        """Median over repeats of the time of jitney less that of ``other``, in seconds."""
+        pairs = zip(self.seconds["jitney"], self.seconds[other], strict=True)
+        return statistics.median(a - b for a, b in pairs)
+
+    def goals(self) -> list[Goal]:
+        """What was to be reached, and what was."""
+        wanted = {"jax": self.case.target} | self.case.also
+        out = [
+            Goal(other, f"{self.ratio(other):.3f}", f"{want:.2f}", self.ratio(other) <= want)
+            for other, want in wanted.items()
+            if want is not None and {"jitney", other} <= self.seconds.keys()
+        ]
+        for other, want in self.case.above.items():
+            excess = self.excess(other)
+            out.append(Goal(other, seconds_text(excess, "+"), seconds_text(want, "+"), excess <= want))
+        return out
 
     def as_dict(self) -> dict[str, Any]:
         others = [name for name in self.seconds if name != "jitney"]
         return {
             "name": self.case.name,
             "group": self.case.group,
-            "target": self.case.target,
-            "against": self.case.against,
             "minimum_seconds": {name: min(s) for name, s in self.seconds.items()},
             "median_seconds": {name: statistics.median(s) for name, s in self.seconds.items()},
             "ratio": {name: self.ratio(name) for name in others if "jitney" in self.seconds},
-            "verdict": self.verdict,
+            "goals": [vars(goal) for goal in self.goals()],
+            "samples": self.seconds,
         }
+
+
+@dataclass
+class Goal:
+    """A target: against whom, the value reached, the value wanted (ratios, or seconds with a plus sign)."""
+
+    against: str
+    reached: str
+    wanted: str
+    met: bool
 
 
 CASES: list[Case] = []
 
 
-def case(name: str, group: str, target: float | None = None, **options: Any) -> Callable[[Callable], Callable]:
+def case(
+    name: str, group: str, target: float | None = None, **options: Any
+) -> Callable[[Callable], Callable]:
     """Register a function that builds a case: it returns ``{contender: thunk}``."""
 
     def register(build: Callable[[], dict[str, Any]]) -> Callable:
@@ -94,10 +119,17 @@ def measure(item: Case, quick: bool = False) -> Result:
     if item.kind == "process":
         for timer in timers.values():
             timer()  # fills file and byte code caches
+    order = list(timers)
     gc.collect()
-    for _ in range(3 if quick else item.repeats):
-        for name, timer in timers.items():
-            result.seconds[name].append(timer())
+    gc.disable()
+    try:
+        for _ in range(3 if quick else item.repeats):
+            for name in order:
+                result.seconds[name].append(timers[name]())
+            order = order[1:] + order[:1]  # nobody always follows the same neighbour
+            gc.collect()
+    finally:
+        gc.enable()
     return result
 
 
@@ -143,32 +175,48 @@ def _time_process(command: list[str]) -> float:
 # -- reports ------------------------------------------------------------------------------------------
 
 
-def seconds_text(value: float) -> str:
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if value >= scale:
-            return f"{value / scale:.3g} {unit}"
-    return f"{value * 1e9:.3g} ns"
+def seconds_text(value: float, sign: str = "") -> str:
+    """``1.23 ms``; ``sign="+"`` writes the sign of a difference."""
+    units = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+    unit = next((name for name, scale in units.items() if abs(value) >= scale), "ns")
+    amount = value / units[unit]
+    return f"{amount:{sign}.0f} {unit}" if abs(amount) >= 99.5 else f"{amount:{sign}.3g} {unit}"
 
 
 COLUMNS = ("jitney", "jax", "numpy", "numba")
+TITLES = {"jitney": "jitney", "jax": "JAX", "numpy": "NumPy", "numba": "numba"}
+
+
+def rows(result: Result) -> list[list[str]]:
+    """The case with its first goal, then one row for each further goal."""
+    times = [seconds_text(min(result.seconds[c])) if c in result.seconds else "" for c in COLUMNS]
+    goals = result.goals()
+    if not goals or goals[0].against != "jax":
+        ratio = f"{result.ratio('jax'):.3f}" if {"jitney", "jax"} <= result.seconds.keys() else ""
+        goals.insert(0, Goal("jax", ratio, "", True))
+    first, *further = goals
+    mark = {True: "met", False: "missed"}
+    out = [[result.case.name, *times, first.reached, first.wanted, mark[first.met] if first.wanted else ""]]
+    for goal in further:
+        name = f"... against {TITLES[goal.against]}"
+        out.append([name, *[""] * len(COLUMNS), goal.reached, goal.wanted, mark[goal.met]])
+    return out
 
 
 def table(results: list[Result], markdown: bool = False) -> str:
-    """One row for each case: minima, ratio to the opponent, target."""
-    head = ["case", *COLUMNS, "ratio", "target", ""]
-    rows = []
-    for r in results:
-        against = r.case.against
-        has = "jitney" in r.seconds and against in r.seconds
-        ratio = f"{r.ratio(against):.3f}" + ("" if against == "jax" else f" of {against}") if has else ""
-        times = [seconds_text(min(r.seconds[c])) if c in r.seconds else "" for c in COLUMNS]
-        target = "" if r.case.target is None else f"{r.case.target:.2f}"
-        rows.append([r.case.name, *times, ratio, target, r.verdict])
+    """One row for each goal of each case: minima, median ratio to the opponent, target."""
+    head = ["case", *TITLES.values(), "ratio", "target", ""]
+    body = [row for result in results for row in rows(result)]
     if markdown:
-        lines = ["| " + " | ".join(head) + " |", "|" + "---|" + "--:|" * 6 + "---|"]
-        return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in [head, *rows])
+        lines = ["| " + " | ".join(head) + " |", "|---|" + "--:|" * 6 + "---|"]
+        return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in body])
+    widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
+    lines = [
+        row[0].ljust(widths[0])
+        + "".join("  " + cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))
+        for row in [head, *body]
+    ]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
 def geometric_means(results: list[Result]) -> dict[str, float]:
@@ -181,13 +229,21 @@ def geometric_means(results: list[Result]) -> dict[str, float]:
 
 
 def machine() -> dict[str, Any]:
+    """Processor, cores and versions, without which a timing says little."""
+    import jax
+    import numba
     import numpy
+    import scipy
 
+    cpus = Path("/proc/cpuinfo")
+    models = [x for x in cpus.read_text().splitlines() if x.startswith("model name")] if cpus.exists() else []
     return {
-        "python": platform.python_version(),
+        "processor": models[0].partition(":")[2].strip()
+        if models
+        else platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "machine": platform.machine(),
-        "numpy": numpy.__version__,
+        "Python": platform.python_version(),
+        **{module.__name__: module.__version__ for module in (numpy, scipy, jax, numba)},
     }
 
 
@@ -202,30 +258,39 @@ def save(results: list[Result], path: Path) -> None:
 
 
 def plot(results: list[Result], path: Path) -> None:
-    """Ratios jitney / jax as bars on a logarithmic axis, targets as ticks."""
+    """Ratios jitney / JAX as bars from one, on a logarithmic axis, with a tick where each target lies."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    shown = [r for r in results if "jax" in r.seconds and "jitney" in r.seconds][::-1]
+    shown = [r for r in results if {"jitney", "jax"} <= r.seconds.keys()][::-1]
     if not shown:
         return
-    figure, axes = plt.subplots(figsize=(9, 0.33 * len(shown) + 1.4), layout="constrained")
-    ratios = [r.ratio("jax") for r in shown]
-    axes.barh(range(len(shown)), [1 / v for v in ratios], color="#2b6cb0", height=0.62)
-    for y, (r, v) in enumerate(zip(shown, ratios, strict=True)):
-        axes.text(1 / v * 1.08, y, f"{1 / v:.3g}x", va="center", fontsize=8)
-        if r.case.target and r.case.against == "jax":
-            axes.plot([1 / r.case.target] * 2, [y - 0.4, y + 0.4], color="#c05621", lw=2)
-    axes.set_yticks(range(len(shown)), [r.case.name for r in shown], fontsize=8)
-    axes.set_xscale("log")
-    axes.axvline(1, color="0.3", lw=1)
-    axes.set_xlim(left=min(0.5, min(1 / v for v in ratios) * 0.8), right=max(1 / v for v in ratios) * 2.5)
-    axes.set_xlabel("times faster than JAX (orange: target)")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    style = {"font.family": "STIXGeneral", "mathtext.fontset": "stix", "font.size": 12}
+    with plt.rc_context(style):
+        figure, axes = plt.subplots(figsize=(9, 0.34 * len(shown) + 1.3), layout="constrained")
+        for y, r in enumerate(shown):
+            ratio, target = r.ratio("jax"), r.case.target
+            colour = "#8a8578" if target is None else "#1f5f8b" if ratio <= target else "#b0413e"
+            axes.plot([1, ratio], [y, y], color=colour, lw=8, solid_capstyle="butt")
+            if target:
+                axes.plot([target] * 2, [y - 0.42, y + 0.42], color="#24292f", lw=1.4)
+            plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+            place = {"xytext": (-5, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
+            axes.annotate(f"{ratio:.2g}", (min(ratio, 1), y), bbox=plate, **place)
+        least = min(min(r.ratio("jax"), r.case.target or 1) for r in shown)
+        most = max(r.ratio("jax") for r in shown)
+        axes.set(xscale="log", xlim=(least / 2.5, max(1.0, most) * 1.25), ylim=(-0.7, len(shown) - 0.3))
+        axes.set_yticks(range(len(shown)), [r.case.name for r in shown])
+        axes.axvline(1, color="#24292f", lw=0.8)
+        axes.grid(axis="x", color="#e6e8eb", lw=0.7)
+        axes.set_axisbelow(True)
+        axes.tick_params(axis="y", length=0)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.set_xlabel("time of jitney / time of JAX; the black tick is the target, red has not reached it")
+        figure.savefig(path, dpi=160)
+        plt.close(figure)
 
 
 def python(*code: str) -> list[str]:

@@ -33,7 +33,9 @@ def main() -> int:
     parser.add_argument("--readme", action="store_true", help="rewrite the table in README.md")
     options = parser.parse_args()
     chosen = [
-        c for c in harness.CASES if not options.names or any(n.lower() in f"{c.group} {c.name}".lower() for n in options.names)
+        c
+        for c in harness.CASES
+        if not options.names or any(n.lower() in f"{c.group} {c.name}".lower() for n in options.names)
     ]
     if not chosen:
         print(f"no case matches {options.names}; there are: {', '.join(c.name for c in harness.CASES)}")
@@ -58,7 +60,16 @@ def rewrite_readme(results: list[harness.Result]) -> None:
     text = path.read_text()
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
-    path.write_text(f"{before}{START}\n{harness.table(results, markdown=True)}\n{END}{after}")
+    if not after:
+        raise SystemExit(f"README.md has no section between {START} and {END}")
+    about = harness.machine()
+    where = f"{about.pop('processor')}, {about.pop('cores')} cores; " + ", ".join(
+        f"{k} {v}" for k, v in about.items()
+    )
+    means = harness.geometric_means(results)
+    summary = "; ".join(f"{group} {mean:.2f}" for group, mean in means.items())
+    text = f"{harness.table(results, markdown=True)}\n\nGeometric mean of the ratios: {summary}.\n\nMeasured on {where}."
+    path.write_text(f"{before}{START}\n{text}\n{END}{after}")
 
 
 if __name__ == "__main__":

@@ -68,12 +68,9 @@ def seconds(t: float | None) -> str:
     """A time with three digits and the unit that suits it: 0.00123 -> '1.23 ms'."""
     if t is None:
         return ""
-    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if t >= scale:
-            break
-    else:
-        scale, unit = 1e-9, "ns"
-    x = t / scale
+    units = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
+    unit = next((name for name, scale in units.items() if t >= scale), "ns")
+    x = t / units[unit]
     return f"{x:.0f} {unit}" if x >= 99.5 else f"{x:.3g} {unit}"
 
 

@@ -695,9 +695,7 @@ ax.hist(v, bins=edges, density=True, color="#d3d8de", edgecolor="white", label="
 speed = np.linspace(75, 225, 301)
 some = rng.choice(draws, 300)
 noise = np.mean(dv**2)
-models = np.asarray(
-    jitney.vmap(lambda p: norm.pdf(speed, loc=p[0], scale=jnp.sqrt(p[1] ** 2 + noise)))(some)
-)
+models = np.asarray(jitney.vmap(lambda p: norm.pdf(speed, loc=p[0], scale=jnp.sqrt(p[1] ** 2 + noise)))(some))
 low, mid, high = np.percentile(models, [2.5, 50, 97.5], axis=0)
 ax.fill_between(speed, low, high, color=COLOURS["compiled"], alpha=0.25, lw=0)
 ax.plot(speed, mid, color=COLOURS["compiled"], label="posterior, median and 95%")
