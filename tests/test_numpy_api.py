@@ -144,7 +144,7 @@ ERRORS: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("negative size", lambda: jnp.zeros(-1), TypeError, "non-negative"),
     ("float size", lambda: jnp.zeros(1.5), TypeError, "integers"),
     ("broadcast", lambda: jnp.broadcast_to(x3(), (2,)), ValueError, "Incompatible shapes"),
-    ("transpose", lambda: jnp.transpose(m34(), (0, 0)), ValueError, "not a permutation"),
+    ("transpose", lambda: jnp.transpose(m34(), (0, 0)), TypeError, "not a permutation"),
     ("squeeze", lambda: jnp.squeeze(m34(), 0), ValueError, "not equal to one"),
     ("split", lambda: jnp.split(x3(), 2), ValueError, "equal division"),
     ("where one", lambda: jnp.where(x3() > 0, x3()), ValueError, "Either both or neither"),

@@ -176,7 +176,7 @@ def transpose(a: Any, axes: Any = None) -> Any:
     """``a`` with its axes permuted (by default reversed).
 
     Raises:
-        ValueError: if ``axes`` is not a permutation of the axes.
+        TypeError: if ``axes`` is not a permutation of the axes.
     """
     x = array_operand("transpose", a)
     rank = len(_shape(x))
@@ -186,7 +186,7 @@ def transpose(a: Any, axes: Any = None) -> Any:
         return raw.transpose(x, range(rank)[::-1])
     order = [to_axis(d, rank) for d in axes]
     if sorted(order) != list(range(rank)):
-        raise ValueError(
+        raise TypeError(
             f"axes {tuple(axes)} are not a permutation of the axes of an array of shape {_shape(x)}."
         )
     return raw.transpose(x, order)
