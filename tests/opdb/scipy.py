@@ -41,8 +41,16 @@ def _scipy_stats(name: str, method: str) -> Any:
 def distribution(name: str, method: str) -> Op:
     others, within, x_within, _ = _DISTRIBUTIONS[name]
     x, rest = sample("f8[2,3]", x_within), sample(others, within)
-    order = 0 if name == "beta" or name in ("gamma", "chi2") and "pdf" not in method else 1  # in their shape parameters
-    return op(f"scipy.stats.{name}.{method}", given(*x.operands, *rest.operands), reference=_scipy_stats(name, method), order=order, tolerance=1e-9)
+    order = (
+        0 if name == "beta" or name in ("gamma", "chi2") and "pdf" not in method else 1
+    )  # in their shape parameters
+    return op(
+        f"scipy.stats.{name}.{method}",
+        given(*x.operands, *rest.operands),
+        reference=_scipy_stats(name, method),
+        order=order,
+        tolerance=1e-9,
+    )
 
 
 # fmt: off
