@@ -119,16 +119,27 @@ _WEAK_NODE = {"i": "i*", "u": "i*", "f": "f*", "c": "c*", "b": _bool, "V": "f*"}
 _WEAK_DEFAULT = {"i*": "i", "f*": "f", "c*": "c"}
 
 
+_wide = True  # jax_enable_x64, kept at hand
+
+
+def _set_wide(enabled: bool) -> None:
+    global _wide
+    _wide = bool(enabled)
+
+
+config.on_change("jax_enable_x64", _set_wide)
+
+
 def canonicalize_dtype(dtype: Any) -> np.dtype:
     """The dtype that an array of ``dtype`` really gets (32-bit when x64 is disabled)."""
-    if type(dtype) is not np.dtype or dtype.kind not in "biufc":
+    if not (isinstance(dtype, np.dtype) and dtype.kind in "biufc"):
         dtype = as_dtype(dtype)
-    return dtype if config.x64_enabled else _TO_32.get(dtype, dtype)
+    return dtype if _wide else _TO_32.get(dtype, dtype)
 
 
 def as_dtype(dtype: Any) -> np.dtype:
     """``np.dtype`` of a dtype, scalar type, Python type or name; TypeError for what arrays cannot hold."""
-    if type(dtype) is np.dtype:
+    if isinstance(dtype, np.dtype):
         result = dtype
     elif dtype in _SCALAR_KIND:
         return default_dtype(_SCALAR_KIND[dtype])
@@ -156,7 +167,7 @@ def is_supported(dtype: np.dtype) -> bool:
 def default_dtype(kind: str) -> np.dtype:
     """Default dtype of kind ``b``, ``i``, ``f`` or ``c``."""
     dtype = _DEFAULT_64[kind]
-    return dtype if config.x64_enabled else _TO_32.get(dtype, dtype)
+    return dtype if _wide else _TO_32.get(dtype, dtype)
 
 
 def scalar_dtype(value: Any) -> np.dtype:
@@ -179,7 +190,7 @@ def is_floating(dtype: np.dtype) -> bool:
 
 def promote(types: tuple[tuple[np.dtype, bool], ...]) -> tuple[np.dtype, bool]:
     """Common ``(dtype, weak_type)`` of several ``(dtype, weak_type)``."""
-    return _promote(types, config.x64_enabled)
+    return _promote(types, _wide)
 
 
 @lru_cache(maxsize=8192)

@@ -256,11 +256,7 @@ def get_aval(x: Any) -> ShapedArray:
     if kind in _PYTHON_SCALARS:
         return shaped_array((), dtypes.scalar_dtype(x), kind is not bool)
     if isinstance(x, np.generic):
-        return (
-            _scalar_aval(x.dtype)
-            if dtypes.config.x64_enabled
-            else shaped_array((), dtypes.canonicalize_dtype(x.dtype))
-        )
+        return _scalar_aval(dtypes.canonicalize_dtype(x.dtype))
     if isinstance(x, np.ndarray):
         return shaped_array(x.shape, dtypes.canonicalize_dtype(x.dtype), False)
     if isinstance(x, ShapedArray):
