@@ -13,11 +13,13 @@ import pytest
 
 from compiler_cases import staged
 from jitney import lax
+from jitney._compiler.machine import Target
 from jitney._compiler.pipeline import lower, simplify
 from jitney._kernel.printer import print_loops
 
 HERE = pathlib.Path(__file__).parent / "goldens"
-REGISTER_BYTES = 32  # as on an AVX2 machine, wherever the test runs
+TARGET = Target("x86-64-v3", "+avx2,+fma", 32)  # wherever the test runs
+TARGETS = {"roots": Target("x86-64-v4", "+avx512f,+avx512vl,+avx2,+fma", 64)}
 
 
 def vector(n):
@@ -69,6 +71,12 @@ def differences(x):
     return lax.reduce_sum(lax.mul(d, d), (0,))
 
 
+def roots(x, c, d):
+    """Two quotients and two square roots share the divider; an invariant quotient and a root leave it."""
+    y = lax.sqrt(lax.add(np.float64(1), lax.div(lax.mul(x, x), c)))
+    return lax.sqrt(lax.div(d, y))
+
+
 PROGRAMS = {
     "algebra": (algebra, vector(100)),
     "siblings": (siblings, vector(1000)),
@@ -87,6 +95,7 @@ PROGRAMS = {
     "blas": (lambda a, b: lax.dot(a, b), vector((60, 60)), vector((60, 60))),
     "pad": (lambda x: lax.pad(x, np.float64(0), [(1, 2, 0)]), vector(100)),
     "argmax": (lambda x: lax.argmax(x, 0, np.int64), vector(100)),
+    "roots": (roots, vector(1000), vector(()), vector(())),
     "host": (lambda x: lax.real(x), np.zeros(4, complex)),
 }
 
@@ -96,7 +105,7 @@ def test_golden(name):
     fun, *args = PROGRAMS[name]
     closed = staged(fun, *args)
     simple = simplify(closed)
-    _, program = lower(simple, REGISTER_BYTES)
+    _, program = lower(simple, TARGETS.get(name, TARGET))
     text = f"{closed}\n\n-- simplified\n{simple}\n\n-- loops\n{print_loops(program)}\n"
     path = HERE / f"{name}.txt"
     if os.environ.get("JITNEY_UPDATE_GOLDENS"):

@@ -23,6 +23,7 @@ PASSES = (
     "split_folds",
     "drop_unused",
     "choose_widths",
+    "balance_divider",
     "llvm_passes",
 )
 SHAPES = ((), (1,), (3,), (20,), (4, 3), (3, 17), (2, 5, 6), (1, 40), (33, 2))

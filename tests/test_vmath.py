@@ -547,6 +547,115 @@ def test_constants_are_exact(type, value, text):
     assert ir.const(type, value).name == text
 
 
+# ---- quotients and roots by products: the divider's bits --------------------------------------
+
+
+def same_bits(got, want):
+    n = np.uint64 if got.dtype == np.float64 else np.uint32
+    return np.all((got.view(n) == want.view(n)) | (np.isnan(got) & np.isnan(want)))
+
+
+def patterns(rng, kind, n):
+    """Numbers of any exponent, numbers around 1, and special ones."""
+    dtype = DTYPES[kind]
+    size = np.dtype(dtype).itemsize
+    special = [0.0, -0.0, 1.0, -1.0, INF, -INF, NAN, np.finfo(dtype).tiny, np.finfo(dtype).max]
+    special += [np.finfo(dtype).smallest_subnormal, -np.finfo(dtype).tiny]
+    anything = np.frombuffer(rng.bytes(n * size), dtype)
+    usual = (1 + rng.random(n)) * 2.0 ** rng.integers(-20, 20, n) * rng.choice([-1, 1], n)
+    return np.concatenate([np.array(special, dtype), anything, usual.astype(dtype)])
+
+
+def hard_roots(digits=53):
+    """Floats whose roots lie as near as can be to the middle between two floats.
+
+    With m that middle as an odd integer: m^2 + d = x 2^k for a small d, which is solved modulo 2^k bit by bit.
+    """
+    found = []
+    for k in (digits + 1, digits + 2):
+        for d in [*range(7, 2000, 8), *range(-1, -2000, -8)]:
+            roots = [r for r in (1, 3, 5, 7) if (r * r + d) % 8 == 0]
+            for bit in range(3, k):
+                lifted = {r + e for r in roots for e in (0, 1 << (bit - 1), 1 << bit)}
+                roots = sorted({r % 2 ** (bit + 1) for r in lifted if (r * r + d) % 2 ** (bit + 1) == 0})
+            for m in roots:
+                for whole in range(m, 2 ** (digits + 1), 2**k):
+                    x = (whole * whole + d) >> k
+                    if whole >> digits and x.bit_length() <= digits:
+                        found.append(np.ldexp(float(x), k % 2))
+    return np.array(found)
+
+
+def hard_quotients(rng, digits=53):
+    """(x, c) with x / c as near as can be to the middle m between two floats: m c + d = x 2^k."""
+    xs, cs = [], []
+    extremes = [2**digits - 1 - 2 * i for i in range(20)] + [2 ** (digits - 1) + 1 + 2 * i for i in range(20)]
+    for c in extremes + [int(c) | 1 for c in rng.integers(2 ** (digits - 1), 2**digits, 500)]:
+        for k in (digits, digits + 1):
+            for d in (1, -1, 3, -3, 5, -5, 7, -7):
+                m = -d * pow(c, -1, 2**k) % 2**k
+                x = (m * c + d) >> k
+                if m >> digits and x.bit_length() == digits:
+                    xs.append(float(x))
+                    cs.append(float(c))
+    return np.array(xs), np.array(cs)
+
+
+def quotient(kind, x, c):
+    """By products, as the emitter calls it."""
+    dtype = DTYPES[kind]
+    reach = 2.0**500 if kind == "f64" else 2.0**60
+    with np.errstate(all="ignore"):
+        least = np.where((np.abs(c) >= 1 / reach) & (np.abs(c) <= reach), 1 / reach, -1 / reach)
+        return compiled("quotient_by_reciprocal", kind, native_width(kind))(x, c, dtype(1) / c, least)
+
+
+def has_estimate():
+    return bool(machine()[1].get("avx512f"))
+
+
+@pytest.mark.skipif(not machine()[1].get("fma"), reason="needs fused multiply-add")
+@pytest.mark.parametrize("kind", ["f64", "f32"])
+def test_quotients_by_products(kind):
+    rng = np.random.default_rng(3)
+    n = 200_000
+    with np.errstate(all="ignore"):
+        x, c = patterns(rng, kind, n), rng.permutation(patterns(rng, kind, n))
+        assert same_bits(quotient(kind, x, c), x / c)
+        special = c[np.abs(np.log2(np.abs(c))) > 60][:40]
+        for one in [*patterns(rng, kind, 20), *special]:
+            ones = np.full(x[:5000].shape, one)
+            assert same_bits(quotient(kind, x[:5000], ones), x[:5000] / ones), one
+    if kind == "f64":
+        x, c = hard_quotients(rng)
+        assert len(x) > 1000
+        assert same_bits(quotient(kind, x, c), x / c)
+
+
+@pytest.mark.skipif(not has_estimate(), reason="needs AVX-512")
+@pytest.mark.parametrize("kind", ["f64", "f32"])
+def test_roots_by_products(kind):
+    rng = np.random.default_rng(4)
+    root = compiled("root_by_products", kind, native_width(kind))
+    x = patterns(rng, kind, 500_000)
+    if kind == "f64":
+        hard = hard_roots()
+        assert len(hard) > 500
+        x = np.concatenate([x, hard, hard * 2.0**-600, hard * 2.0**400])
+    else:
+        x = np.concatenate([x, np.arange(0x3F800000, 0x40800000, 3, dtype=np.uint32).view(np.float32)])
+    with np.errstate(all="ignore"):
+        assert same_bits(root(x), np.sqrt(x))
+
+
+@pytest.mark.skipif(not has_estimate(), reason="needs AVX-512")
+def test_roots_by_products_at_narrow_widths():
+    x = patterns(np.random.default_rng(5), "f64", 5000)
+    with np.errstate(all="ignore"):
+        for width in (2, 4, 16):
+            assert same_bits(compiled("root_by_products", "f64", width)(x), np.sqrt(x)), width
+
+
 # ---- by hand: errors and speed ----------------------------------------------------------------
 
 SPEED_RANGE = {

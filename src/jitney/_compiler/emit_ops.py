@@ -156,12 +156,36 @@ def _safe_divisor(e: Any, v: Value, x: Any, y: Any) -> tuple[Any, Any, Any]:
 def _div(e: Any, v: Value, x: Any, y: Any) -> Any:
     kind = _kind(v)
     if kind == "f":
-        return e.f.fdiv(x, y)
+        return e.f.fdiv(x, y) if v.attr != "fma" else _div_by_fma(e, v, x, y)
     divide = e.f.sdiv if kind == "i" else e.f.udiv
     if _known_divisor(v):
         return divide(x, y)
     safe, is_zero, _ = _safe_divisor(e, v, x, y)
     return e.f.select(is_zero, const(x.type, -1), divide(x, safe))
+
+
+def _div_by_fma(e: Any, v: Value, x: Any, y: Any) -> Any:
+    """Division by what the loop does not change: its reciprocal and its range are found outside."""
+    c = v.args[1]
+    outside = min(c.level, e.vector.level - 1)
+    least = (2.0**-500, 2.0**500) if v.dtype.itemsize == 8 else (2.0**-60, 2.0**60)
+
+    def invert() -> tuple[Any, Any]:
+        f, one = e.f, e.scalar(c)
+        size = f.fabs(one)
+        near = f.and_(
+            f.fcmp("oge", size, const(one.type, least[0])), f.fcmp("ole", size, const(one.type, least[1]))
+        )
+        sign = f.select(near, const(one.type, least[0]), const(one.type, -least[0]))
+        reciprocal = f.fdiv(const(one.type, 1.0), one)
+        return f.splat(reciprocal, e.width), f.splat(sign, e.width)
+
+    inverse = e.once(outside, ("reciprocal", c, e.width), invert)
+    return _vmath(e, "quotient_by_reciprocal", [x, y, *inverse])
+
+
+def _sqrt(e: Any, v: Value, x: Any) -> Any:
+    return e.f.sqrt(x) if v.attr != "fma" or lanes(x.type) == 1 else _vmath(e, "root_by_products", [x])
 
 
 def _rem(e: Any, v: Value, x: Any, y: Any) -> Any:
@@ -199,14 +223,9 @@ def _vmath_names() -> frozenset[str]:
 
 
 def _math(e: Any, v: Value, *xs: Any) -> Any:
-    from jitney._compiler import vmath
-
     name, t = v.attr, xs[0].type
     if name in _vmath_names():
-        function = vmath.definition(name, t, e.features.text)
-        e.module.add_math(function)
-        e.symbols.update(_outside(function))
-        return function.call(e.f, list(xs))
+        return _vmath(e, name, xs)
     if name == "logistic":
         one = const(t, 1.0)
         exponential = _math(e, _Renamed("exp"), e.f.fneg(xs[0]))
@@ -214,6 +233,16 @@ def _math(e: Any, v: Value, *xs: Any) -> Any:
     if _LIBM.get(name) != len(xs):
         raise Unsupported(f"the function {name}")
     return _by_lane(e, name if elem(t) == "double" else name + "f", *xs)
+
+
+def _vmath(e: Any, name: str, xs: Any) -> Any:
+    """A call of one of vmath's functions."""
+    from jitney._compiler import vmath
+
+    function = vmath.definition(name, xs[0].type, e.features.text)
+    e.module.add_math(function)
+    e.symbols.update(_outside(function))
+    return function.call(e.f, list(xs))
 
 
 class _Renamed:
@@ -288,7 +317,7 @@ WRITERS = {
     "abs": _abs,
     "min": _min,
     "max": _max,
-    "sqrt": _plain("sqrt"),
+    "sqrt": _sqrt,
     "floor": _plain("floor"),
     "ceil": _plain("ceil"),
     "trunc": _plain("trunc"),

@@ -2,7 +2,7 @@
 
     jaxpr   inline_calls, drop_dead, simplify_algebra, share_equal     jaxpr -> jaxpr
     graph   build_graph, fuse, share_buffers                           jaxpr -> values, kernels
-    loops   lower_kernels, drop_unused, choose_widths, plan_memory     kernels -> loop IR
+    loops   lower_kernels, drop_unused, choose_widths, balance_divider, plan_memory     kernels -> loop IR
     llvm    emit, assemble                                             loop IR -> machine code
 
 Each pass is a file with its name, can be turned off (``options.without``), and is followed by the checker of
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jitney._compiler.balance_divider import balance_divider
 from jitney._compiler.build_graph import build_graph
 from jitney._compiler.choose_widths import choose_widths
 from jitney._compiler.drop_dead import drop_dead
@@ -23,7 +24,7 @@ from jitney._compiler.fuse import fuse
 from jitney._compiler.graph import Graph
 from jitney._compiler.inline_calls import inline_calls
 from jitney._compiler.lower_kernels import lower_kernels
-from jitney._compiler.machine import assemble, host_target, symbol_addresses
+from jitney._compiler.machine import Target, assemble, host_target, symbol_addresses
 from jitney._compiler.options import options
 from jitney._compiler.plan_memory import plan_memory
 from jitney._compiler.share_buffers import share_buffers
@@ -58,13 +59,12 @@ def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
     return closed
 
 
-def lower(closed: ClosedJaxpr, register_bytes: int | None = None) -> tuple[Graph, LoopProgram]:
-    """The loop program (for this machine's registers unless ``register_bytes`` says otherwise).
+def lower(closed: ClosedJaxpr, target: Target | None = None) -> tuple[Graph, LoopProgram]:
+    """The loop program, for this machine unless ``target`` is another one.
 
     Equations that turn out to have no native form are sent to their NumPy meaning.
     """
-    if register_bytes is None:
-        register_bytes = host_target().register_bytes
+    target = target or host_target()
     refused: set[int] = set()
     while True:
         graph = build_graph(closed, frozenset(refused))
@@ -79,15 +79,17 @@ def lower(closed: ClosedJaxpr, register_bytes: int | None = None) -> tuple[Graph
                 raise NotImplementedError(str(error)) from error
             refused.add(id(eqn))
             continue
-        return graph, _finish_loops(program, register_bytes)
+        return graph, _finish_loops(program, target)
 
 
-def _finish_loops(program: LoopProgram, register_bytes: int) -> LoopProgram:
+def _finish_loops(program: LoopProgram, target: Target) -> LoopProgram:
     _show("lower_kernels", "loops", program)
     if options.enabled("drop_unused"):
         drop_unused(program)
         _show("drop_unused", "loops", program)
-    choose_widths(program, register_bytes if options.enabled("choose_widths") else 0)
+    choose_widths(program, target.register_bytes if options.enabled("choose_widths") else 0)
+    if options.enabled("balance_divider"):
+        balance_divider(program, target.text)
     plan_memory(program)
     _show("choose_widths", "loops", program)
     return program

@@ -19,6 +19,7 @@ from . import (  # noqa: F401  (each enters its functions)
     inverse,
     logarithm,
     power,
+    quotient,
     trigonometric,
 )
 from .registry import MathFunction, build, names, relevant

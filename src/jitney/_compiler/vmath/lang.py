@@ -366,17 +366,40 @@ class Math:
                 f"{t} zeroinitializer, i{mask_bits} -1{rounding})"
             )
             done.append(out)
-        while len(done) > 1:
-            done = [
-                self.f.shuffle(a, b, range(2 * ir.lanes(a.type)))
-                for a, b in zip(done[::2], done[1::2], strict=True)
-            ]
-        return E(self, done[0])
+        return E(self, self._joined(done))
 
     def _piece(self, v: ir.Value, start: int, size: int) -> ir.Value:
         if size == self.n:
             return v
         return self.f.shuffle(v, None, range(start, start + size))
+
+    def root_estimate(self, x: E, where: E) -> E:
+        """1 / sqrt(x) within 2^-14 in the lanes of the mask ``where``, 0 in others; AVX-512 only."""
+        size = self._x86_pieces()
+        t = ir.vec(self.element, size)
+        width = size * (64 if self.is_double else 32)
+        kind, count = self.pick("pd", "ps"), max(size, 8)
+        done = []
+        for i in range(0, self.n, size):
+            mask = self._piece(where.v, i, size)
+            if size < 8:
+                mask = self.f.shuffle(mask, ir.zero(mask.type), [*range(size), *([size] * (8 - size))])
+            mask = self.f.bitcast(mask, f"i{count}")
+            out = self.f.fresh(t)
+            self.f.line(
+                f"{out.name} = call {t} @llvm.x86.avx512.rsqrt14.{kind}.{width}("
+                f"{t} {self._piece(x.v, i, size).name}, {t} zeroinitializer, i{count} {mask.name})"
+            )
+            done.append(out)
+        return E(self, self._joined(done))
+
+    def _joined(self, pieces: list) -> ir.Value:
+        while len(pieces) > 1:
+            pieces = [
+                self.f.shuffle(a, b, range(2 * ir.lanes(a.type)))
+                for a, b in zip(pieces[::2], pieces[1::2], strict=True)
+            ]
+        return pieces[0]
 
     def scale(self, a: E, k: E, k_bits: E) -> E:
         """a * 2^k for a near 1 and |k| <= 2 * bias, rounded once; `round_bits` gives k and k_bits."""
