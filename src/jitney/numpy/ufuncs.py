@@ -122,6 +122,8 @@ def _inexact(name: str, bind: Function, ufunc: Function, summary: str, example: 
     def function(x: Any, /) -> Any:
         if is_eager_float(x):
             return wrap(quiet(ufunc, x._np), x.weak_type)
+        if isinstance(x, (np.ndarray, np.generic)) and (eager := eager_values(True, x)) is not None:
+            return wrap(quiet(ufunc, eager[0][0]), eager[1])
         return bind(*promote_inexact(operand(name, x)))
 
     return _named(

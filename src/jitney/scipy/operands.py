@@ -10,13 +10,19 @@ from jitney._base import dtypes
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
 from jitney.numpy.elementwise import choose as where
-from jitney.numpy.operands import array_operand, operand, promote_inexact, promote_ranks
+from jitney.numpy.operands import array_operand, eager_values, operand, promote_inexact, promote_ranks, wrap
 
 __all__ = ["floats", "is_narrow", "is_number", "promoted", "strong", "where"]
 
 
 def promoted(name: str, *xs: Any) -> list[Any]:
     """Operands as arrays of their common inexact dtype and rank; TypeError for lists and strings."""
+    eager = eager_values(True, *xs)
+    if eager is not None:
+        values, weak = eager
+        # A copy where an operand is the caller's own NumPy array, which may change later.
+        arrays = [wrap(np.array(v) if v is x else v, weak) for v, x in zip(values, xs, strict=True)]
+        return promote_ranks(name, *arrays)
     # Scalars are converted as scalars and wrapped afterwards, so that programs hold them as literals.
     promoted_xs = promote_inexact(*[operand(name, x, i) for i, x in enumerate(xs)])
     return promote_ranks(name, *[array_operand(name, x, i) for i, x in enumerate(promoted_xs)])
