@@ -270,7 +270,7 @@ def _static_quantile(ordered: Any, fraction: Any, n: int, method: str, dtype: np
     values = [raw.squeeze(_static_take(ordered, v), (rank,)) for v in bounded]
     if bounded[0] == bounded[1]:
         return values[0]
-    return _mix(*values, dtype.type(place - low), method)
+    return _mix(values[0], values[1], dtype.type(place - low), method)
 
 
 # -- weights ------------------------------------------------------------------------------------------

@@ -172,7 +172,7 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *, meth
     return search(a, v, side, method)
 
 
-def search(a: Any, v: Any, side: str = "left", method: str = "scan") -> Any:
+def search(a: Any, v: Any, side: Any = "left", method: str = "scan") -> Any:
     """:func:`searchsorted` of operands of one dtype."""
     n = get_aval(a).size
     index_dtype = _I32 if n <= np.iinfo(_I32).max else np.dtype("i8")

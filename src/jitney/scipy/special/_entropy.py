@@ -74,4 +74,6 @@ def _divergence(p: Any, q: Any, inside: Callable[[Any, Any], Any], at_zero: Any)
     unordered = uf.not_equal(p, p) | uf.not_equal(q, q)
     positive = (uf.greater(p, 0.0) & uf.greater(q, 0.0)) | unordered
     no_p = uf.equal(p, 0.0) & uf.greater_equal(q, 0.0)
-    return where(positive, inside(where(positive, p, 1.0), where(positive, q, 1.0)), where(no_p, at_zero, math.inf))
+    return where(
+        positive, inside(where(positive, p, 1.0), where(positive, q, 1.0)), where(no_p, at_zero, math.inf)
+    )

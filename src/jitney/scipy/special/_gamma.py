@@ -35,7 +35,8 @@ def gammasgn(x: Any, /) -> Any:
     negative = where(uf.equal(x, whole), math.nan, where(odd, -1.0, 1.0))
     at_zero = where(uf.less(1.0 / x, 0.0), -1.0, 1.0)
     elsewhere = where(uf.not_equal(x, x), math.nan, 1.0)
-    return where(uf.equal(x, 0.0), at_zero, where(uf.less(x, 0.0), negative, elsewhere))
+    sign = where(uf.equal(x, 0.0), at_zero, where(uf.less(x, 0.0), negative, elsewhere))
+    return ew.convert(sign, get_aval(x).dtype)
 
 
 def gamma(x: Any, /) -> Any:
@@ -57,7 +58,9 @@ def polygamma(n: Any, x: Any) -> Any:
     """
     n = array_operand("polygamma", n)
     if get_aval(n).dtype.kind not in "iu":
-        raise ValueError(f"Argument `n` to polygamma must be of integer type. Got dtype {get_aval(n).dtype.name}.")
+        raise ValueError(
+            f"Argument `n` to polygamma must be of integer type. Got dtype {get_aval(n).dtype.name}."
+        )
     order, x = floats("polygamma", n, x)
     return ew.polygamma_p.bind(order, x)
 
@@ -65,7 +68,9 @@ def polygamma(n: Any, x: Any) -> Any:
 def zeta(x: Any, q: Any = None) -> Any:
     """Hurwitz zeta function, the sum of ``(k + q)**-x`` over ``k >= 0``; of Riemann with ``q=1``."""
     if q is None:
-        raise NotImplementedError("Riemann zeta function is not implemented: pass q=1 (or another q of Hurwitz zeta).")
+        raise NotImplementedError(
+            "Riemann zeta function is not implemented: pass q=1 (or another q of Hurwitz zeta)."
+        )
     return ew.zeta_p.bind(*floats("zeta", x, q))
 
 

@@ -14,11 +14,17 @@ from jitney._ops import raw, reductions
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.elementwise import real
 from jitney.numpy.operands import broadcast_shapes, broadcast_to, is_eager_float, quiet, to_axes, wrap
-from jitney.scipy.operands import promoted, strong, where as choose
+from jitney.scipy.operands import promoted, strong
+from jitney.scipy.operands import where as choose
 
 
 def logsumexp(
-    a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False, where: Any = None
+    a: Any,
+    axis: Any = None,
+    b: Any = None,
+    keepdims: bool = False,
+    return_sign: bool = False,
+    where: Any = None,
 ) -> Any:
     """``log(sum(b * exp(a)))`` over ``axis`` (all axes by default), without overflow.
 
@@ -59,7 +65,11 @@ def logsumexp(
     total = raw.reduce_sum(terms if factor is None else factor * terms, axes)
     out, sign = _log_and_sign(total, return_sign)
     # Added last, so that an infinite maximum comes back.
-    out = out + (largest if get_aval(out).dtype == get_aval(largest).dtype else ew.convert(largest, get_aval(out).dtype))
+    out = out + (
+        largest
+        if get_aval(out).dtype == get_aval(largest).dtype
+        else ew.convert(largest, get_aval(out).dtype)
+    )
     if keepdims:
         out, sign = _expand(out, a, axes, False), None if sign is None else _expand(sign, a, axes, False)
     return (out, sign) if return_sign else out

@@ -35,4 +35,5 @@ def ppf(q: Any, p: Any) -> Any:
     """The smallest number up to which the probability is ``q``; NaN for ``q`` or ``p`` outside [0, 1]."""
     q, p = floats("bernoulli.ppf", q, p)
     valid = (q >= 0) & (q <= 1) & (p >= 0) & (p <= 1)
-    return where(valid, where(q <= 1.0 - p, 0.0, 1.0), math.nan)
+    zero = 0.0 * q  # in its dtype
+    return where(valid, where(q <= 1.0 - p, zero, zero + 1.0), math.nan)

@@ -9,7 +9,8 @@ from jitney._core.trace import get_aval
 from jitney._ops import raw
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.operands import array_operand
-from jitney.numpy.reductions import all as every, sum as total
+from jitney.numpy.reductions import all as every
+from jitney.numpy.reductions import sum as total
 from jitney.scipy.operands import where
 from jitney.scipy.special import gammaln, xlogy
 

@@ -34,7 +34,9 @@ def logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     safe = where(inside, z, 1.0)
     # log(1 - exp(-z)), by the form that loses no digits for small and for large z.
     small = safe < math.log(2)
-    value = where(small, uf.log(-uf.expm1(-where(small, safe, 0.5))), uf.log1p(-uf.exp(-where(small, 1.0, safe))))
+    value = where(
+        small, uf.log(-uf.expm1(-where(small, safe, 0.5))), uf.log1p(-uf.exp(-where(small, 1.0, safe)))
+    )
     return where(inside, value, where(z <= 0, -math.inf, math.nan))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from jitney.numpy import ufuncs as uf
 from jitney.numpy import round as nearest
+from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, where
 from jitney.scipy.special import xlog1py
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from jitney.numpy import ufuncs as uf
 from jitney.numpy import power
+from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, where
 from jitney.scipy.stats.common import over_scale, rescale, standardize
 
@@ -15,7 +15,9 @@ def logpdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """Logarithm of the density, ``-inf`` below ``loc + scale``."""
     z, scale, (b,) = standardize("pareto.logpdf", x, loc, scale, b)
     outside = z < 1
-    return where(outside, -math.inf, over_scale(uf.log(b) - (b + 1.0) * uf.log(where(outside, 1.0, z)), scale))
+    return where(
+        outside, -math.inf, over_scale(uf.log(b) - (b + 1.0) * uf.log(where(outside, 1.0, z)), scale)
+    )
 
 
 def pdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
