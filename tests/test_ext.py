@@ -1302,11 +1302,17 @@ def test_an_exception_may_pass_several_boundaries_that_leave_no_frame() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(
-    "shapes", [((10, 10), (10, 10)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((1, 0), (0, 2)), ((0, 3), (3, 2))]
+    "shapes",
+    [((10, 10), (10, 10)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((1, 0), (0, 2)), ((0, 3), (3, 2))],
 )
 def test_small_products_are_those_of_numpy(dtype: type, shapes: tuple) -> None:
     rng = np.random.default_rng(0)
     x, y = (rng.normal(size=s).astype(dtype) for s in shapes)
     out = wrap(x) @ wrap(y)
     assert out.dtype == dtype and out.shape == np.matmul(x, y).shape
-    np.testing.assert_allclose(np.asarray(out), np.matmul(x, y), rtol=1e-5 if dtype is np.float32 else 1e-13, atol=1e-6 if dtype is np.float32 else 1e-14)
+    np.testing.assert_allclose(
+        np.asarray(out),
+        np.matmul(x, y),
+        rtol=1e-5 if dtype is np.float32 else 1e-13,
+        atol=1e-6 if dtype is np.float32 else 1e-14,
+    )

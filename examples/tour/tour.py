@@ -67,7 +67,8 @@ plummer_dispersion_jit = jitney.jit(plummer_dispersion)
 # memory, the thing that is timed. Called as it stands, the jitney version runs **eagerly**: operation
 # by operation, each writing a full array for the next one to read, just as NumPy does. Wrapped in
 # `jit`, it is traced once, and the five operations become a single loop that reads each radius and
-# writes each dispersion once. The first call pays for the tracing and the compiling.
+# writes each dispersion once. The first call pays for the tracing and the compiling, and the first of
+# a process for loading LLVM as well.
 
 # %%
 r = np.linspace(0.0, 1000.0, 1_000_000)  # pc

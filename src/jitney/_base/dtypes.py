@@ -82,8 +82,6 @@ def _edges(with_extensions: bool) -> dict[Node, list[Node]]:
     return edges
 
 
-
-
 @cache
 def _above(node: Node, with_extensions: bool) -> frozenset[Node]:
     found = {node}

@@ -38,5 +38,11 @@ class KeyReuseError(RuntimeError):
 class InconclusiveDimensionOperation(ConcretizationTypeError):
     """A symbolic dimension was compared with something that it cannot be compared with."""
 
-for _error in (*JitneyTypeError.__subclasses__(), *ConcretizationTypeError.__subclasses__(), JitneyTypeError, KeyReuseError):
+
+for _error in (
+    *JitneyTypeError.__subclasses__(),
+    *ConcretizationTypeError.__subclasses__(),
+    JitneyTypeError,
+    KeyReuseError,
+):
     _error.__module__ = "jitney.errors"  # where users import them from

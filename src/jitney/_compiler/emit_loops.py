@@ -6,6 +6,7 @@ these reaches back over lanes that are done already, so that no access is masked
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from jitney._compiler import emit_ops
@@ -148,9 +149,11 @@ class LoopEmitter:
             whole, left = n // stride * stride, n % stride
             hi: Any = const("i64", whole)
         else:
-            total = self.scalar(n)
-            hi = f.mul(f.sdiv(total, const("i64", stride)), const("i64", stride))
-            whole, left = -1, -1
+            hi, whole, left = self.scalar(n), -1, 0
+            multiple = _divisor(n)
+            if multiple % stride:
+                hi = f.mul(f.sdiv(hi, const("i64", stride)), const("i64", stride))
+                left = -1 if multiple % w else -w
         neutral = [const(vec(llvm_type(c.init.dtype), w), c.neutral.attr.value) for c in node.carries]
         sums = [x for x in neutral for _ in range(u)]
         if whole:
@@ -180,7 +183,7 @@ class LoopEmitter:
         return nexts
 
     def _vector_rest(self, node: For, sums: list, start: Any, left: int) -> list:
-        """The iterations after ``start``, a vector at a time."""
+        """The iterations after ``start``, a vector at a time; negative ``left``: some number, perhaps none."""
         w, f, level = node.width, self.f, node.var.level
         if isinstance(node.extent, int):
             n = node.extent
@@ -192,7 +195,7 @@ class LoopEmitter:
         else:
             total = self.scalar(node.extent)
         last = f.sub(total, const("i64", w))
-        ragged = left < 0 or left % w != 0
+        ragged = left % w != 0
 
         def run_clipped(i: Any, phis: list) -> list:
             if not ragged:
@@ -304,3 +307,12 @@ class LoopEmitter:
 
     def _captured_value(self, key: Any, type_: str) -> Any:
         return self.scalar(key) if isinstance(key, Value) else self.lookup(key, type_)
+
+
+def _divisor(extent: Value) -> int:
+    """A number that every value of a loop's extent is a multiple of; 0 for one that is always 0."""
+    if extent.op == "const":
+        return int(extent.attr.value)
+    if extent.op == "index":
+        return math.gcd(extent.attr.const, *[c for _, c in extent.attr.terms])
+    return math.gcd(*map(_divisor, extent.args)) if extent.op == "min" else 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import os
+import re
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,8 @@ from jitney._compiler.options import options
 _PREFER = {"avx512f": 64, "avx2": 32, "avx": 32}
 _names = itertools.count()
 _lock = threading.Lock()
+# What the combiner of instructions makes shorter: masks made of masks, vectors of addresses, remainders.
+_TANGLED = re.compile(r"llvm\.masked|(?:or|xor) (?:<\d+ x )?i1|[su]rem")
 
 
 @dataclass(frozen=True)
@@ -84,16 +87,27 @@ class Machine:
     def header(self) -> str:
         return f'target datalayout = "{self.data_layout}"\ntarget triple = "{self.triple}"\n'
 
-    def passes(self) -> Any:
+    def passes(self, text: str) -> Any:
+        """What the module ``text`` needs of LLVM's passes: most is written as LLVM would leave it."""
         llvm = self.llvm
         tuning = llvm.create_pipeline_tuning_options(speed_level=1)
         builder = llvm.create_pass_builder(self.target, tuning)
         manager = llvm.create_new_module_pass_manager()
         manager.add_always_inliner_pass()
-        manager.add_sroa_pass()
-        manager.add_instruction_combine_pass()
-        manager.add_simplify_cfg_pass()
+        if _TANGLED.search(text):
+            manager.add_instruction_combine_pass()
         return manager, builder
+
+    def emit_object(self, module: Any) -> bytes:
+        """Machine code, without the search for cheaper induction variables: the emitter has placed them.
+
+        LLVM knows this switch for the whole process only, so it is put back for its other users.
+        """
+        self.llvm.set_option("jitney", "-disable-lsr=true")
+        try:
+            return self.target.emit_object(module)
+        finally:
+            self.llvm.set_option("jitney", "-disable-lsr=false")
 
 
 @cache
@@ -180,10 +194,10 @@ def _assemble(text: str, entry: str, symbols: dict[str, int]) -> Code:
     if options.check:
         module.verify()
     if options.enabled("llvm_passes"):
-        manager, builder = m.passes()
+        manager, builder = m.passes(text)
         manager.run(module, builder)
     options.show("llvm", "llvm, optimised", lambda: str(module))
-    image = m.target.emit_object(module)
+    image = m.emit_object(module)
     options.show("asm", "asm", lambda: m.target.emit_assembly(module))
     library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(entry)
     library.add_jit_library("jt_runtime")

@@ -28,7 +28,6 @@ class Names:
             self.count += 1
         return self.of[var]
 
-
     def share(self, inner: Sequence[Any], outer: Sequence[Any]) -> None:
         """Name the inputs or outputs of a program inside an equation like the equation's own."""
         taken: set[str] = set()
@@ -60,7 +59,9 @@ def print_jaxpr(jaxpr: Jaxpr, names: Names | None = None, column: int = 0) -> st
     if column + len(line) <= _WIDTH:
         return line
     indent = column - len(_JAXPR_PARAM) + 4 if column else 4
-    body = "".join("    " + print_eqn(eqn, names, used, indent).replace("\n", "\n    ") + "\n" for eqn in jaxpr.eqns)
+    body = "".join(
+        "    " + print_eqn(eqn, names, used, indent).replace("\n", "\n    ") + "\n" for eqn in jaxpr.eqns
+    )
     return f"{head}\n{body or '    ' + chr(10)}  {tail}"
 
 
@@ -75,7 +76,9 @@ def _binders(variables: list[Var], names: Names) -> str:
     return " ".join(f"{names[v]}:{v.aval.str_short()}" for v in variables)
 
 
-def print_eqn(eqn: JaxprEqn, names: Names | None = None, used: set[Var] | None = None, column: int = 0) -> str:
+def print_eqn(
+    eqn: JaxprEqn, names: Names | None = None, used: set[Var] | None = None, column: int = 0
+) -> str:
     """``c:f64[3] = mul a b``, with one parameter per line if the equation is too long for one."""
     names = names or Names()
     left, ins = _sides(eqn, names, used)
@@ -83,7 +86,9 @@ def print_eqn(eqn: JaxprEqn, names: Names | None = None, used: set[Var] | None =
     flat = f"{left}{params} {ins}"
     if not params or column + len(left) + len(params) <= _WIDTH:
         return flat
-    lines = [f"{name}={_param(value, names, column + 2 + len(name) + 1)}" for name, value in _shown(eqn).items()]
+    lines = [
+        f"{name}={_param(value, names, column + 2 + len(name) + 1)}" for name, value in _shown(eqn).items()
+    ]
     return left + "[\n" + "\n".join("  " + text.replace("\n", "\n  ") for text in lines) + f"\n] {ins}"
 
 
@@ -122,7 +127,11 @@ def _shown(eqn: JaxprEqn) -> dict[str, Any]:
 
 def _params(eqn: JaxprEqn, names: Names) -> str:
     shown = _shown(eqn)
-    return "[" + " ".join(f"{name}={_param(value, names, -_UNLIMITED)}" for name, value in shown.items()) + "]" if shown else ""
+    return (
+        "[" + " ".join(f"{name}={_param(value, names, -_UNLIMITED)}" for name, value in shown.items()) + "]"
+        if shown
+        else ""
+    )
 
 
 def _param(value: Any, names: Names, column: int) -> str:
@@ -133,5 +142,9 @@ def _param(value: Any, names: Names, column: int) -> str:
     if callable(value) and hasattr(value, "__name__"):
         return value.__name__
     if isinstance(value, (tuple, list)) and any(isinstance(v, (Jaxpr, ClosedJaxpr)) for v in value):
-        return "(\n" + "".join("  " + _param(v, names, column + 2).replace("\n", "\n  ") + "\n" for v in value) + ")"
+        return (
+            "(\n"
+            + "".join("  " + _param(v, names, column + 2).replace("\n", "\n  ") + "\n" for v in value)
+            + ")"
+        )
     return str(value)

@@ -228,7 +228,9 @@ def raise_for_tracer(tracer: Tracer, error: type[Exception], text: tuple[str, st
     names = list(dict.fromkeys(name.split("[")[0] for name in tracer.arguments()))
     if names:
         shown = repr(names[0]) if len(names) == 1 else repr(tuple(names[:4]))
-        lines.append(f"If few values occur, make it static (compiled anew for each): jit(f, static_argnames={shown}).")
+        lines.append(
+            f"If few values occur, make it static (compiled anew for each): jit(f, static_argnames={shown})."
+        )
     raise error("\n".join(line for line in lines if line))
 
 

@@ -473,7 +473,10 @@ zeta_p = elementwise(
     "zeta",
     "f",
     numpy=_special("zeta"),
-    jvp=[_no_derivative("zeta", "x"), lambda g, y, x, q: mul(neg(mul(g, x)), zeta(add(x, literal(x, 1.0)), q))],
+    jvp=[
+        _no_derivative("zeta", "x"),
+        lambda g, y, x, q: mul(neg(mul(g, x)), zeta(add(x, literal(x, 1.0)), q)),
+    ],
 )
 bessel_i0e_p = elementwise(
     "bessel_i0e",
@@ -547,7 +550,10 @@ igammac_p = elementwise(
     "igammac",
     "f",
     numpy=_special("gammaincc"),
-    jvp=[lambda g, y, a, x: neg(mul(g, igamma_grad_a_p.bind(a, x))), lambda g, y, a, x: neg(_igamma_dx(g, a, x))],
+    jvp=[
+        lambda g, y, a, x: neg(mul(g, igamma_grad_a_p.bind(a, x))),
+        lambda g, y, a, x: neg(_igamma_dx(g, a, x)),
+    ],
 )
 
 

@@ -72,7 +72,9 @@ def _sort_jvp(
     """Sort the places along, then move the tangents as the values moved."""
     shape = get_aval(primals[0]).shape
     if 0 in shape:  # nothing moves
-        return sort_p.bind(*primals, dimension=dimension, is_stable=is_stable, num_keys=num_keys), list(tangents)
+        return sort_p.bind(*primals, dimension=dimension, is_stable=is_stable, num_keys=num_keys), list(
+            tangents
+        )
     small = shape[dimension] <= np.iinfo(np.uint32).max
     places = raw.iota(np.dtype(np.uint32 if small else np.uint64), shape, dimension)
     *outs, order = sort_p.bind(*primals, places, dimension=dimension, is_stable=is_stable, num_keys=num_keys)

@@ -224,4 +224,5 @@ def count(x: Any, axes: Sequence[int]) -> Any:
     """How many elements along ``axes`` are true."""
     return reduce_sum(ew.convert(x, dtypes.default_dtype("i")), axes)
 
+
 __all__ = sorted(name for name in globals() if name.endswith("_p"))
