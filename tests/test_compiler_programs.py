@@ -92,6 +92,16 @@ def test_bits(dtype):
     agrees(fun, x, y)
 
 
+@pytest.mark.parametrize("dtype", ("i1", "i2", "i4", "i8"))
+def test_bits_of_negative_numbers(dtype):
+    """Bits of two's complement are counted, where NumPy's own ``bitwise_count`` takes ``abs(x)`` first."""
+    x = np.array([-1, -2, -128, 0, 1, 127], dtype)
+    width = x.dtype.itemsize * 8
+    agrees(lambda x: [lax.population_count(x), lax.clz(x)], x)
+    counts = [bin(int(k) % 2**width).count("1") for k in x]
+    np.testing.assert_array_equal(compiled(staged(lambda x: [lax.population_count(x)], x), x)[0], counts)
+
+
 @pytest.mark.parametrize("n", (1, 5, 8, 100, 4097))
 def test_math(n):
     x = np.abs(array(n)) + 0.25

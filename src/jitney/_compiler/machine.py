@@ -20,7 +20,8 @@ _PREFER = {"avx512f": 64, "avx2": 32, "avx": 32}
 _names = itertools.count()
 _lock = threading.Lock()
 # What the combiner of instructions makes shorter: masks made of masks, vectors of addresses, remainders.
-_TANGLED = re.compile(r"llvm\.masked|(?:or|xor) (?:<\d+ x )?i1|[su]rem")
+_TANGLED = ("llvm.masked", "rem i", "rem <")
+_MASKS = re.compile(r"or (?:<\d+ x )?i1")
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Machine:
         builder = llvm.create_pass_builder(self.target, tuning)
         manager = llvm.create_new_module_pass_manager()
         manager.add_always_inliner_pass()
-        if _TANGLED.search(text):
+        if any(mark in text for mark in _TANGLED) or _MASKS.search(text):
             manager.add_instruction_combine_pass()
         return manager, builder
 
