@@ -188,3 +188,17 @@ def test_many_threads_compile_at_once():
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         for got, want in pool.map(work, range(40)):
             assert got == pytest.approx(want, rel=1e-13)
+
+
+def test_live_programs_survive_the_release_of_memory():
+    from jitney._compiler.machine import release_memory
+
+    x = np.arange(100.0)
+    make = lambda: compile_program(staged(lambda x: lax.floor(lax.exp(lax.mul(x, x))), x / 50))  # noqa: E731
+    first = make()
+    before = np.asarray(first.execute([x / 50])[0])
+    for _ in range(3):
+        release_memory()
+        second = make()
+        for program in (first, second):
+            np.testing.assert_array_equal(np.asarray(program.execute([x / 50])[0]), before)

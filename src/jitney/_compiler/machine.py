@@ -6,6 +6,7 @@ Begin at :func:`assemble`.  The explicit vector code needs only a light set of L
 from __future__ import annotations
 
 import ctypes
+import gc
 import itertools
 import os
 import re
@@ -67,13 +68,21 @@ class Machine:
         self.llvm = llvm
         host = host_target()
         triple = llvm.get_process_triple()
-        make = lambda: llvm.Target.from_triple(triple).create_target_machine(  # noqa: E731
+        self.triple = triple
+        self.make_target = lambda: llvm.Target.from_triple(triple).create_target_machine(
             cpu=host.name, features=host.text, opt=2, reloc="pic", codemodel="small"
         )
-        self.target = make()
-        self.jit = llvm.create_lljit_compiler(make(), use_jit_link=True)
+        self.target = self.make_target()
         self.data_layout = str(self.target.target_data)
-        self.triple = triple
+        self.renew()
+
+    def renew(self) -> None:
+        """Load what is compiled from now on into a new JIT.
+
+        LLVM gives back only a part of a module's memory before its whole JIT goes, which is when the last code
+        in it does.
+        """
+        self.jit = self.llvm.create_lljit_compiler(self.make_target(), use_jit_link=True)
         self.runtime = self._runtime()
 
     def _runtime(self) -> Any:
@@ -121,8 +130,19 @@ class Code:
     """Machine code that lives as long as this object; ``address`` is its entry."""
 
     def __init__(self, tracker: Any, entry: str, machine_: Machine) -> None:
-        self.tracker, self.machine = tracker, machine_
         self.address = tracker[entry]
+        self.tracker, self.runtime = tracker, machine_.runtime  # which keep the JIT
+
+
+def release_memory() -> None:
+    """After programs were forgotten: give their memory back to the system (that of live ones stays)."""
+    with _lock:
+        if machine.cache_info().currsize:
+            machine().renew()
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def symbol_addresses(names: set[str], given: dict[str, int]) -> dict[str, int]:
@@ -207,4 +227,13 @@ def _assemble(text: str, entry: str, symbols: dict[str, int]) -> Code:
     return Code(library.link(m.jit, f"jt{next(_names)}"), entry, m)
 
 
-__all__ = ["Code", "Target", "assemble", "ctypes", "host_target", "machine", "symbol_addresses"]
+__all__ = [
+    "Code",
+    "Target",
+    "assemble",
+    "ctypes",
+    "host_target",
+    "machine",
+    "release_memory",
+    "symbol_addresses",
+]
