@@ -173,69 +173,80 @@ bool convert_scalar(PyObject* o, Kind kind, char* buffer, bool* weak) {
     }
 }
 
-bool same_shape(const Array* a, const Array* b) {
-    if (a->ndim != b->ndim) return false;
-    for (int i = 0; i < a->ndim; ++i)
-        if (a->shape[i] != b->shape[i]) return false;
+// One operand of a fast operation: an array of ours, a plain ndarray, or a Python number.
+struct Operand {
+    const char* data;
+    const npy_intp* shape;
+    npy_intp size;
+    PyArray_Descr* descr;
+    const Array* own;  // null for ndarrays and numbers
+    int type_num, ndim;
+    bool weak;
+};
+
+// False where the operand is neither of our arrays nor an ndarray in the same memory layout.
+bool read_operand(PyObject* o, Operand* out) {
+    if (JT_LIKELY(is_array(o))) {
+        const Array* a = as_array(o);
+        *out = {a->data, a->shape, a->size, a->descr, a, a->type_num, a->ndim, bool(a->weak)};
+        return true;
+    }
+    if (!x64 || !PyArray_CheckExact(o)) return false;
+    PyArrayObject* a = reinterpret_cast<PyArrayObject*>(o);
+    if (!PyArray_IS_C_CONTIGUOUS(a) || !PyArray_ISALIGNED(a) || !PyArray_ISNOTSWAPPED(a)) return false;
+    *out = {PyArray_BYTES(a), PyArray_DIMS(a), PyArray_SIZE(a), PyArray_DESCR(a), nullptr,
+            canonical_type_num(PyArray_DESCR(a)), PyArray_NDIM(a), false};
+    return true;
+}
+
+bool same_shape(const Operand& a, const Operand& b) {
+    if (a.ndim != b.ndim) return false;
+    for (int i = 0; i < a.ndim; ++i)
+        if (a.shape[i] != b.shape[i]) return false;
     return true;
 }
 
 // x op y for two small arrays of one type (or an array and a Python scalar); null, without an error, where
 // the Python implementation has to decide.
-PyObject* fast_binary(Op op, PyObject* x, PyObject* y) {
-    const Array* shape_of;
-    const char *px, *py;
+PyObject* fast_binary(Op op, PyObject* xo, PyObject* yo) {
+    Operand x, y;
+    const bool ax = read_operand(xo, &x), ay = read_operand(yo, &y);
     bool sx = false, sy = false, weak;
     alignas(8) char scalar[8];
-    Kind kind;
-    if (is_array(x)) {
-        const Array* a = as_array(x);
-        kind = kind_of(a->type_num);
-        if (kind == k_none) return nullptr;
-        px = a->data;
-        if (is_array(y)) {
-            const Array* b = as_array(y);
-            if (b->type_num != a->type_num) return nullptr;
-            py = b->data;
-            if (b->ndim == 0) {
-                sy = true;
-                shape_of = a;
-            } else if (a->ndim == 0) {
-                sx = true;
-                shape_of = b;
-            } else if (same_shape(a, b)) {
-                shape_of = a;
-            } else {
-                return nullptr;
-            }
-            weak = a->weak && b->weak;
-        } else {
-            weak = a->weak;
-            if (!convert_scalar(y, kind, scalar, &weak)) return nullptr;
-            py = scalar;
-            sy = true;
-            shape_of = a;
-        }
+    const Operand* shape_of;
+    if (ax && ay) {
+        if (x.type_num != y.type_num) return nullptr;
+        sy = y.ndim == 0;
+        sx = !sy && x.ndim == 0;
+        if (!sx && !sy && !same_shape(x, y)) return nullptr;
+        shape_of = sx ? &y : &x;
+        weak = x.weak && y.weak;
+    } else if (ax || ay) {
+        shape_of = ax ? &x : &y;
+        weak = shape_of->weak;
+        (ax ? sy : sx) = true;
     } else {
-        if (!is_array(y)) return nullptr;
-        const Array* b = as_array(y);
-        kind = kind_of(b->type_num);
-        weak = b->weak;
-        if (kind == k_none || !convert_scalar(x, kind, scalar, &weak)) return nullptr;
-        px = scalar;
-        py = b->data;
-        sx = true;
-        shape_of = b;
+        return nullptr;
+    }
+    const Kind kind = kind_of(shape_of->type_num);
+    if (kind == k_none) return nullptr;
+    if (!ax || !ay) {
+        if (!convert_scalar(ax ? yo : xo, kind, scalar, &weak)) return nullptr;
+        (ax ? y : x).data = scalar;
     }
     Loop f = g_table.at[op][kind];
     if (!f || shape_of->size > g_limit) return nullptr;
-    bool compares = op >= op_lt && op <= op_ge;
-    Array* out = array_new(compares ? descr_of(NPY_BOOL) : shape_of->descr, shape_of->ndim, shape_of->shape,
-                           weak && !compares, false);
+    const bool compares = op >= op_lt && op <= op_ge;
+    const Array* own = shape_of->own;
+    PyArray_Descr* descr = own ? own->descr : descr_of(shape_of->type_num);
+    Array* out = array_new(compares ? descr_of(NPY_BOOL) : descr, shape_of->ndim, shape_of->shape, weak && !compares,
+                           false);
     if (JT_UNLIKELY(!out)) return nullptr;
-    out->shape_tuple = Py_XNewRef(shape_of->shape_tuple);
-    if (!compares && weak == bool(shape_of->weak)) out->aval = Py_XNewRef(shape_of->aval);
-    f(px, py, out->data, shape_of->size, sx, sy);
+    if (own) {
+        out->shape_tuple = Py_XNewRef(own->shape_tuple);
+        if (!compares && weak == bool(own->weak)) out->aval = Py_XNewRef(own->aval);
+    }
+    f(x.data, y.data, out->data, shape_of->size, sx, sy);
     return reinterpret_cast<PyObject*>(out);
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -203,3 +204,25 @@ def test_32_bit_mode(no_x64: None) -> None:
     assert jnp.linspace(0, 1, 3).dtype == np.float32
     assert jnp.sum(jnp.ones(3, bool)).dtype == np.int32
     assert (np.arange(3.0) + jnp.ones(3)).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "operation", [operator.add, operator.sub, operator.mul, operator.truediv, operator.lt, operator.eq]
+)
+def test_operators_take_ndarrays_in_place(operation) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 4, 3))
+    ours = jnp.array(x)
+    for other in (y, y[::-1], np.asfortranarray(y), y.astype(">f8"), np.asarray(2.5), y.astype(np.float32)):
+        for out, expected in (
+            (operation(ours, other), operation(x, other)),
+            (operation(other, ours), operation(other, x)),
+        ):
+            assert (
+                isinstance(out, jitney.Array) and out.shape == expected.shape and out.dtype == expected.dtype
+            )
+            np.testing.assert_array_equal(np.asarray(out), expected)
+    kept = ours + y
+    before = np.asarray(kept).copy()
+    y[:] = 0  # the result holds no reference to the operand
+    np.testing.assert_array_equal(np.asarray(kept), before)

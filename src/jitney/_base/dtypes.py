@@ -132,6 +132,8 @@ def canonicalize_dtype(dtype: Any) -> np.dtype:
     """The dtype that an array of ``dtype`` really gets (32-bit when x64 is disabled)."""
     if not (isinstance(dtype, np.dtype) and dtype.kind in "biufc"):
         dtype = as_dtype(dtype)
+    if not dtype.isnative:  # as read from FITS files
+        dtype = dtype.newbyteorder("=")
     return dtype if _wide else _TO_32.get(dtype, dtype)
 
 

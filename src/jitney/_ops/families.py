@@ -189,6 +189,10 @@ def common_shape(xs: Sequence[Any]) -> tuple[int, ...]:
 def align_batch(args: Sequence[Any], dims: Sequence[int | None]) -> tuple[list[Any], int]:
     """Give all operands of an elementwise operation one common batch axis (rank-0 ones may stay)."""
     avals = [get_aval(x) for x in args]
+    if len(args) == 2 and None in dims:
+        batched = 0 if dims[1] is None else 1
+        if avals[1 - batched].ndim == 0:  # the common case: a scalar beside a batched array
+            return list(args), dims[batched]
     ranks = [a.ndim - (d is not None) for a, d in zip(avals, dims, strict=True)]
     rank = max(ranks)
     full = {d for d, r in zip(dims, ranks, strict=True) if d is not None and r == rank}
