@@ -22,6 +22,7 @@ from jitney._kernel.ir import For, LoopProgram, Value
 _DIVIDER = {("div", 8): 10, ("div", 4): 7, ("sqrt", 8): 17, ("sqrt", 4): 11}
 _PRODUCTS = {("div", 8): 5, ("div", 4): 5, ("sqrt", 8): 13, ("sqrt", 4): 10}
 _MATH = 20
+_GAIN = 1.3  # less than this is not worth more code
 _FREE = frozenset(("const", "load", "index", "test"))
 _SHORT = 512  # iterations of a loop whose time is not worth more code
 
@@ -43,7 +44,7 @@ def _visit(body: list, has: frozenset) -> None:
 
 
 def _balance(node: For, has: frozenset) -> None:
-    """Move what moves best, for as long as the busier unit gets less to do."""
+    """Move what moves best, for as long as the busier unit gets less to do, if that comes to much."""
     if any(type(s) is For for s in node.body) or (isinstance(node.extent, int) and node.extent < _SHORT):
         return
     divider, products, movable = 0, 0, []
@@ -58,11 +59,15 @@ def _balance(node: For, has: frozenset) -> None:
             if _can_move(v, node, has):
                 movable.append(v)
     movable.sort(key=lambda v: _PRODUCTS[v.op, v.dtype.itemsize] / _DIVIDER[v.op, v.dtype.itemsize])
+    before, moved = max(divider, products), []
     for v in movable:
         key = v.op, v.dtype.itemsize
         if max(divider - _DIVIDER[key], products + _PRODUCTS[key]) < max(divider, products):
-            v.attr = "fma"
+            moved.append(v)
             divider, products = divider - _DIVIDER[key], products + _PRODUCTS[key]
+    if before >= _GAIN * max(divider, products):
+        for v in moved:
+            v.attr = "fma"
 
 
 def _can_move(v: Value, node: For, has: frozenset) -> bool:
