@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from jitney import _ext
@@ -24,6 +25,12 @@ def _evaluate_large(primitive: Any, args: Any, avals: Any, params: Any) -> Any:
     return evaluate_large(primitive, args, avals, params)
 
 
+def _release_memory() -> None:
+    machine = sys.modules.get("jitney._compiler.machine")
+    if machine is not None:  # nothing was compiled otherwise
+        machine.release_memory()
+
+
 def _flatten(x: Any) -> tuple[list[Any], Any]:
     return tree.flatten(x)
 
@@ -32,6 +39,7 @@ def _flatten(x: Any) -> tuple[list[Any], Any]:
 _ext.set_internal_prefix(sources.PACKAGE_DIR, os.environ.get("JITNEY_TRACEBACK", "") != "full")
 plugs.compile_jaxpr = _compile_jaxpr
 plugs.evaluate_large = _evaluate_large
+plugs.release_memory = _release_memory
 _ext.register_hook("aval", shaped_array)
 _ext.register_hook("flatten", _flatten)
 config.on_change("jax_enable_x64", _ext.set_x64)

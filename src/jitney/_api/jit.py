@@ -180,6 +180,7 @@ def clear_caches() -> None:
     for function in list(_registry()):
         function.clear_cache()
     plugs.clear_eager_kernels()
+    plugs.release_memory()
 
 
 def _static_arguments(fun: Any, argnums: Any, argnames: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
