@@ -28,7 +28,7 @@ class Case:
     """One question: how long does each contender take?
 
     ``kind``: ``run`` (thunks, called many times), ``first`` (factories: each call makes a new function, whose
-    first call is timed) or ``process`` (commands). ``target`` is what jitney / JAX should reach, ``also`` what
+    first call is timed) or ``process`` (statements, each timed in a new interpreter that has started). ``target`` is what jitney / JAX should reach, ``also`` what
     jitney / another contender should reach, and ``above`` how many seconds jitney may take more than another.
     """
 
@@ -164,12 +164,14 @@ def _calls_per_batch(thunk: Thunk, seconds: float) -> int:
     return max(1, math.ceil(seconds / once))
 
 
-def _time_process(command: list[str]) -> float:
+def _time_process(statement: str) -> float:
+    code = f"import time; start = time.perf_counter(); {statement}; print(time.perf_counter() - start)"
     # As installed packages run: with their byte code cached.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    start = time.perf_counter()
-    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - start
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, env=environment, capture_output=True, text=True
+    )
+    return float(done.stdout.split()[-1])
 
 
 # -- reports ------------------------------------------------------------------------------------------
@@ -291,8 +293,3 @@ def plot(results: list[Result], path: Path) -> None:
         axes.set_xlabel("time of jitney / time of JAX; the black tick is the target, red has not reached it")
         figure.savefig(path, dpi=160)
         plt.close(figure)
-
-
-def python(*code: str) -> list[str]:
-    """A command that runs ``code`` in a new interpreter."""
-    return [sys.executable, "-c", "; ".join(code)]

@@ -12,7 +12,7 @@ _rng = np.random.default_rng(3)
 TIMES = np.linspace(0.0, 1000.0, 15)
 SIGMA = np.full(15, 0.1)
 # How many evaluations BFGS takes from finite differences is luck (rounding decides): average over data sets.
-DATA = np.exp(-TIMES / 100.0) + 5.0 + SIGMA * _rng.normal(size=(6, 15))
+DATA = np.exp(-TIMES / 100.0) + 5.0 + SIGMA * _rng.normal(size=(12, 15))
 START = (5.0, 200.0, 10.0)
 
 
@@ -34,13 +34,13 @@ def _minimize(fun: Any, jac: Any = None) -> list[Any]:
     return [fit(data) for data in DATA]
 
 
-@case("minimize 6 fits, eager", "fits", 0.20, repeats=5)
+@case("minimize 12 fits, eager", "fits", 0.20, repeats=5)
 def _() -> dict[str, Any]:
     f = loss(np)
     return both(lambda m, n, s: lambda: _minimize(loss(n))) | {"numpy": lambda: _minimize(f)}
 
 
-@case("minimize 6 fits, jit", "fits", 0.40)
+@case("minimize 12 fits, jit", "fits", 0.40)
 def _() -> dict[str, Any]:
     def build(m: Any, n: Any, _: Any) -> Any:
         f = m.jit(loss(n))
@@ -50,7 +50,7 @@ def _() -> dict[str, Any]:
     return both(build) | {"numpy": lambda: _minimize(f)}
 
 
-@case("minimize 6 fits, jit and gradient", "fits", 0.40)
+@case("minimize 12 fits, jit and gradient", "fits", 0.40)
 def _() -> dict[str, Any]:
     def build(m: Any, n: Any, _: Any) -> Any:
         f, g = m.jit(loss(n)), m.jit(m.jacobian(loss(n)))
