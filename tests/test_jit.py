@@ -8,6 +8,8 @@ import dataclasses
 import functools
 import gc
 import pickle
+import subprocess
+import sys
 import weakref
 from typing import Any, NamedTuple
 
@@ -524,3 +526,11 @@ def test_weak_types_inside(j: Any) -> Any:
         f(x, n)
         for x, n in ((np.float32(1), 2), (1, np.int8(2)), (np.int32(1), 2.5), (True, 2), (1.0, np.float16(1)))
     ]
+
+
+def test_operators_work_when_only_the_package_is_imported() -> None:
+    code = (
+        "import jitney, numpy as np; print(jitney.jit(lambda x: x * 2 + 1)(np.ones(2)), jitney.numpy.ones(1))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "[3. 3.] [1.]"

@@ -3,7 +3,7 @@
 Begin with ``jit``, ``grad``, ``vmap`` and ``jitney.numpy``; ARCHITECTURE.md describes the house inside.
 """
 
-from jitney import _setup, dtypes, errors, lax, tree, tree_util
+from jitney import _setup, dtypes, errors, lax, numpy, tree, tree_util
 from jitney._api.autodiff import (
     grad,
     hessian,
@@ -35,12 +35,10 @@ from jitney._core.trace import Array
 
 __version__ = "0.1.0"
 
-_ROOMS = ("numpy", "scipy")  # imported at first use, so that ``import jitney`` stays cheap
-
 
 def __getattr__(name: str) -> object:
-    if name in _ROOMS:
+    if name == "scipy":  # imported at first use, so that ``import jitney`` stays cheap
         import importlib
 
-        return importlib.import_module(f"jitney.{name}")
+        return importlib.import_module("jitney.scipy")
     raise AttributeError(f"module 'jitney' has no attribute {name!r}")
