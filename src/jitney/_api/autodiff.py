@@ -98,15 +98,7 @@ def _value_and_grad(
 
     def run(*args: Any, **kwargs: Any) -> Any:
         partial, selected = select_args(fun, argnums, args, kwargs, what)
-        leaves, in_tree = tree.flatten(selected)
-        for number, leaf in enumerate(leaves):
-            _check_input(
-                leaf,
-                lambda n=number: _input_name(fun, args, kwargs, selected, n),
-                what,
-                holomorphic,
-                allow_int,
-            )
+        leaves, in_tree = _checked_leaves(fun, args, kwargs, selected, what, holomorphic, allow_int)
         flat = FlatFunction(partial, in_tree, what, has_aux)
         outs, linear = linearize_flat(flat, leaves, flat.aux_count)
         outs = flat.main(outs)
@@ -138,6 +130,17 @@ def _input_name(fun: Any, args: Any, kwargs: Any, selected: Any, number: int) ->
         if other is leaf:
             return name
     return f"number {number}"
+
+
+def _checked_leaves(
+    fun: Any, args: Any, kwargs: Any, selected: Any, what: str, holomorphic: bool, allow_int: bool
+) -> tuple[list[Any], Any]:
+    """Leaves and structure of the selected arguments, each fit to be differentiated with respect to."""
+    leaves, in_tree = tree.flatten(selected)
+    for number, leaf in enumerate(leaves):
+        name = lambda n=number: _input_name(fun, args, kwargs, selected, n)
+        _check_input(leaf, name, what, holomorphic, allow_int)
+    return leaves, in_tree
 
 
 def _check_input(leaf: Any, name: Callable[[], str], what: str, holomorphic: bool, allow_int: bool) -> None:
@@ -345,7 +348,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
 # -- Jacobians --------------------------------------------------------------------------------------
 
 
-def _basis(avals: Sequence[Any], dtype_of: Any = None) -> list[Any]:
+def _basis(avals: Sequence[Any]) -> list[Any]:
     """For leaves of ``avals``, the standard basis of their concatenation, one array per leaf."""
     sizes = [a.size for a in avals]
     total = sum(sizes)
@@ -397,15 +400,7 @@ def jacrev(
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         partial, selected = select_args(fun, argnums, args, kwargs, "jacrev")
-        leaves, in_tree = tree.flatten(selected)
-        for number, leaf in enumerate(leaves):
-            _check_input(
-                leaf,
-                lambda n=number: _input_name(fun, args, kwargs, selected, n),
-                "jacrev",
-                holomorphic,
-                allow_int,
-            )
+        leaves, in_tree = _checked_leaves(fun, args, kwargs, selected, "jacrev", holomorphic, allow_int)
         flat = FlatFunction(partial, in_tree, "jacrev", has_aux)
         outs, linear = linearize_flat(flat, leaves, flat.aux_count)
         outs = flat.main(outs)
@@ -438,15 +433,7 @@ def jacfwd(
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         partial, selected = select_args(fun, argnums, args, kwargs, "jacfwd")
-        leaves, in_tree = tree.flatten(selected)
-        for number, leaf in enumerate(leaves):
-            _check_input(
-                leaf,
-                lambda n=number: _input_name(fun, args, kwargs, selected, n),
-                "jacfwd",
-                holomorphic,
-                False,
-            )
+        leaves, in_tree = _checked_leaves(fun, args, kwargs, selected, "jacfwd", holomorphic, False)
         flat = FlatFunction(partial, in_tree, "jacfwd", has_aux)
         in_avals = [get_aval(x) for x in leaves]
 

@@ -21,7 +21,7 @@ from jitney._api.calls import (
 from jitney._api.stages import Lowered, Traced
 from jitney._base.config import config
 from jitney._control.jit import executable, jit_p
-from jitney._core import tree
+from jitney._core import plugs, tree
 from jitney._core.jaxpr import ClosedJaxpr
 from jitney._core.staging import hoist_tracers, stage
 
@@ -175,8 +175,6 @@ def _registry() -> Any:
 
 def clear_caches() -> None:
     """Forget every compiled and traced program of every jitted function, and return their memory."""
-    from jitney._core import plugs
-
     for function in list(_registry()):
         function.clear_cache()
     plugs.clear_eager_kernels()

@@ -15,6 +15,5 @@ def _empty(*_: Any, **__: Any) -> Any:
 
 compile_jaxpr: Callable[..., Any] = _empty  # _compiler: ClosedJaxpr -> _ext.Executable
 evaluate_large: Callable[..., Any] = _empty  # _compiler: one primitive on large arrays, by a cached kernel
-array_operator: Callable[..., Any] = _empty  # numpy: operators of arrays and tracers
 clear_eager_kernels: Callable[[], None] = lambda: None  # _compiler: forget the kernels of evaluate_large
 release_memory: Callable[[], None] = lambda: None  # _compiler: give back what forgotten programs held

@@ -14,7 +14,6 @@ from jitney._core.trace import (
     ArrayImpl,
     Trace,
     Tracer,
-    current_trace,
     get_aval,
     raise_leaked,
     swap_trace,
@@ -193,7 +192,3 @@ def argument_names(
     except (TypeError, ValueError):
         named = [(f"args[{i}]", a) for i, a in enumerate(args)] + [(k, kwargs[k]) for k in sorted(kwargs)]
     return [name + suffix for name, value in named for suffix in leaves_of(value)]
-
-
-def staging_is_current() -> bool:
-    return isinstance(current_trace(), StagingTrace)

@@ -305,11 +305,6 @@ def to_numpy(x: Any) -> np.ndarray:
     return array if array.dtype == aval_dtype else array.astype(aval_dtype)
 
 
-def concrete_value(x: Any) -> Any | None:
-    """The concrete array or scalar behind ``x``, or None if it is hidden by tracing."""
-    return x.concrete() if isinstance(x, Tracer) else x
-
-
 # -- eager evaluation ---------------------------------------------------------------------------------
 
 

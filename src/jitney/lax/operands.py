@@ -8,7 +8,7 @@ import numpy as np
 
 from jitney import _ext
 from jitney._base import dtypes
-from jitney._core.trace import ArrayImpl, Tracer, get_aval
+from jitney._core.trace import ArrayImpl, Tracer, get_aval, raise_for_tracer
 
 PYTHON_SCALARS = (bool, int, float, complex)
 
@@ -92,8 +92,6 @@ def to_shape(name: str, shape: Any) -> tuple[int, ...]:
 
 
 def raise_traced_shape(name: str, n: Tracer) -> None:
-    from jitney._core.trace import raise_for_tracer
-
     raise_for_tracer(
         n,
         TypeError,

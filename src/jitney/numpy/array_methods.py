@@ -11,7 +11,6 @@ from jitney import _ext
 from jitney._api.calls import boundary
 from jitney._api.devices import devices as _devices
 from jitney._base import dtypes
-from jitney._core import plugs
 from jitney._core.trace import ArrayImpl, Tracer, get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
@@ -316,4 +315,3 @@ def _install_methods() -> None:
 
 _install_operators()
 _install_methods()
-plugs.array_operator = _BINARY.__getitem__
