@@ -35,7 +35,7 @@ def share_equal(closed: ClosedJaxpr) -> ClosedJaxpr:
 
 
 def _key(eqn: JaxprEqn) -> Any:
-    if getattr(eqn.primitive, "effectful", False):
+    if eqn.effects:
         return None
     args = tuple([atom_key(a) for a in eqn.invars])
     key = (eqn.primitive.name, args, tuple(eqn.params.items()), tuple([v.aval for v in eqn.outvars]))

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from jitney._core import plugs
-from jitney._core.jaxpr import ClosedJaxpr
+from jitney._core.dce import dce_jaxpr
+from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn
 from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero, is_undefined
 from jitney._core.trace import swap_trace
@@ -85,12 +86,23 @@ def _batch(
     return jit_p.bind(*args, jaxpr=program, name=name), list(out_dims)
 
 
+def _dce(eqn: JaxprEqn, used_outs: list[bool]) -> JaxprEqn | None:
+    program, used_ins = dce_jaxpr(eqn.params["jaxpr"], used_outs)
+    if not any(used_outs) and not program.effects:
+        return None
+    return eqn.replace(
+        invars=[v for v, used in zip(eqn.invars, used_ins, strict=True) if used],
+        outvars=[v for v, used in zip(eqn.outvars, used_outs, strict=True) if used],
+        params={**eqn.params, "jaxpr": program},
+    )
+
+
 jit_p.abstract = lambda *avals, jaxpr, name: jaxpr.out_avals
 jit_p.impl = _impl
 jit_p.jvp = _jvp
 jit_p.partial_eval = _partial_eval
 jit_p.transpose = _transpose
 jit_p.batch = _batch
-
+jit_p.dce = _dce
 
 jit_p.print_params = lambda eqn: {"name": eqn.params["name"], "jaxpr": eqn.params["jaxpr"]}

@@ -78,6 +78,15 @@ class JaxprEqn:
     def source_info(self) -> Any:
         return self.source
 
+    @property
+    def effects(self) -> frozenset:
+        """What the operation does besides computing, the programs in its params included."""
+        own = self.primitive.effects
+        found: frozenset = frozenset() if own is None else own(self.params)
+        for inner in subjaxprs(self.params):
+            found |= inner.effects
+        return found
+
     def __repr__(self) -> str:
         from jitney._core.printer import print_eqn
 
@@ -87,7 +96,7 @@ class JaxprEqn:
 class Jaxpr:
     """A program; ``constvars`` are inputs that the tracer found closed over."""
 
-    __slots__ = ("__weakref__", "constvars", "debug_info", "effects", "eqns", "invars", "outvars")
+    __slots__ = ("__weakref__", "_effects", "constvars", "debug_info", "eqns", "invars", "outvars")
 
     def __init__(
         self,
@@ -96,14 +105,20 @@ class Jaxpr:
         outvars: Sequence[Atom],
         eqns: Sequence[JaxprEqn],
         debug_info: Any = None,
-        effects: frozenset = frozenset(),
     ) -> None:
         self.constvars = list(constvars)
         self.invars = list(invars)
         self.outvars = list(outvars)
         self.eqns = list(eqns)
         self.debug_info = debug_info
-        self.effects = effects
+        self._effects: frozenset | None = None
+
+    @property
+    def effects(self) -> frozenset:
+        """All effects of the equations."""
+        if self._effects is None:
+            self._effects = frozenset().union(*(e.effects for e in self.eqns))
+        return self._effects
 
     @property
     def in_avals(self) -> list[ShapedArray]:
@@ -114,7 +129,7 @@ class Jaxpr:
         return [v.aval for v in self.outvars]
 
     def replace(self, **changes: Any) -> Jaxpr:
-        names = ("constvars", "invars", "outvars", "eqns", "debug_info", "effects")
+        names = ("constvars", "invars", "outvars", "eqns", "debug_info")
         return Jaxpr(**{name: changes.get(name, getattr(self, name)) for name in names})
 
     def __str__(self) -> str:

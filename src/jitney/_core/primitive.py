@@ -9,7 +9,11 @@ slot                  signature
 ``transpose``         ``(ct, *args, **params) -> [ct or None]``; linear args are ``Undefined(aval)``
 ``batch``             ``(size, args, dims, **params) -> (out, dim)``; a dim is an int or ``None``
 ``lower``             a rule of ``_kernel/rules.py``, or None: compiled code calls ``numpy``
-``linearize``         higher-order only: ``(trace, args, **params)``; else derived from ``jvp``
+``partial_eval``      higher-order only: ``(trace, args, params) -> [out]`` with some unknown inputs
+``stage``             ``(trace, args, params)``: how a StagingTrace records it; None: as it is
+``dce``               ``(eqn, used_outs) -> eqn or None``: the equation with fewer results and inputs
+``effects``           ``(params) -> frozenset``: what it does besides computing; None: nothing of its own
+``print_params``      ``(eqn) -> dict``: the parameters as printed; None: all
 ``impl``              eager evaluation; None: the shared evaluator runs ``numpy``
 ====================  ==========================================================================
 
@@ -33,15 +37,19 @@ class Primitive:
         "__dict__",
         "abstract",
         "batch",
+        "dce",
+        "effects",
         "higher_order",
         "impl",
         "jvp",
-        "linearize",
         "lower",
         "may_warn",
         "multiple_results",
         "name",
         "numpy",
+        "partial_eval",
+        "print_params",
+        "stage",
         "transpose",
     )
 
@@ -60,7 +68,11 @@ class Primitive:
         self.transpose: Callable[..., Any] | None = None
         self.batch: Callable[..., Any] | None = None
         self.lower: Any = None
-        self.linearize: Callable[..., Any] | None = None
+        self.partial_eval: Callable[..., Any] | None = None
+        self.stage: Callable[..., Any] | None = None
+        self.dce: Callable[..., Any] | None = None
+        self.effects: Callable[[dict[str, Any]], frozenset] | None = None
+        self.print_params: Callable[..., dict[str, Any]] | None = None
         self.impl: Callable[..., Any] | None = None
         registry[name] = self
 

@@ -121,7 +121,7 @@ def _atom(atom: Any, names: Names) -> str:
 
 
 def _shown(eqn: JaxprEqn) -> dict[str, Any]:
-    custom = getattr(eqn.primitive, "print_params", None)
+    custom = eqn.primitive.print_params
     return custom(eqn) if custom else dict(sorted(eqn.params.items()))
 
 

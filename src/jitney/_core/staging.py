@@ -79,6 +79,8 @@ class StagingTrace(Trace):
         return StagedTracer(self, var)
 
     def process(self, primitive: Any, args: tuple, params: dict[str, Any]) -> Any:
+        if primitive.stage is not None:
+            return primitive.stage(self, args, params)
         invars = [a.var if type(a) is StagedTracer and a._trace is self else self.atom(a) for a in args]
         return self.record(primitive, invars, params)
 

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from jitney._base import dtypes
+from jitney._core import tree
 from jitney._core.primitive import Primitive
 from jitney._core.trace import Array, get_aval
 from jitney._ops import elementwise as ew
+from jitney._ops.stopping import stop_gradient_leaf
 from jitney.lax.operands import operand as as_operand
 from jitney.lax.operands import operands
 
@@ -222,9 +224,6 @@ def bitcast_convert_type(operand: Any, new_dtype: Any) -> Any:
 
 def stop_gradient(x: Any) -> Any:
     """``x`` (an array or tree) with derivative zero."""
-    from jitney._core import tree
-    from jitney._transforms.stop import stop_gradient_leaf
-
     return tree.map(stop_gradient_leaf, x)
 
 
