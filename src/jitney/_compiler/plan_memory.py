@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jitney._kernel.ir import Buffer, Call, For, LoopProgram, Store, Value
+from jitney._kernel.ir import Branch, Buffer, Call, LoopProgram, Part, Store, Value, blocks
 
 _ALIGN = 64
 
@@ -38,20 +38,38 @@ def _first_gap(active: list[tuple[int, int, int]], size: int) -> int:
 def _lifetimes(body: list) -> dict[Buffer, tuple[int, int]]:
     """First and last statement of the function's body that touches each scratch buffer."""
     lives: dict[Buffer, tuple[int, int]] = {}
+    swapped: list[tuple[Buffer, Buffer]] = []
     for number, s in enumerate(body):
-        for buffer in _touched(s):
+        for buffer in _touched(s, swapped):
             if buffer.kind == "scratch":
                 first = lives[buffer][0] if buffer in lives else number
                 lives[buffer] = (first, number)
+    _join(lives, swapped)
     return lives
 
 
-def _touched(s: Any) -> list[Buffer]:
+def _join(lives: dict[Buffer, tuple[int, int]], swapped: list[tuple[Buffer, Buffer]]) -> None:
+    """Swapped buffers may lie in each other's memory from then on, so that both live until the last use of either."""
+    changed = True
+    while changed:
+        changed = False
+        for pair in swapped:
+            known = [b for b in pair if b in lives]
+            last = max((lives[b][1] for b in known), default=0)
+            for b in known:
+                if lives[b][1] < last:
+                    lives[b] = (lives[b][0], last)
+                    changed = True
+
+
+def _touched(s: Any, swapped: list[tuple[Buffer, Buffer]]) -> list[Buffer]:
     if type(s) is Store:
         return [s.buffer]
     if type(s) is Value:
         return [s.attr[0]] if s.op == "load" else []
     if type(s) is Call:
-        return [*s.inputs, *s.outputs]
-    assert type(s) is For
-    return [b for inner in s.body for b in _touched(inner)]
+        return [x.buffer if type(x) is Part else x for x in (*s.inputs, *s.outputs)]
+    if type(s) is not Branch:
+        swapped += s.swaps
+    own = [] if type(s) is Branch else [b for pair in s.swaps for b in pair]
+    return own + [b for block in blocks(s) for inner in block for b in _touched(inner, swapped)]

@@ -7,8 +7,9 @@ operations are shared.
 Values carry a NumPy dtype (``x.dtype``).  Vocabulary: ``add sub mul div rem neg abs sign min max pow
 sqrt floor ceil trunc round_even math(name, *xs) eq ne lt le gt ge select and_ or_ xor not_ shl
 shr_logical shr_arithmetic cast bitcast const popcount clz is_finite is_nan``; indices
-(``_kernel/index.py``) with ``index_value to_index index_eq guard test``; and for explicit rules
-``loop load store variable``.
+(``_kernel/index.py``) with ``index_value to_index index_eq guard test``; for explicit rules
+``loop load store variable``; and for programs with control flow of their own ``while_loop test_while``,
+``branch case end_branch`` and ``call``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,18 @@ import numpy as np
 
 from jitney._kernel import index as ix
 from jitney._kernel.index import Condition, Index, LoopVar
-from jitney._kernel.ir import Buffer, Carry, For, Region, Store, Unsupported, Value
+from jitney._kernel.ir import (
+    Branch,
+    Buffer,
+    Call,
+    Carry,
+    For,
+    Region,
+    Store,
+    Unsupported,
+    Value,
+    While,
+)
 
 BOOL = np.dtype(bool)
 I64 = np.dtype(np.int64)
@@ -31,12 +43,15 @@ NATIVE = frozenset(np.dtype(t) for t in ("?", "i1", "i2", "i4", "i8", "u1", "u2"
 
 
 class Scope:
-    """An open block: its statements and the facts that end with it."""
+    """An open block: its statements and the facts that end with it.
 
-    __slots__ = ("body", "keys")
+    ``floor``: the outermost level that values may be placed at: what a case of a branch computes stays in it.
+    """
 
-    def __init__(self, body: list) -> None:
-        self.body = body
+    __slots__ = ("body", "floor", "keys")
+
+    def __init__(self, body: list, floor: int) -> None:
+        self.body, self.floor = body, floor
         self.keys: list[tuple[dict, Any]] = []
 
 
@@ -44,7 +59,7 @@ class Builder:
     """Builds the body of a loop program; ``scopes`` are the open blocks from the outside in."""
 
     def __init__(self, body: list) -> None:
-        self.scopes = [Scope(body)]
+        self.scopes = [Scope(body, 0)]
         self.known: dict[Any, Value] = {}
         self.predicate: Value | None = None
         self.names = itertools.count()
@@ -59,6 +74,7 @@ class Builder:
         found = self.known.get(key)
         if found is not None:
             return found
+        level = max(level, self.scopes[-1].floor)
         for a in args:
             if a.level > level:
                 level = a.level
@@ -78,8 +94,8 @@ class Builder:
     def level(self) -> int:
         return len(self.scopes) - 1
 
-    def push(self, body: list) -> None:
-        self.scopes.append(Scope(body))
+    def push(self, body: list, floor: int = 0) -> None:
+        self.scopes.append(Scope(body, max(floor, self.scopes[-1].floor)))
 
     def pop(self) -> None:
         for table, key in self.scopes.pop().keys:
@@ -97,7 +113,9 @@ class Builder:
         key = number.hex() if isinstance(number, float) else number
         found = self.known.get(("const", dtype, key))
         if found is None:
-            found = self.emit("const", dtype, (), _Literal(number))
+            # Costs nothing and so stands outside of everything, also of the cases of branches.
+            found = Value("const", dtype, (), _Literal(number), 0, next(self.names))
+            self.scopes[0].body.append(found)
             self.known["const", dtype, key] = found
         return found
 
@@ -376,7 +394,7 @@ class Builder:
             value = Value("load", buffer.dtype, args, (buffer, flat), self.level, next(self.names))
             self.scopes[-1].body.append(value)
             return value
-        return self.emit("load", buffer.dtype, args, (buffer, flat), flat.level)
+        return self.emit("load", buffer.dtype, args, (buffer, flat), max(flat.level, buffer.level))
 
     def store(self, buffer: Buffer, index: Any, value: Value) -> None:
         """Write the element at ``index`` in the innermost open block."""
@@ -406,11 +424,61 @@ class Builder:
 
     def carry(self, node: For, init: Value, neutral: Value | None = None) -> Carry:
         """A value carried through the open loop ``node``; set ``.next``; read ``.result`` after ``node`` is closed."""
-        phi = Value("phi", init.dtype, (), None, node.var.level, next(self.names))
+        return self._carry(node, node.var.level, init, neutral)
+
+    def _carry(self, node: For | While, level: int, init: Value, neutral: Value | None) -> Carry:
+        phi = Value("phi", init.dtype, (), None, level, next(self.names))
         found = Carry(phi, init, neutral)
-        found.result = Value("result", init.dtype, (), None, node.var.level - 1, next(self.names))
+        found.result = Value("result", init.dtype, (), None, level - 1, next(self.names))
         node.carries.append(found)
         return found
+
+    @contextlib.contextmanager
+    def while_loop(self, inits: Sequence[Value]) -> Iterator[While]:
+        """An open ``While`` with a carry for each of ``inits``.
+
+        What is written first is its head; ``test_while`` ends it and begins the body; set every carry's ``next`` in it.
+        """
+        node = While(self.level + 1)
+        for init in inits:
+            self._carry(node, node.level, init, None)
+        self.push(node.head)
+        try:
+            yield node
+        finally:
+            self.pop()
+            self.scopes[-1].body.append(node)
+
+    def test_while(self, node: While, test: Value) -> None:
+        """End the head of the open ``node``: it goes on while ``test``; what is written from here on is its body."""
+        node.test = test
+        self.scopes[node.level].body = node.body
+
+    def branch(self, selector: Value, count: int) -> Branch:
+        """A ``Branch`` with ``count`` cases, to be written each in ``case`` and closed by ``end_branch``."""
+        return Branch(selector, count, self.level)
+
+    @contextlib.contextmanager
+    def case(self, node: Branch, k: int) -> Iterator[None]:
+        """What is written inside runs only where the selector is ``k``."""
+        self.push(node.regions[k], node.level + 1)
+        try:
+            yield
+        finally:
+            self.pop()
+
+    def end_branch(self, node: Branch, values: Sequence[Sequence[Value]]) -> list[Value]:
+        """The results of ``node``: in case ``k`` they are ``values[k]``."""
+        node.values = [list(row) for row in values]
+        node.results = [
+            Value("result", v.dtype, (), None, node.level, next(self.names)) for v in node.values[0]
+        ]
+        self.scopes[-1].body.append(node)
+        return list(node.results)
+
+    def call(self, call: Call) -> None:
+        """A call in the innermost open block."""
+        self.scopes[-1].body.append(call)
 
     def region(self, dtypes: Sequence[np.dtype], body: Callable[..., Sequence[Value]]) -> Region:
         """A pure function of fresh parameters, kept apart from the block around it."""
@@ -456,16 +524,18 @@ class _Literal:
 
 
 class Block:
-    """A buffer seen with a shape, as explicit rules receive it: ``b.load(x, (i, j))``."""
+    """A buffer (from element ``base`` on) seen with a shape, as explicit rules receive it: ``b.load(x, (i, j))``."""
 
-    __slots__ = ("buffer", "dtype", "shape")
+    __slots__ = ("base", "buffer", "dtype", "shape")
 
-    def __init__(self, buffer: Buffer, shape: tuple[int, ...]) -> None:
-        self.buffer, self.shape, self.dtype = buffer, shape, buffer.dtype
+    def __init__(self, buffer: Buffer, shape: tuple[int, ...], base: Index | None = None) -> None:
+        self.buffer, self.shape, self.dtype, self.base = buffer, shape, buffer.dtype, base
 
 
 def _flat(target: Any, index: Any) -> tuple[Buffer, Index]:
+    base = None
     if isinstance(target, Block):
         index = ix.linearize(index, target.shape) if isinstance(index, tuple) else index
-        target = target.buffer
-    return target, index if type(index) is Index else ix.constant(int(index))
+        target, base = target.buffer, target.base
+    index = index if type(index) is Index else ix.constant(int(index))
+    return target, index if base is None else base + index

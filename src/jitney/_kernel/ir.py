@@ -6,14 +6,20 @@ Grammar::
     buffer  ::= in | const | out | scratch | stack          name, dtype, number of elements
     stmt    ::= value                                        a pure operation, a load, a get
               | store buffer[index] <- value   (if value)
-              | for var < extent kind (carry)* { stmt* yield value* }
-              | call symbol(buffer...)                       a native or host function on whole buffers
+              | for var < extent kind (carry)* swap* { stmt* yield value* }
+              | while (carry)* swap* { stmt* test value stmt* yield value* }
+              | branch value { stmt* yield value* }*         runs the region that the selector says
+              | call symbol(part...)                         a native or host function on (parts of) buffers
+    part    ::= buffer | buffer[index...]                    from an element on
+    swap    ::= buffer <-> buffer                            exchange their memory after each iteration
     value   ::= op dtype (value*) attr                       single assignment
     kind    ::= serial | vector width x copies | parallel grain
     carry   ::= phi <- init ; next ; neutral
 
 Values are scalars with a NumPy dtype. A ``vector`` loop has scalar meaning; its iterations are
 independent but for carries, which are folded lane by lane with the loop's ``folds`` regions.
+The results of a ``while`` are its phis when the test is first false; its swaps, like those of a ``for``, happen
+after each iteration, so that the first of two swapped buffers is what the next iteration reads.
 ``level`` of a value is the nesting depth of the block that it stands in (0: the function's body).
 
 Operations: the vocabulary of ``builder.py``, and ``const`` (attr: number), ``index`` (attr: Index),
@@ -23,6 +29,7 @@ it is false the value is 0 and nothing is read), ``math`` (attr: name), ``phi`` 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,18 +59,31 @@ class Buffer:
 
     ``kind``: ``in``/``const``/``out`` (``number`` says which), ``scratch`` (``offset`` into the arena, set by
     the memory plan) or ``stack``. ``changing`` buffers are read and written by explicit loops, so that a
-    load stays where it is written.
+    load stays where it is written. ``level``: loads are not placed further out, as the buffer is written there.
     """
 
-    __slots__ = ("changing", "dtype", "kind", "name", "number", "offset", "size")
+    __slots__ = ("changing", "dtype", "kind", "level", "name", "number", "offset", "size")
 
     def __init__(self, name: str, dtype: np.dtype, size: int, kind: str, number: int = 0) -> None:
         self.name, self.dtype, self.size, self.kind, self.number = name, dtype, size, kind, number
         self.offset = 0
         self.changing = False
+        self.level = 0
 
     def __repr__(self) -> str:
         return self.name
+
+
+class Part:
+    """A buffer from element ``base`` on, as calls take it."""
+
+    __slots__ = ("base", "buffer")
+
+    def __init__(self, buffer: Buffer, base: Index) -> None:
+        self.buffer, self.base = buffer, base
+
+    def __repr__(self) -> str:
+        return f"{self.buffer}[{self.base}...]"
 
 
 class Store:
@@ -109,6 +129,7 @@ class For:
         "folds",
         "grain",
         "kind",
+        "swaps",
         "var",
         "width",
         "work",
@@ -119,26 +140,67 @@ class For:
         self.body: list = []
         self.carries: list[Carry] = []
         self.folds: list[tuple[tuple[int, ...], Region]] = []
+        self.swaps: list[tuple[Buffer, Buffer]] = []
         self.width, self.copies, self.grain = 1, 1, 0
         self.exact = False  # each iteration must run once: no overlapped last vector
         self.work = 0.0  # estimated nanoseconds per iteration
 
 
+class While:
+    """Iterations as long as ``test``, which ``head`` computes ahead of each; ``body`` sees the values of ``head``.
+
+    ``level`` is that of the values inside.
+    """
+
+    __slots__ = ("body", "carries", "head", "level", "swaps", "test")
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+        self.carries: list[Carry] = []
+        self.head: list = []
+        self.test: Value | None = None
+        self.body: list = []
+        self.swaps: list[tuple[Buffer, Buffer]] = []
+
+
+class Branch:
+    """One of ``regions``, by ``selector`` (int64 below their number; bool: case 1 is true).
+
+    ``values[k]`` are the results of region k; ``results`` what the statements after it see. ``level`` is that of
+    the block that the statement stands in.
+    """
+
+    __slots__ = ("level", "regions", "results", "selector", "values")
+
+    def __init__(self, selector: Value, count: int, level: int) -> None:
+        self.selector, self.level = selector, level
+        self.regions: list[list] = [[] for _ in range(count)]
+        self.values: list[list[Value]] = []
+        self.results: list[Value] = []
+
+
 class Call:
-    """A call on whole buffers: a native ``symbol`` with literal arguments, or host function ``number``."""
+    """A call on buffers or parts of them: a native ``symbol`` with literal arguments, or host function ``number``."""
 
     __slots__ = ("arguments", "inputs", "number", "outputs", "symbol")
 
     def __init__(
         self,
         symbol: str,
-        inputs: list[Buffer],
-        outputs: list[Buffer],
+        inputs: Sequence[Buffer | Part],
+        outputs: Sequence[Buffer | Part],
         number: int = -1,
         arguments: tuple = (),
     ) -> None:
-        self.symbol, self.inputs, self.outputs = symbol, inputs, outputs
+        self.symbol, self.inputs, self.outputs = symbol, list(inputs), list(outputs)
         self.number, self.arguments = number, arguments
+
+
+def blocks(s: For | While | Branch) -> list[list]:
+    """The blocks of statements inside a statement, in order."""
+    if type(s) is For:
+        return [s.body]
+    return [s.head, s.body] if type(s) is While else s.regions  # type: ignore[union-attr]
 
 
 class LoopProgram:
