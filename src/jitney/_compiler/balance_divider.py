@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from jitney._compiler.vmath.registry import relevant
-from jitney._kernel.ir import For, LoopProgram, Value
+from jitney._kernel.ir import Branch, For, LoopProgram, Value, While, blocks
 
 # Cycles for a 512-bit vector on the divider and on the multipliers, by item size; measured on Zen 4.
 _DIVIDER = {("div", 8): 10, ("div", 4): 7, ("sqrt", 8): 17, ("sqrt", 4): 11}
@@ -36,16 +36,18 @@ def balance_divider(program: LoopProgram, features: Any) -> None:
 
 def _visit(body: list, has: frozenset) -> None:
     for s in body:
-        if type(s) is For:
-            if s.kind == "vector" and s.width > 1:
-                _balance(s, has)
-            else:
-                _visit(s.body, has)
+        if type(s) is For and s.kind == "vector" and s.width > 1:
+            _balance(s, has)
+        elif type(s) in (For, While, Branch):
+            for block in blocks(s):
+                _visit(block, has)
 
 
 def _balance(node: For, has: frozenset) -> None:
     """Move what moves best, for as long as the busier unit gets less to do, if that comes to much."""
-    if any(type(s) is For for s in node.body) or (isinstance(node.extent, int) and node.extent < _SHORT):
+    if isinstance(node.extent, int) and node.extent < _SHORT:
+        return
+    if any(type(s) in (For, While, Branch) for s in node.body):
         return
     divider, products, movable = 0, 0, []
     for v in node.body:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jitney._kernel.index import Dynamic, Index, Quotient
-from jitney._kernel.ir import Buffer, Call, For, LoopProgram, Store, Value
+from jitney._kernel.ir import Branch, Buffer, Call, For, LoopProgram, Part, Store, Value, While
 
 
 def run_loops(program: LoopProgram, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
@@ -44,6 +44,10 @@ class _Machine:
                     self.array(s.buffer)[self.number(s.index)] = self.env[s.value]
             elif type(s) is For:
                 self.loop(s)
+            elif type(s) is While:
+                self.while_loop(s)
+            elif type(s) is Branch:
+                self.branch(s)
             else:
                 self.call(s)
 
@@ -83,18 +87,48 @@ class _Machine:
                 self.env[c.phi] = x
             self.block(node.body)
             carried = [self.env[c.next] for c in node.carries]
+            self.swap(node)
         for c, x in zip(node.carries, carried, strict=True):
             self.env[c.result] = x
 
+    def while_loop(self, node: While) -> None:
+        carried = [self.env[c.init] for c in node.carries]
+        while True:
+            for c, x in zip(node.carries, carried, strict=True):
+                self.env[c.phi] = x
+            self.block(node.head)
+            if not self.env[node.test]:
+                break
+            self.block(node.body)
+            carried = [self.env[c.next] for c in node.carries]
+            self.swap(node)
+        for c, x in zip(node.carries, carried, strict=True):
+            self.env[c.result] = x
+
+    def swap(self, node: For | While) -> None:
+        for a, b in node.swaps:
+            self.memory[a], self.memory[b] = self.array(b), self.array(a)
+
+    def branch(self, node: Branch) -> None:
+        k = int(self.env[node.selector])
+        assert 0 <= k < len(node.regions), f"case {k} of {len(node.regions)}"
+        self.block(node.regions[k])
+        for result, v in zip(node.results, node.values[k], strict=True):
+            self.env[result] = self.env[v]
+
+    def part(self, x: Buffer | Part) -> np.ndarray:
+        return self.array(x.buffer)[self.number(x.base) :] if type(x) is Part else self.array(x)
+
     def call(self, s: Call) -> None:
-        ins, outs = [self.array(b) for b in s.inputs], [self.array(b) for b in s.outputs]
+        ins, outs = [self.part(x) for x in s.inputs], [self.part(x) for x in s.outputs]
         if s.symbol == "host":
             self.callables[s.number][0](tuple(x.ctypes.data for x in ins), tuple(x.ctypes.data for x in outs))
             return
         batch, m, n, k, left_first, right_last = s.arguments
-        a = ins[0].reshape(batch, k, m).swapaxes(1, 2) if left_first else ins[0].reshape(batch, m, k)
-        b = ins[1].reshape(batch, n, k).swapaxes(1, 2) if right_last else ins[1].reshape(batch, k, n)
-        outs[0][:] = np.matmul(a, b).reshape(-1)
+        x, y = ins[0][: batch * m * k], ins[1][: batch * k * n]
+        a = x.reshape(batch, k, m).swapaxes(1, 2) if left_first else x.reshape(batch, m, k)
+        b = y.reshape(batch, n, k).swapaxes(1, 2) if right_last else y.reshape(batch, k, n)
+        outs[0][: batch * m * n] = np.matmul(a, b).reshape(-1)
 
 
 def _divide(v: Value, x: Any, y: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jitney._kernel.ir import Buffer, Call, For, LoopProgram, Store, Value
+from jitney._kernel.ir import Branch, Buffer, Call, For, LoopProgram, Store, Value, While
 
 
 def print_loops(program: LoopProgram) -> str:
@@ -45,6 +45,10 @@ class _Writer:
                 self.lines.append(f"{pad}store {s.buffer}[{s.index}] <- {self.name(s.value)}{when}")
             elif type(s) is For:
                 self.loop(s, depth)
+            elif type(s) is While:
+                self.while_loop(s, depth)
+            elif type(s) is Branch:
+                self.branch(s, depth)
             else:
                 self.call(s, pad)
 
@@ -63,11 +67,36 @@ class _Writer:
         if kind == "vector" and node.width > 1:
             kind += f" {node.width} x {node.copies}"
         extent = node.extent if isinstance(node.extent, int) else self.name(node.extent)
-        carries = "".join(f" ({self.name(c.phi)} <- {self.name(c.init)})" for c in node.carries)
-        self.lines.append(f"{pad}for {node.var} < {extent} {kind}{carries} {{")
+        self.lines.append(f"{pad}for {node.var} < {extent} {kind}{self.carries(node)} {{")
         self.block(node.body, depth + 1)
+        self.yields(node, pad)
+
+    def while_loop(self, node: While, depth: int) -> None:
+        pad = "  " * depth
+        self.lines.append(f"{pad}while{self.carries(node)} {{")
+        self.block(node.head, depth + 1)
+        self.lines.append(f"{pad}  test {self.name(node.test) if node.test is not None else '?'}")
+        self.block(node.body, depth + 1)
+        self.yields(node, pad)
+
+    def carries(self, node: For | While) -> str:
+        carries = "".join(f" ({self.name(c.phi)} <- {self.name(c.init)})" for c in node.carries)
+        return carries + "".join(f" {a} <-> {b}" for a, b in node.swaps)
+
+    def yields(self, node: For | While, pad: str) -> None:
         for c in node.carries:
-            self.lines.append(f"{pad}  {self.name(c.result)} yields {self.name(c.next)}")
+            following = self.name(c.next) if c.next is not None else "?"
+            self.lines.append(f"{pad}  {self.name(c.result)} yields {following}")
+        self.lines.append(f"{pad}}}")
+
+    def branch(self, node: Branch, depth: int) -> None:
+        pad = "  " * depth
+        self.lines.append(f"{pad}branch {self.name(node.selector)} {{")
+        for k, region in enumerate(node.regions):
+            self.lines.append(f"{pad} case {k}:")
+            self.block(region, depth + 1)
+            for result, v in zip(node.results, node.values[k], strict=True):
+                self.lines.append(f"{pad}  {self.name(result)} yields {self.name(v)}")
         self.lines.append(f"{pad}}}")
 
     def call(self, s: Call, pad: str) -> None:
