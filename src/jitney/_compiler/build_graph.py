@@ -9,7 +9,8 @@ from typing import Any
 
 from jitney._compiler.contract import add_product
 from jitney._compiler.graph import Graph, Node, Step, add_reduce, add_step, index_function
-from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn, Literal
+from jitney._compiler.nested import carry_positions, is_control
+from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from jitney._kernel.builder import NATIVE
 from jitney._kernel.ir import Buffer
 from jitney._kernel.rules import Loops, Map, Pull, Reduce
@@ -21,7 +22,6 @@ def build_graph(closed: ClosedJaxpr, refused: frozenset[int] = frozenset()) -> G
     An output that is an input is forwarded; it comes as the same array.
     """
     graph = Graph()
-    env: dict[Any, Node] = {}
     jaxpr = closed.jaxpr
     for number, var in enumerate([*jaxpr.invars, *jaxpr.constvars]):
         node = graph.add(Node("input", var.aval))
@@ -29,7 +29,34 @@ def build_graph(closed: ClosedJaxpr, refused: frozenset[int] = frozenset()) -> G
         node.buffer = Buffer(f"{kind}{number}", var.aval.dtype, var.aval.size, kind, number)
         node.complete = True
         graph.inputs.append(node)
-        env[var] = node
+    for number, node in enumerate(_add_equations(graph, jaxpr, refused)):
+        _add_output(graph, node, number)
+    return graph
+
+
+def build_body(closed: ClosedJaxpr, inputs: list[Node], wanted: list[bool], refused: frozenset[int]) -> Graph:
+    """The graph of a program inside a loop or branch, whose inputs are given.
+
+    Outputs that are ``wanted`` in memory get a node of their own each, to be placed by the caller.
+    """
+    graph = Graph()
+    graph.nodes.extend(inputs)
+    graph.inputs = inputs
+    taken: set[int] = set()
+    for node, placed in zip(_add_equations(graph, closed.jaxpr, refused), wanted, strict=True):
+        if placed:
+            if node.kind in ("input", "literal") or id(node) in taken:
+                node = _copy(graph, node)
+            taken.add(id(node))
+            node.placed = True
+        node.needed = True
+        graph.outputs.append(node)
+    return graph
+
+
+def _add_equations(graph: Graph, jaxpr: Jaxpr, refused: frozenset[int]) -> list[Node]:
+    """Add the nodes of all equations; gives those of the outputs."""
+    env: dict[Any, Node] = dict(zip([*jaxpr.invars, *jaxpr.constvars], graph.inputs, strict=True))
 
     def read(atom: Any) -> Node:
         if type(atom) is not Literal:
@@ -42,9 +69,7 @@ def build_graph(closed: ClosedJaxpr, refused: frozenset[int] = frozenset()) -> G
     for eqn in jaxpr.eqns:
         outs = _add_equation(graph, eqn, [read(a) for a in eqn.invars], refused)
         env.update(zip(eqn.outvars, outs, strict=True))
-    for number, atom in enumerate(jaxpr.outvars):
-        _add_output(graph, read(atom), number)
-    return graph
+    return [read(atom) for atom in jaxpr.outvars]
 
 
 def _add_output(graph: Graph, node: Node, number: int) -> None:
@@ -75,6 +100,10 @@ def _copy(graph: Graph, node: Node) -> Node:
 
 def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: frozenset[int]) -> list[Node]:
     rule = eqn.primitive.lower
+    if isinstance(rule, Loops) and rule.pull is not None and not _in_memory_of_its_own(operands[0]):
+        rule = rule.pull
+    if is_control(eqn):
+        return _add_control(graph, eqn, operands)
     native = id(eqn) not in refused and all(a.aval.dtype in NATIVE for a in (*eqn.invars, *eqn.outvars))
     if native and eqn.primitive.name == "dot_general":
         return add_product(graph, eqn, operands)
@@ -95,6 +124,45 @@ def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: fr
             f"{eqn.primitive.name} has neither a native form nor a NumPy meaning, so that it cannot be compiled"
         )
     return add_step(graph, "host", eqn, operands)
+
+
+def _in_memory_of_its_own(node: Node) -> bool:
+    """Whether an update of ``node`` may be able to work in place."""
+    return node.kind == "opaque" and not node.small or (node.kind == "input" and node.carried)
+
+
+def _add_control(graph: Graph, eqn: JaxprEqn, operands: list[Node]) -> list[Node]:
+    """A loop or branch; what it carries is in registers, or begins in the memory of its result."""
+    outs = [Node("opaque", v.aval, (), None, eqn) for v in eqn.outvars]
+    operands = list(operands)
+    if eqn.primitive.name == "cond":
+        for node in outs:
+            node.small = in_registers(node.aval)
+    for node, position in zip(outs, carry_positions(eqn), strict=False):
+        node.small = in_registers(node.aval)
+        if not node.small and node.aval.size:
+            operands[position] = _start(graph, operands[position], node)
+    step = Step(eqn.primitive.name, eqn, operands, outs)
+    for node in operands:
+        node.needed = True
+    for node in outs:
+        node.operands, node.step = tuple(operands), step
+        node.depth = 1 + max((o.depth for o in operands), default=0)
+        graph.add(node)
+    graph.steps.append(step)
+    return outs
+
+
+def in_registers(aval: Any) -> bool:
+    """Whether a value that a loop carries or a branch gives is kept in registers."""
+    return 0 < aval.size <= 16 and aval.dtype in NATIVE
+
+
+def _start(graph: Graph, operand: Node, result: Node) -> Node:
+    """The first state of a carry, computed where the loop keeps it."""
+    start = _copy(graph, operand)
+    start.target, start.needed = (result, (0,) * result.aval.ndim), True
+    return start
 
 
 def _add_join(graph: Graph, eqn: JaxprEqn, operands: list[Node]) -> Node:

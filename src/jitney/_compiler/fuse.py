@@ -10,11 +10,13 @@ earliest stage where a value may be computed. ``_group`` joins what has the same
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from jitney._compiler.graph import Graph, Node
 from jitney._compiler.options import options
+from jitney._compiler.place_carries import place_carries
 
 _DEAR = 8.0  # cost from which recomputing at several places is worse than storing
 _DEAR_EXPANDED = 2.5  # ... when it would be repeated along a new axis
@@ -31,13 +33,17 @@ class Kernel:
     roots: list[Node] = field(default_factory=list)
 
 
-def fuse(graph: Graph) -> list[Kernel]:
-    """Kernels in an order in which they may run; sets ``root``, ``level`` and ``ready`` of the nodes."""
+def fuse(graph: Graph, carries: Sequence[tuple[Node, Node]] = ()) -> tuple[list[Kernel], set[int]]:
+    """Kernels in an order in which they may run; sets ``root``, ``level`` and ``ready`` of the nodes.
+
+    Of the ``carries`` (old and new states of a loop) the numbers of those that can be updated in place are given.
+    """
     _join_larger(graph)
     _choose_roots(graph)
     _limit_depth(graph)
     _assign_levels(graph)
-    return _group(graph)
+    in_place = place_carries(graph, list(carries), _assign_levels) if carries else set()
+    return _group(graph), in_place
 
 
 def _join_larger(graph: Graph) -> None:
@@ -121,7 +127,7 @@ def _assign_levels(graph: Graph) -> None:
         if node.kind in ("input", "literal"):
             continue
         if node.small or node.kind == "opaque":
-            node.level = max((o.ready for o in node.operands), default=0)
+            node.level = max(_floor(node), *(o.ready for o in node.operands), 0)
             node.ready = node.level + (node.kind == "opaque")
             if node.step is not None:
                 node.step.level = node.level
@@ -130,7 +136,13 @@ def _assign_levels(graph: Graph) -> None:
             (_stage(o) if e == "same" else o.ready for o, e in zip(node.operands, node.edges, strict=True)),
             default=0,
         )
+        node.level = max(node.level, node.floor)
         node.ready = node.level + 1 if node.root else max((o.ready for o in node.operands), default=0)
+
+
+def _floor(node: Node) -> int:
+    """The stage that a value may not come before, nor the other results of its step."""
+    return node.floor if node.step is None else max(n.floor for n in node.step.outputs)
 
 
 def _stage(operand: Node) -> int:

@@ -61,26 +61,36 @@ class Node:
 
     ``edges[i]`` says how operand i is read: ``same`` (at the reader's own index), ``scalar`` (one element) or
     ``moved``. ``small`` nodes live in registers, ``root`` nodes get a buffer, the others are recomputed
-    where they are read. ``level``/``ready``: see ``fuse``.
+    where they are read. ``level``/``ready``/``floor``: see ``fuse``.
+
+    Inside loops: ``base`` is the place of the first element in ``buffer``; ``outer`` the (lowering, node) around
+    that an input stands for; ``placed`` says that the loop wants an output in memory, ``carried`` that an input in memory is overwritten as the loop goes on, and
+    ``eager`` that a value which reads such memory is computed at its own level.
     """
 
     __slots__ = (
         "aval",
+        "base",
         "buffer",
+        "carried",
         "complete",
         "cost",
         "depth",
+        "eager",
         "edges",
         "element",
         "eqn",
         "expanded",
         "flat",
+        "floor",
         "kind",
         "level",
         "needed",
         "operands",
         "out",
+        "outer",
         "own",
+        "placed",
         "ready",
         "readers",
         "root",
@@ -97,6 +107,10 @@ class Node:
     ):
         self.kind, self.aval, self.operands, self.rule, self.eqn = kind, aval, operands, rule, eqn
         self.buffer: Buffer | None = None
+        self.base: Any = 0
+        self.outer: tuple[Any, Node] | None = None
+        self.carried = self.eager = self.placed = False
+        self.floor = 0
         self.value: Any = None
         self.element: Any = None
         self.target: tuple[Node, tuple[int, ...]] | None = (

@@ -1,6 +1,8 @@
 """inline_calls: replaces calls of sub-programs by their equations.
 
 c = jit[jaxpr={ lambda ; a b. let d = add a b in (d) }] x y     ->     c = add x y
+
+Operations that are defined by a program (the ``expand`` slot) are replaced by it as well.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+from jitney._core.staging import stage
 
 INLINED = frozenset(
     (
@@ -27,7 +30,7 @@ INLINED = frozenset(
 def inline_calls(closed: ClosedJaxpr) -> ClosedJaxpr:
     """One flat program; constants of inner programs become constants of the outer one."""
     jaxpr = closed.jaxpr
-    if not any(e.primitive.name in INLINED for e in jaxpr.eqns):
+    if not any(e.primitive.name in INLINED or _expandable(e) for e in jaxpr.eqns):
         return closed
     eqns: list[JaxprEqn] = []
     constants: dict[int, tuple[Var, Any]] = {
@@ -48,6 +51,8 @@ def _read(env: dict[Var, Any], atom: Any) -> Any:
 
 def called(eqn: JaxprEqn) -> ClosedJaxpr | None:
     """The program that an inlinable equation calls."""
+    if _expandable(eqn):
+        return _expanded(eqn)
     if eqn.primitive.name not in INLINED:
         return None
     for name in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
@@ -57,6 +62,22 @@ def called(eqn: JaxprEqn) -> ClosedJaxpr | None:
         if isinstance(found, Jaxpr) and not found.constvars:
             return ClosedJaxpr(found, ())
     return None
+
+
+def _expandable(eqn: JaxprEqn) -> bool:
+    """Whether the operation is written in terms of others."""
+    return eqn.primitive.expand is not None and eqn.primitive.lower is None
+
+
+def _expanded(eqn: JaxprEqn) -> ClosedJaxpr:
+    """The program that an operation stands for."""
+    prim, params = eqn.primitive, eqn.params
+
+    def body(*args: Any) -> list[Any]:
+        out = prim.expand(*args, **params)
+        return list(out) if prim.multiple_results else [out]
+
+    return stage(body, [a.aval for a in eqn.invars])
 
 
 def _copy(jaxpr: Jaxpr, env: dict, eqns: list, constants: dict, extra: list) -> None:

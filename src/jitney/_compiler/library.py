@@ -36,12 +36,10 @@ def lower_product(lowering: Any, step: Any) -> None:
         raise Unsupported("a product whose axes are not those of a (transposed) matrix")
     symbol = "dgemm" if x.aval.dtype.itemsize == 8 else "sgemm"
     lowering.program.symbols[symbol] = blas_pointer(symbol)
-    inputs = [lowering.in_memory(x), lowering.in_memory(y)]
+    inputs = [lowering.part(x), lowering.part(y)]
     # For the left operand "plain" has the contracted axes last; for the right one they come last when transposed.
     arguments = (batch, m, n, k, left == "first", right == "last")
-    lowering.b.scopes[0].body.append(
-        Call(symbol, inputs, [lowering.buffer_of(step.outputs[0])], -1, arguments)
-    )
+    lowering.b.call(Call(symbol, inputs, [lowering.part(step.outputs[0], True)], -1, arguments))
 
 
 def _layout(rank: int, batch: tuple[int, ...], contracted: tuple[int, ...]) -> str | None:

@@ -18,18 +18,22 @@ import numpy as np
 from jitney._compiler import library
 from jitney._compiler.fuse import Kernel
 from jitney._compiler.graph import Graph, Node, Step
+from jitney._compiler.lower_control import lower_control
+from jitney._compiler.nested import CONTROL
 from jitney._compiler.nests import Fold, Nest
 from jitney._kernel import index as ix
 from jitney._kernel.builder import Block, Builder
 from jitney._kernel.index import Index
-from jitney._kernel.ir import Buffer, Call, LoopProgram, Store, Unsupported, Value
+from jitney._kernel.ir import Buffer, Call, LoopProgram, Part, Store, Unsupported, Value
 
 _STACK_BYTES = 8192
 
 
-def lower_kernels(graph: Graph, kernels: list[Kernel]) -> LoopProgram:
-    """The loop program of a fused graph."""
-    return Lowering(graph).run(kernels)
+def lower_kernels(graph: Graph, kernels: list[Kernel], refused: frozenset[int] = frozenset()) -> LoopProgram:
+    """The loop program of a fused graph; equations in ``refused`` call their NumPy meaning."""
+    program = LoopProgram()
+    Lowering(graph, program, Builder(program.body), refused).run(kernels)
+    return program
 
 
 class Operand:
@@ -56,25 +60,33 @@ class Operand:
 
 
 class Lowering:
-    """The state of lowering one program."""
+    """The state of lowering one program: the whole one, or one inside a loop or branch."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.program = LoopProgram()
-        self.b = Builder(self.program.body)
+    def __init__(self, graph: Graph, program: LoopProgram, b: Builder, refused: frozenset[int]) -> None:
+        self.graph, self.program, self.b, self.refused = graph, program, b, refused
+        self.level = b.level
         self.memo: dict[Any, Value] = {}
         self.space: tuple[int, ...] | None = None  # the merged axes of a flat kernel
         self.spilled: dict[Node, Buffer] = {}
-        self.names = itertools.count()
         for node in graph.inputs:
-            self.program.buffers.append(node.buffer)
+            if node.complete and node.buffer not in program.known:
+                self._declare(node.buffer)
+
+    def child(self, graph: Graph) -> Lowering:
+        """The lowering of a program inside the block that is open now."""
+        return Lowering(graph, self.program, self.b, self.refused)
+
+    def _declare(self, buffer: Buffer) -> Buffer:
+        self.program.known.add(buffer)
+        self.program.buffers.append(buffer)
+        return buffer
 
     # -- the whole program
 
-    def run(self, kernels: list[Kernel]) -> LoopProgram:
+    def run(self, kernels: list[Kernel]) -> None:
         work: dict[int, list[Any]] = {}
         for node in self.graph.nodes:
-            if node.small and node.kind != "literal" and (node.kind != "pull" or node.out >= 0):
+            if node.small and (node.kind in ("map", "reduce") or (node.kind == "pull" and self._now(node))):
                 work.setdefault(node.level, []).append(node)
         # In one stage: registers first (kernels may read them), then whole-array steps, then loops.
         for step in self.graph.steps:
@@ -84,7 +96,11 @@ class Lowering:
         for level in sorted(work):
             for item in work[level]:
                 self._lower(item)
-        return self.program
+
+    @staticmethod
+    def _now(node: Node) -> bool:
+        """Whether a small view is read at its level, not where it is used."""
+        return node.out >= 0 or node.placed or node.eager
 
     def _lower(self, item: Any) -> None:
         if isinstance(item, Node):
@@ -96,61 +112,76 @@ class Lowering:
 
     def _lower_small(self, node: Node) -> None:
         """All elements in registers; an output is stored besides."""
-        shape = node.aval.shape
-        for position, idx in enumerate(itertools.product(*map(range, shape))):
-            value = self.pull(node, tuple(map(ix.constant, idx)))
-            if node.out >= 0:
-                self.b.store(self.buffer_of(node), position, value)
-            elif node.target is not None:
-                self.store_root(node, list(idx), shape, value)
+        for idx in itertools.product(*map(range, node.aval.shape)):
+            self.pull(node, tuple(map(ix.constant, idx)))
+        if node.out >= 0 or node.placed or node.target is not None:
+            self.store_elements(node)
+
+    def store_elements(self, node: Node) -> None:
+        """Write the registers of a small value to where it is wanted."""
+        for idx in itertools.product(*map(range, node.aval.shape)):
+            place = list(map(ix.constant, idx))
+            self.store_root(node, place, node.aval.shape, self.pull(node, tuple(place)))
 
     def store_root(self, node: Node, index: list[Any], shape: tuple[int, ...], value: Value) -> None:
         """Write an element of a stored node, or of a part of another one, at ``index`` of the loops' ``shape``."""
         if node.target is None:
-            self.b.store(self.buffer_of(node), ix.linearize(index, shape), value)
+            buffer = self.buffer_of(node)
+            self.b.store(buffer, ix.linearize(index, shape) + node.base, value)
             return
         whole, start = node.target
         if len(index) == len(start) and shape == node.aval.shape:
             place = ix.linearize([i + s for i, s in zip(index, start, strict=True)], whole.aval.shape)
         else:  # merged axes: the part is contiguous
             place = ix.linearize(index, shape) + ix.linearize(start, whole.aval.shape)
-        self.b.store(self.buffer_of(whole), place, value)
+        buffer = self.buffer_of(whole)
+        self.b.store(buffer, place + whole.base, value)
 
     # -- buffers
 
     def buffer_of(self, node: Node) -> Buffer:
-        """Where a node's elements are or will be written."""
+        """Where a node's elements are or will be written, from ``node.base`` on."""
         if node.buffer is None:
-            if node.shares is not None:
-                node.buffer = self.buffer_of(node.shares)
+            of = node.shares if node.shares is not None else node.target[0] if node.target else None
+            if of is not None:
+                node.buffer, node.base = self.buffer_of(of), of.base
             elif node.out >= 0:
-                node.buffer = Buffer(f"out{node.out}", node.aval.dtype, node.aval.size, "out", node.out)
-                self.program.buffers.append(node.buffer)
+                node.buffer = self._declare(
+                    Buffer(f"out{node.out}", node.aval.dtype, node.aval.size, "out", node.out)
+                )
             else:
                 node.buffer = self.temporary(node.aval.dtype, node.aval.size)
         return node.buffer
 
     def temporary(self, dtype: np.dtype, size: int) -> Buffer:
         kind = "stack" if size * dtype.itemsize <= _STACK_BYTES else "scratch"
-        buffer = Buffer(f"tmp{next(self.names)}", dtype, size, kind)
-        self.program.buffers.append(buffer)
-        return buffer
+        buffer = Buffer(f"tmp{next(self.program.names)}", dtype, size, kind)
+        buffer.level = self.level
+        return self._declare(buffer)
 
-    def in_memory(self, node: Node) -> Buffer:
-        """A complete buffer of a node that a whole-array step reads."""
+    def in_memory(self, node: Node) -> tuple[Buffer, Any]:
+        """The buffer of a node that a whole-array step reads, and the place of its first element."""
         if node.complete:
-            return node.buffer
+            return node.buffer, node.base
         if not (node.small or node.kind == "literal"):
             assert node.aval.size == 0, f"{node.kind} node is read as a whole before it is computed"
-            return self.buffer_of(node)
-        return self._spill(node)
+            return self.buffer_of(node), node.base
+        return self._spill(node), 0
+
+    def copy(self, source: Buffer, start: Any, target: Buffer, place: Any, size: int) -> None:
+        """Copy ``size`` elements from one buffer to another."""
+        with self.b.loop(size, "vector") as i:
+            self.b.store(target, i + place, self.b.load(source, i + start))
 
     def _spill(self, node: Node) -> Buffer:
         """Copy a register node to memory, once."""
+        if node.outer is not None:
+            lowering, outside = node.outer
+            return lowering.in_memory(outside)[0]
         found = self.spilled.get(node)
         if found is not None:
             return found
-        if node.out >= 0 and node.buffer is not None:
+        if node.out >= 0 and node.buffer is not None and not node.placed:
             buffer = node.buffer
         else:
             buffer = self.temporary(node.aval.dtype, node.aval.size)
@@ -163,8 +194,8 @@ class Lowering:
         return buffer
 
     def _store_outside(self, buffer: Buffer, position: int, value: Value) -> None:
-        """A store in the function's body, ahead of the loops that are open."""
-        self.b.scopes[0].body.append(Store(buffer, ix.constant(position), value))
+        """A store in the body of this program, ahead of the loops that are open in it."""
+        self.b.scopes[self.level].body.append(Store(buffer, ix.constant(position), value))
 
     # -- elements
 
@@ -193,6 +224,9 @@ class Lowering:
         b = self.b
         if node.kind == "literal":
             return b.const(node.value, node.aval.dtype)
+        if node.outer is not None:
+            lowering, outside = node.outer
+            return lowering.pull(outside, idx)
         if node.complete:
             return b.load(node.buffer, self.position(node, idx))
         if node.small and node.kind != "pull" and not all(not i.terms for i in idx):
@@ -213,7 +247,7 @@ class Lowering:
         shape = node.aval.shape
         if self.space is not None and len(idx) == len(self.space) and node.aval.size == math.prod(self.space):
             shape = self.space
-        return ix.linearize(idx, shape)
+        return ix.linearize(idx, shape) + node.base
 
     def _aligned(self, operand: Node, edge: str, idx: tuple[Index, ...]) -> tuple[Index, ...]:
         """The index at which an elementwise operation reads its operand: size-1 axes broadcast."""
@@ -243,6 +277,9 @@ class Lowering:
 
     def _lower_step(self, step: Step) -> None:
         try:
+            if step.kind in CONTROL:
+                lower_control(self, step)
+                return
             if step.kind == "loops":
                 self._lower_explicit(step)
             elif step.kind == "join":
@@ -258,24 +295,34 @@ class Lowering:
             node.complete = True
 
     def _lower_explicit(self, step: Step) -> None:
-        ins = [Block(self.in_memory(n), n.aval.shape) for n in step.inputs]
+        ins = [self._block(n, *self.in_memory(n)) for n in step.inputs]
         outs = []
         for node in step.outputs:
             buffer = self.buffer_of(node)
             buffer.changing = True
-            outs.append(Block(buffer, node.aval.shape))
+            outs.append(self._block(node, buffer, node.base))
         step.eqn.primitive.lower.build(self.b, outs, ins, **step.eqn.params)
         for out in outs:
             out.buffer.changing = False
 
+    @staticmethod
+    def _block(node: Node, buffer: Buffer, base: Any) -> Block:
+        return Block(buffer, node.aval.shape, base)
+
+    def part(self, node: Node, written: bool = False) -> Any:
+        """A value's memory, as a call takes it."""
+        buffer, base = (self.buffer_of(node), node.base) if written else self.in_memory(node)
+        whole = type(base) is int and base == 0
+        return buffer if whole else Part(buffer, ix.constant(base) if type(base) is int else base)
+
     def _lower_host(self, step: Step) -> None:
         from jitney._compiler.host import host_function
 
-        inputs = [self.in_memory(n) for n in step.inputs if n.kind != "literal"]
-        outputs = [self.buffer_of(n) for n in step.outputs]
+        inputs = [self.part(n) for n in step.inputs if n.kind != "literal"]
+        outputs = [self.part(n, True) for n in step.outputs]
         number = len(self.program.callables)
         self.program.callables.append((host_function(step), len(inputs), len(outputs)))
-        self.b.scopes[0].body.append(Call("host", inputs, outputs, number))
+        self.b.call(Call("host", inputs, outputs, number))
 
     # -- kernels
 

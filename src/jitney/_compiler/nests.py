@@ -229,14 +229,16 @@ class Nest:
         return values[0]
 
     def _store_maps(self, index: list[Any]) -> None:
+        """All maps at ``index``; every value is there before the first is stored, which may overwrite an operand."""
         maps = [root for root in self.roots if root.kind != "reduce"]
-        if not maps:
-            return
-        for outer in self._each(index, True):
-            for place in self._each(outer, False):
-                for root in maps:
-                    value = self.lowering.pull(root, tuple(place))
-                    self.lowering.store_root(root, place, self.shape, value)
+        stores = [
+            (root, place, self.lowering.pull(root, tuple(place)))
+            for outer in (self._each(index, True) if maps else ())
+            for place in self._each(outer, False)
+            for root in maps
+        ]
+        for root, place, value in stores:
+            self.lowering.store_root(root, place, self.shape, value)
 
     def _finish(self, fold: Fold, index: list[Any], values: list[Value], block: Any) -> None:
         """Store a finished fold (of a block: a partial result); one of everything stays in a register too."""
@@ -254,14 +256,16 @@ class Nest:
             return
         kept = [d for d in range(len(self.shape)) if d not in self.axes]
         position = ix.linearize([index[d] for d in kept], [self.shape[d] for d in kept])
-        self.b.store(self.lowering.buffer_of(fold.node), position, value)
+        buffer = self.lowering.buffer_of(fold.node)
+        self.b.store(buffer, position + fold.node.base, value)
 
     def _keep_scalar(self, root: Node, value: Value) -> None:
         """A fold of everything is a register from here on, and in memory where it is asked for."""
         key = (root, (ix.constant(0),) * root.aval.ndim, None)
         self.lowering.memo[key] = value
         if root.out >= 0 or root.needed:
-            self.b.store(self.lowering.buffer_of(root), 0, value)
+            buffer = self.lowering.buffer_of(root)
+            self.b.store(buffer, root.base, value)
 
     # -- long folds: blocks, then a fold of the partial results
 
@@ -295,6 +299,7 @@ class Nest:
         again.out, again.needed = root.out, root.needed
         if self.kept or root.out >= 0 or root.needed:
             again.buffer = self.lowering.buffer_of(root)
+            again.base = root.base
         nest = Nest(self.lowering, source.aval.shape, (0,), [again])
         nest.folds[0].sources = fold.partials
         nest.write()

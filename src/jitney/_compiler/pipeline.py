@@ -1,7 +1,8 @@
 """The compiler: a program in, one native function out.  Begin at :func:`compile_program`.
 
-    jaxpr   inline_calls, drop_dead, simplify_algebra, share_equal     jaxpr -> jaxpr
-    graph   build_graph, fuse, share_buffers                           jaxpr -> values, kernels
+    jaxpr   inline_calls, drop_dead, simplify_programs, hoist_invariants,
+            simplify_algebra, share_equal                              jaxpr -> jaxpr
+    graph   build_graph, fuse, place_carries, share_buffers            jaxpr -> values, kernels
     loops   lower_kernels, drop_unused, choose_widths, balance_divider, plan_memory     kernels -> loop IR
     llvm    emit, assemble                                             loop IR -> machine code
 
@@ -22,6 +23,7 @@ from jitney._compiler.drop_unused import drop_unused
 from jitney._compiler.emit import ENTRY, emit
 from jitney._compiler.fuse import fuse
 from jitney._compiler.graph import Graph
+from jitney._compiler.hoist_invariants import hoist_invariants
 from jitney._compiler.inline_calls import inline_calls
 from jitney._compiler.lower_kernels import lower_kernels
 from jitney._compiler.machine import Target, assemble, host_target, symbol_addresses
@@ -30,12 +32,14 @@ from jitney._compiler.plan_memory import plan_memory
 from jitney._compiler.share_buffers import share_buffers
 from jitney._compiler.share_equal import share_equal
 from jitney._compiler.simplify_algebra import simplify_algebra
+from jitney._compiler.simplify_programs import simplify_programs
 from jitney._core.jaxpr import ClosedJaxpr
 from jitney._kernel.checker import check_loops
 from jitney._kernel.ir import LoopProgram, Unsupported
 from jitney._kernel.printer import print_loops
 
-_JAXPR_PASSES = (inline_calls, drop_dead, simplify_algebra, share_equal, drop_dead)
+# Ahead of these, calls are inlined and the programs inside of loops and branches simplified.
+_JAXPR_PASSES = (drop_dead, hoist_invariants, simplify_algebra, share_equal, drop_dead)
 
 
 def compile_program(closed: ClosedJaxpr, *, donated: Sequence[int] = ()) -> Any:
@@ -52,8 +56,10 @@ def compile_program(closed: ClosedJaxpr, *, donated: Sequence[int] = ()) -> Any:
 
 def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The program, flat and with less in it."""
+    closed = simplify_programs(inline_calls(closed), simplify)
+    _show("inline_calls", "jaxpr", closed)
     for run in _JAXPR_PASSES:
-        if run is inline_calls or options.enabled(run.__name__):
+        if options.enabled(run.__name__):
             closed = run(closed)
             _show(run.__name__, "jaxpr", closed)
     return closed
@@ -68,11 +74,11 @@ def lower(closed: ClosedJaxpr, target: Target | None = None) -> tuple[Graph, Loo
     refused: set[int] = set()
     while True:
         graph = build_graph(closed, frozenset(refused))
-        kernels = fuse(graph)
+        kernels, _ = fuse(graph)
         if options.enabled("share_buffers"):
             share_buffers(graph)
         try:
-            program = lower_kernels(graph, kernels)
+            program = lower_kernels(graph, kernels, frozenset(refused))
         except Unsupported as error:
             eqn = getattr(error, "eqn", None)
             if eqn is None or id(eqn) in refused:

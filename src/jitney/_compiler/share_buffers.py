@@ -8,26 +8,45 @@ from __future__ import annotations
 from collections import Counter
 
 from jitney._compiler.graph import Graph, Node, Step
+from jitney._compiler.nested import CONTROL
 
 
 def share_buffers(graph: Graph) -> None:
     """Set ``shares`` of operands that die in an update."""
     steps = [s for s in graph.steps if s.kind == "loops" and s.eqn.primitive.lower.in_place]
-    if not steps:
+    starts = [n for n in graph.nodes if n.target is not None and n.target[0].step.kind in CONTROL]
+    if not steps and not starts:
         return
+    uses = count_uses(graph)
+    for step in steps:
+        if may_share(step, uses) and _is_temporary(step.inputs[0]):
+            step.inputs[0].shares = step.outputs[0]
+    for start in starts:  # a loop goes on in the memory of what only begins it
+        (operand,) = start.operands
+        if operand.kind == "opaque" and not operand.small and _dies(operand, start.target[0], uses):
+            operand.shares = start.target[0]
+
+
+def count_uses(graph: Graph) -> Counter:
+    """How often each value is read."""
     uses = Counter(id(o) for node in graph.nodes if node.step is None for o in node.operands)
     for step in graph.steps:
         uses.update({id(n) for n in step.inputs})
-    for step in steps:
-        if _may_share(step, uses):
-            step.inputs[0].shares = step.outputs[0]
+    return uses
 
 
-def _may_share(step: Step, uses: Counter) -> bool:
+def may_share(step: Step, uses: Counter) -> bool:
+    """Whether the first operand of an update is not needed afterwards."""
     operand, result = step.inputs[0], step.outputs[0]
-    if operand.out >= 0 or operand.aval.dtype != result.aval.dtype or operand.aval.shape != result.aval.shape:
+    return step.inputs.count(operand) == 1 and _dies(operand, result, uses)
+
+
+def _dies(operand: Node, result: Node, uses: Counter) -> bool:
+    if operand.out >= 0 or operand.placed or operand.kind == "input":
         return False
-    return uses[id(operand)] == 1 and step.inputs.count(operand) == 1 and _is_temporary(operand)
+    if operand.aval.dtype != result.aval.dtype or operand.aval.shape != result.aval.shape:
+        return False
+    return uses[id(operand)] == 1
 
 
 def _is_temporary(node: Node) -> bool:

@@ -9,6 +9,8 @@ slot                  signature
 ``transpose``         ``(ct, *args, **params) -> [ct or None]``; linear args are ``Undefined(aval)``
 ``batch``             ``(size, args, dims, **params) -> (out, dim)``; a dim is an int or ``None``
 ``lower``             a rule of ``_kernel/rules.py``, or None: compiled code calls ``numpy``
+``expand``            ``(*args, **params) -> out`` in terms of other primitives: the meaning of what has no
+                      ``numpy`` and no ``lower``; compiled code inlines it
 ``partial_eval``      higher-order only: ``(trace, args, params) -> [out]`` with some unknown inputs
 ``stage``             ``(trace, args, params)``: how a StagingTrace records it; None: as it is
 ``dce``               ``(eqn, used_outs) -> eqn or None``: the equation with fewer results and inputs
@@ -39,6 +41,7 @@ class Primitive:
         "batch",
         "dce",
         "effects",
+        "expand",
         "higher_order",
         "impl",
         "jvp",
@@ -68,6 +71,7 @@ class Primitive:
         self.transpose: Callable[..., Any] | None = None
         self.batch: Callable[..., Any] | None = None
         self.lower: Any = None
+        self.expand: Callable[..., Any] | None = None
         self.partial_eval: Callable[..., Any] | None = None
         self.stage: Callable[..., Any] | None = None
         self.dce: Callable[..., Any] | None = None

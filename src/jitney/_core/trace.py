@@ -312,6 +312,8 @@ def evaluate_eagerly(primitive: Any, args: tuple, params: dict[str, Any]) -> Any
     """Evaluate ``primitive`` at once: NumPy for small arrays, a cached compiled kernel for large ones."""
     if primitive.impl is not None:
         return primitive.impl(*args, **params)
+    if primitive.expand is not None:
+        return primitive.expand(*args, **params)
     avals, values, largest = [], [], 0
     for arg in args:
         if type(arg) is ArrayImpl:

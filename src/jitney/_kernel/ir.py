@@ -30,6 +30,7 @@ it is false the value is 0 and nothing is read), ``math`` (attr: name), ``phi`` 
 from __future__ import annotations
 
 from collections.abc import Sequence
+import itertools
 from typing import Any
 
 import numpy as np
@@ -204,11 +205,13 @@ def blocks(s: For | While | Branch) -> list[list]:
 
 
 class LoopProgram:
-    """The function: its buffers and its body."""
+    """The function: its buffers (``known``: the same as a set) and its body; ``names`` numbers temporaries."""
 
-    __slots__ = ("body", "buffers", "callables", "scratch_bytes", "symbols")
+    __slots__ = ("body", "buffers", "callables", "known", "names", "scratch_bytes", "symbols")
 
     def __init__(self) -> None:
+        self.known: set[Buffer] = set()
+        self.names = itertools.count()
         self.buffers: list[Buffer] = []
         self.body: list = []
         self.callables: list[Any] = []

@@ -68,8 +68,10 @@ class Loops:
     ``supports(in_avals, **params) -> bool`` may decline a case (it then calls the NumPy meaning).
     ``in_place``: the rule begins by copying ``ins[0]`` to ``outs[0]`` element by element, and may be given one
     buffer for both (the copy is then left out) where that operand is not needed afterwards.
+    ``pull``: the same meaning as an index rule, used where there is no memory to update in place.
     """
 
     build: Callable[..., Any]
     supports: Callable[..., bool] = lambda in_avals, **params: True
     in_place: bool = False
+    pull: Pull | None = None

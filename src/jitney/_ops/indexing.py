@@ -260,12 +260,31 @@ def _update_slice_element(b: Any, idx: Any, x: Any, update: Any, *starts: Any) -
     return b.guard(inside, lambda: update.read(tuple(place)), lambda: x.read(idx))
 
 
+def _update_slice_loops(b: Any, outs: Any, ins: Any) -> None:
+    """Copy the operand, then write the update over it."""
+    (out,), (x, update, *starts) = outs, ins
+    with b.loop(math.prod(x.shape), "vector") as i:
+        b.store(out, i, b.load(x, i))
+    if 0 in update.shape:
+        return
+    first = [
+        b.to_index(b.load(s, ()), 0, n - m) for s, n, m in zip(starts, x.shape, update.shape, strict=True)
+    ]
+
+    def body(idx: tuple) -> None:
+        b.store(out, tuple(f + i for f, i in zip(first, idx, strict=True)), b.load(update, idx))
+
+    _nested_loops(b, update.shape, range(len(x.shape)), body, "vector")
+
+
 dynamic_update_slice_p.abstract = lru_cache(maxsize=4096)(_update_slice_abstract)
 dynamic_update_slice_p.numpy = _np_update_slice
 dynamic_update_slice_p.jvp = _update_slice_jvp
 dynamic_update_slice_p.transpose = _update_slice_transpose
 dynamic_update_slice_p.batch = _update_slice_batch
-dynamic_update_slice_p.lower = Pull(_update_slice_element)
+dynamic_update_slice_p.lower = Loops(
+    _update_slice_loops, in_place=True, pull=Pull(_update_slice_element)
+)
 
 # -- windows ----------------------------------------------------------------------------------------
 
@@ -850,9 +869,12 @@ def _scatter_loops(combine: Callable[..., Any] | None) -> Loops:
     return Loops(build, supports, in_place=True)
 
 
-def _nested_loops(b: Any, shape: Sequence[int], order: Sequence[int], body: Callable[[tuple], None]) -> None:
+def _nested_loops(
+    b: Any, shape: Sequence[int], order: Sequence[int], body: Callable[[tuple], None], innermost: str = "serial"
+) -> None:
     """``body(idx)`` for all indices of ``shape``, the axes of ``order`` from the outside in."""
     idx: list[Any] = [0] * len(shape)
+    last = max((n for n, axis in enumerate(order) if shape[axis] > 1), default=-1)
 
     def open_axis(number: int) -> None:
         if number == len(order):
@@ -862,7 +884,7 @@ def _nested_loops(b: Any, shape: Sequence[int], order: Sequence[int], body: Call
         if shape[axis] == 1:
             open_axis(number + 1)
             return
-        with b.loop(shape[axis]) as i:
+        with b.loop(shape[axis], innermost if number == last else "serial") as i:
             idx[axis] = i
             open_axis(number + 1)
 

@@ -1,0 +1,277 @@
+"""lower_control: writes scans, while loops and branches as native ones, their programs in place.
+
+    c, ys = scan[body] a c0 xs    ->    for t < n (c <- c0) { d, y = body a c xs[t] ; ys[t] <- y ; yield d }
+
+Begin at :func:`lower_control`.  Small carries are registers (one per element). Large ones live in the memory of
+the result and are updated in place where ``place_carries`` proved it right, else two buffers change roles after
+every iteration. Slices of what is scanned over are read, and stacked results written, where they lie.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from jitney._compiler.build_graph import build_body, in_registers
+from jitney._compiler.fuse import Kernel, fuse
+from jitney._compiler.graph import Graph, Node, Step
+from jitney._compiler.options import options
+from jitney._compiler.share_buffers import share_buffers
+from jitney._core.jaxpr import ClosedJaxpr
+from jitney._kernel import index as ix
+from jitney._kernel.ir import Buffer, Value
+
+
+def lower_control(lowering: Any, step: Step) -> None:
+    """Write the loop or branch of ``step`` into the open block of ``lowering``."""
+    for node in step.inputs:  # computed ahead of the loop, not somewhere in it
+        if node.small and node.kind != "literal":
+            for idx in elements(node.aval.shape):
+                lowering.pull(node, idx)
+    {"scan": _lower_scan, "while": _lower_while, "cond": _lower_cond}[step.kind](lowering, step)
+    for node in step.outputs:
+        node.complete = not node.small
+        if node.small and (node.out >= 0 or node.placed):
+            lowering.store_elements(node)
+
+
+def elements(shape: tuple[int, ...]) -> list[tuple]:
+    """All indices of a small array."""
+    return [tuple(map(ix.constant, idx)) for idx in itertools.product(*map(range, shape))]
+
+
+class _Body:
+    """A program to be written inside: its graph, and what became of its fusion."""
+
+    def __init__(self, lowering: Any, closed: ClosedJaxpr, inputs: list[Node], wanted: list[bool]) -> None:
+        self.graph: Graph = build_body(closed, inputs, wanted, lowering.refused)
+        self.kernels: list[Kernel] = []
+        self.in_place: set[int] = set()
+
+    @property
+    def outputs(self) -> list[Node]:
+        return self.graph.outputs
+
+    def fuse(self, carries: list[tuple[Node, Node]] | None = None) -> None:
+        """Decide on kernels, and which of the ``carries`` in memory can be updated in place."""
+        self.kernels, self.in_place = fuse(self.graph, carries or ())
+        if options.enabled("share_buffers"):
+            share_buffers(self.graph)
+
+
+# -- inputs of the programs inside
+
+
+def _from_outside(lowering: Any, node: Node) -> Node:
+    """An input that is the same in every iteration."""
+    inner = Node("literal" if node.kind == "literal" else "input", node.aval)
+    inner.small, inner.value = node.small, node.value
+    if node.complete:
+        inner.buffer, inner.base, inner.complete = node.buffer, node.base, True
+    elif node.kind != "literal" and node.small:
+        inner.outer = (lowering, node)
+    elif node.kind != "literal":  # nothing to read: an array of size 0
+        (inner.buffer, inner.base), inner.complete = lowering.in_memory(node), True
+    return inner
+
+
+# -- carries
+
+
+class _Carries:
+    """What a loop carries: where each value begins, lives and ends."""
+
+    def __init__(self, lowering: Any, starts: list[Node], results: list[Node]) -> None:
+        self.lowering, self.b = lowering, lowering.b
+        self.starts, self.results = starts, results
+        self.small = [in_registers(n.aval) for n in results]
+        self.inputs = [self._input(n, small) for n, small in zip(results, self.small, strict=True)]
+        self.homes: list[tuple[Buffer, int]] = []
+        self.pairs: list[tuple[Node, Buffer, Buffer]] = []
+
+    def _input(self, result: Node, small: bool) -> Node:
+        node = Node("input", result.aval)
+        node.small, node.carried, node.complete = small, not small, not small
+        return node
+
+    def register_starts(self) -> list[Value]:
+        """The first states of the register carries, element by element."""
+        return [
+            self.lowering.pull(node, idx)
+            for node, small in zip(self.starts, self.small, strict=True)
+            if small
+            for idx in elements(node.aval.shape)
+        ]
+
+    def in_memory(self, outputs: list[Node]) -> list[tuple[Node, Node]]:
+        """The (old, new) states that live in memory."""
+        return [(c, r) for c, r, small in zip(self.inputs, outputs, self.small, strict=True) if not small]
+
+    def place(self, outputs: list[Node], in_place: set[int]) -> None:
+        """Ahead of the loop: give the states in memory their buffers."""
+        results = [r for r, small in zip(self.results, self.small, strict=True) if not small]
+        for number, ((old, new), result) in enumerate(zip(self.in_memory(outputs), results, strict=True)):
+            home = self.lowering.buffer_of(result)
+            if number in in_place or result.aval.size == 0:
+                old.buffer = new.buffer = home
+                old.base = new.base = result.base
+                self.homes.append((home, home.level))
+                home.level = self.b.level + 1
+                continue
+            first, second = (self.lowering.temporary(home.dtype, result.aval.size) for _ in range(2))
+            self.lowering.copy(home, result.base, first, 0, result.aval.size)
+            first.level = second.level = self.b.level + 1
+            old.buffer, new.buffer = first, second
+            self.pairs.append((result, first, second))
+
+    def swaps(self) -> list[tuple[Buffer, Buffer]]:
+        """The buffers that change roles after every iteration."""
+        return [(first, second) for _, first, second in self.pairs]
+
+    def enter(self, child: Any, inputs: list[Node], phis: list[Value]) -> None:
+        """In the loop: the phis are the elements of the register inputs of ``child``'s program."""
+        found = iter(phis)
+        for node, small in zip(inputs, self.small, strict=True):
+            if small:
+                for idx in elements(node.aval.shape):
+                    self.b.remember(child.memo, (node, idx, None), next(found))
+
+    def register_nexts(self, child: Any, outputs: list[Node]) -> list[Value]:
+        """At the end of an iteration: the next states of the register carries."""
+        return [
+            child.pull(node, idx)
+            for node, small in zip(outputs, self.small, strict=True)
+            if small
+            for idx in elements(node.aval.shape)
+        ]
+
+    def leave(self, results: list[Value]) -> None:
+        """After the loop: its last states are the results."""
+        for home, level in self.homes:
+            home.level = level
+        for result, first, second in self.pairs:
+            first.level = second.level = self.b.level
+            self.lowering.copy(first, 0, self.lowering.buffer_of(result), result.base, result.aval.size)
+        self.enter(self.lowering, self.results, results)
+
+
+# -- scan
+
+
+def _lower_scan(lowering: Any, step: Step) -> None:
+    b, params = lowering.b, step.eqn.params
+    nconst, ncarry, length = params["num_consts"], params["num_carry"], params["length"]
+    consts, starts, xs = (
+        step.inputs[:nconst],
+        step.inputs[nconst : nconst + ncarry],
+        step.inputs[nconst + ncarry :],
+    )
+    stacked = step.outputs[ncarry:]
+    carries = _Carries(lowering, starts, step.outputs[:ncarry])
+    if length == 0:
+        carries.enter(lowering, carries.results, carries.register_starts())
+        return
+    homes = [lowering.buffer_of(n) for n in stacked]
+    x_sources = [lowering.in_memory(n) for n in xs]  # spilled, if need be, ahead of the loop
+    program = params["jaxpr"]
+    inputs = [_from_outside(lowering, n) for n in consts] + carries.inputs
+    x_nodes = [Node("input", v.aval) for v in program.jaxpr.invars[nconst + ncarry :]]
+    wanted = [not small for small in carries.small] + [True] * len(stacked)
+    body = _Body(lowering, program, inputs + x_nodes, wanted)
+    for node in x_nodes:
+        node.complete = True
+    states, ys = body.outputs[:ncarry], body.outputs[ncarry:]
+    body.fuse(carries.in_memory(states))
+    inits = carries.register_starts()
+    carries.place(states, body.in_place)
+    with b.counted(length, length, "serial", "t") as node:
+        node.swaps.extend(carries.swaps())
+        slots = [b.carry(node, x) for x in inits]
+        number = ix.variable(node.var)
+        if params["reverse"]:
+            number = number * -1 + (length - 1)
+        for x, (buffer, base) in zip(x_nodes, x_sources, strict=True):
+            x.buffer, x.base = buffer, number * x.aval.size + base
+        for y, outside, home in zip(ys, stacked, homes, strict=True):
+            y.buffer, y.base = home, number * y.aval.size + outside.base
+        child = lowering.child(body.graph)
+        carries.enter(child, carries.inputs, [s.phi for s in slots])
+        child.run(body.kernels)
+        for slot, value in zip(slots, carries.register_nexts(child, states), strict=True):
+            slot.next = value
+    carries.leave([s.result for s in slots])
+
+
+# -- while
+
+
+def _lower_while(lowering: Any, step: Step) -> None:
+    b, params = lowering.b, step.eqn.params
+    first, second = params["cond_nconsts"], params["body_nconsts"]
+    cond_consts, body_consts = step.inputs[:first], step.inputs[first : first + second]
+    carries = _Carries(lowering, step.inputs[first + second :], step.outputs)
+    body = _Body(
+        lowering,
+        params["body_jaxpr"],
+        [_from_outside(lowering, n) for n in body_consts] + carries.inputs,
+        [not small for small in carries.small],
+    )
+    body.fuse(carries.in_memory(body.outputs))
+    inits = carries.register_starts()
+    carries.place(body.outputs, body.in_place)
+    tested = [carries._input(r, small) for r, small in zip(carries.results, carries.small, strict=True)]
+    for node, state in zip(tested, carries.inputs, strict=True):
+        node.buffer, node.base, node.carried = state.buffer, state.base, False
+    cond = _Body(
+        lowering, params["cond_jaxpr"], [_from_outside(lowering, n) for n in cond_consts] + tested, [False]
+    )
+    cond.fuse()
+    with b.while_loop(inits) as node:
+        node.swaps.extend(carries.swaps())
+        phis = [c.phi for c in node.carries]
+        test = lowering.child(cond.graph)
+        carries.enter(test, tested, phis)
+        test.run(cond.kernels)
+        b.test_while(node, test.pull(cond.outputs[0], ()))
+        child = lowering.child(body.graph)
+        carries.enter(child, carries.inputs, phis)
+        child.run(body.kernels)
+        for carry, value in zip(node.carries, carries.register_nexts(child, body.outputs), strict=True):
+            carry.next = value
+    carries.leave([c.result for c in node.carries])
+
+
+# -- cond
+
+
+def _lower_cond(lowering: Any, step: Step) -> None:
+    b, branches = lowering.b, step.eqn.params["branches"]
+    index = lowering.pull(step.inputs[0], ())
+    wide = b.cast(index, "int64")
+    wide = b.max(b.min(wide, b.const(len(branches) - 1, "int64")), b.const(0, "int64"))
+    homes = [None if n.small else lowering.buffer_of(n) for n in step.outputs]
+    node = b.branch(wide, len(branches))
+    values = []
+    for number, program in enumerate(branches):
+        inputs = [_from_outside(lowering, n) for n in step.inputs[1:]]
+        body = _Body(lowering, program, inputs, [home is not None for home in homes])
+        body.fuse()
+        with b.case(node, number):
+            for out, outside, home in zip(body.outputs, step.outputs, homes, strict=True):
+                if home is not None:
+                    out.buffer, out.base = home, outside.base
+            child = lowering.child(body.graph)
+            child.run(body.kernels)
+            values.append(
+                [
+                    child.pull(out, idx)
+                    for out, home in zip(body.outputs, homes, strict=True)
+                    if home is None
+                    for idx in elements(out.aval.shape)
+                ]
+            )
+    found = iter(b.end_branch(node, values))
+    for out in step.outputs:
+        if out.small:
+            for idx in elements(out.aval.shape):
+                b.remember(lowering.memo, (out, idx, None), next(found))
