@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from jitney._compiler.contract import add_product
-from jitney._compiler.graph import Graph, Node, Step, add_reduce, add_step, index_function
+from jitney._compiler.graph import Graph, Node, Step, add_reduce, add_step, finish_step, index_function
 from jitney._compiler.nested import carry_positions, is_control
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from jitney._kernel.builder import NATIVE
@@ -146,10 +146,9 @@ def _add_control(graph: Graph, eqn: JaxprEqn, operands: list[Node]) -> list[Node
     for node in operands:
         node.needed = True
     for node in outs:
-        node.operands, node.step = tuple(operands), step
-        node.depth = 1 + max((o.depth for o in operands), default=0)
+        node.operands = tuple(operands)
         graph.add(node)
-    graph.steps.append(step)
+    finish_step(graph, step)
     return outs
 
 

@@ -142,7 +142,7 @@ def _assign_levels(graph: Graph) -> None:
 
 def _floor(node: Node) -> int:
     """The stage that a value may not come before, nor the other results of its step."""
-    return node.floor if node.step is None else max(n.floor for n in node.step.outputs)
+    return node.floor if node.step is None else max((n.floor for n in node.step.outputs), default=0)
 
 
 def _stage(operand: Node) -> int:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jitney._core.avals import ShapedArray
+import numpy as np
+
+from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.jaxpr import JaxprEqn
 from jitney._kernel import index as ix
 from jitney._kernel.ir import Buffer
@@ -148,6 +150,7 @@ class Graph:
         self.outputs: list[Node] = []
         self.forward: list[int] = []
         self.inputs: list[Node] = []
+        self.tokens: tuple[Node, ...] = ()  # of the last step with an effect
 
     def add(self, node: Node) -> Node:
         self.nodes.append(node)
@@ -159,11 +162,22 @@ def add_step(graph: Graph, kind: str, eqn: JaxprEqn, operands: list[Node], plan:
     step = Step(kind, eqn, operands, outs, plan)
     for node in operands:
         node.needed = True
-    for node in outs:
-        node.step = step
-        node.depth = 1 + max((o.depth for o in operands), default=0)
-    graph.steps.append(step)
+    finish_step(graph, step)
     return outs
+
+
+def finish_step(graph: Graph, step: Step) -> None:
+    """Enter a step whose results are nodes of the graph; steps with effects keep their order."""
+    nodes, depth = list(step.outputs), 1 + max((o.depth for o in step.inputs), default=0)
+    if step.eqn.effects:
+        token = graph.add(Node("opaque", shaped_array((0,), np.dtype(bool)), tuple(step.inputs)))
+        nodes.append(token)
+        for node in nodes:
+            node.operands = (*node.operands, *graph.tokens)
+        graph.tokens = (token,)
+    for node in nodes:
+        node.step, node.depth = step, depth
+    graph.steps.append(step)
 
 
 def add_reduce(

@@ -29,6 +29,8 @@ def hoist_invariants(closed: ClosedJaxpr) -> ClosedJaxpr:
 
 def _hoist(eqn: JaxprEqn, ahead: list[JaxprEqn]) -> JaxprEqn:
     """The loop without what can be computed ahead, which is appended to ``ahead``."""
+    if eqn.params.get("lanes") is not None:
+        return eqn  # the compiler will write the loop of one example, where values are moved out as they come
     results = []
     for program, count, operands in zip(programs(eqn), const_counts(eqn), const_operands(eqn), strict=True):
         consts = dict(zip(program.jaxpr.invars[:count], operands, strict=True))

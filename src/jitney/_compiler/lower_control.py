@@ -15,11 +15,16 @@ from typing import Any
 from jitney._compiler.build_graph import build_body, in_registers
 from jitney._compiler.fuse import Kernel, fuse
 from jitney._compiler.graph import Graph, Node, Step
+from jitney._compiler.nests import block_extent, chunk_size
 from jitney._compiler.options import options
 from jitney._compiler.share_buffers import share_buffers
 from jitney._core.jaxpr import ClosedJaxpr
 from jitney._kernel import index as ix
-from jitney._kernel.ir import Buffer, Value
+from jitney._kernel.ir import Buffer, Unsupported, Value
+
+_LANES_PARALLEL = 1024  # examples from which threads pay
+_LANE_CHUNK = 256
+_LANE_NS = 100.0  # a guess at the time of one example
 
 
 def lower_control(lowering: Any, step: Step) -> None:
@@ -30,8 +35,8 @@ def lower_control(lowering: Any, step: Step) -> None:
                 lowering.pull(node, idx)
     {"scan": _lower_scan, "while": _lower_while, "cond": _lower_cond}[step.kind](lowering, step)
     for node in step.outputs:
-        node.complete = not node.small
-        if node.small and (node.out >= 0 or node.placed):
+        node.complete = node.complete or not node.small
+        if not node.complete and (node.out >= 0 or node.placed):
             lowering.store_elements(node)
 
 
@@ -85,11 +90,13 @@ class _Carries:
         self.lowering, self.b = lowering, lowering.b
         self.starts, self.results = starts, results
         self.small = [in_registers(n.aval) for n in results]
-        self.inputs = [self._input(n, small) for n, small in zip(results, self.small, strict=True)]
+        self.inputs = [self.fresh(n, small) for n, small in zip(results, self.small, strict=True)]
         self.homes: list[tuple[Buffer, int]] = []
         self.pairs: list[tuple[Node, Buffer, Buffer]] = []
 
-    def _input(self, result: Node, small: bool) -> Node:
+    @staticmethod
+    def fresh(result: Node, small: bool) -> Node:
+        """An input node for a state."""
         node = Node("input", result.aval)
         node.small, node.carried, node.complete = small, not small, not small
         return node
@@ -206,7 +213,10 @@ def _lower_scan(lowering: Any, step: Step) -> None:
 
 
 def _lower_while(lowering: Any, step: Step) -> None:
-    b, params = lowering.b, step.eqn.params
+    params = step.eqn.params
+    if params.get("lanes") is not None and id(step.eqn) not in lowering.refused:
+        _lower_lanes(lowering, step)
+        return
     first, second = params["cond_nconsts"], params["body_nconsts"]
     cond_consts, body_consts = step.inputs[:first], step.inputs[first : first + second]
     carries = _Carries(lowering, step.inputs[first + second :], step.outputs)
@@ -217,28 +227,113 @@ def _lower_while(lowering: Any, step: Step) -> None:
         [not small for small in carries.small],
     )
     body.fuse(carries.in_memory(body.outputs))
-    inits = carries.register_starts()
     carries.place(body.outputs, body.in_place)
-    tested = [carries._input(r, small) for r, small in zip(carries.results, carries.small, strict=True)]
+    tested = [carries.fresh(r, small) for r, small in zip(carries.results, carries.small, strict=True)]
     for node, state in zip(tested, carries.inputs, strict=True):
         node.buffer, node.base, node.carried = state.buffer, state.base, False
-    cond = _Body(
-        lowering, params["cond_jaxpr"], [_from_outside(lowering, n) for n in cond_consts] + tested, [False]
-    )
+    cond_inputs = [_from_outside(lowering, n) for n in cond_consts] + tested
+    cond = _Body(lowering, params["cond_jaxpr"], cond_inputs, [False])
     cond.fuse()
-    with b.while_loop(inits) as node:
+    _write_while(lowering, (cond, tested), (body, carries.inputs), carries)
+
+
+def _write_while(
+    lowering: Any, cond: tuple[_Body, list[Node]], body: tuple[_Body, list[Node]], carries: _Carries
+) -> None:
+    b = lowering.b
+    with b.while_loop(carries.register_starts()) as node:
         node.swaps.extend(carries.swaps())
         phis = [c.phi for c in node.carries]
-        test = lowering.child(cond.graph)
-        carries.enter(test, tested, phis)
-        test.run(cond.kernels)
-        b.test_while(node, test.pull(cond.outputs[0], ()))
-        child = lowering.child(body.graph)
-        carries.enter(child, carries.inputs, phis)
-        child.run(body.kernels)
-        for carry, value in zip(node.carries, carries.register_nexts(child, body.outputs), strict=True):
+        test = lowering.child(cond[0].graph)
+        carries.enter(test, cond[1], phis)
+        test.run(cond[0].kernels)
+        b.test_while(node, test.pull(cond[0].outputs[0], ()))
+        child = lowering.child(body[0].graph)
+        carries.enter(child, body[1], phis)
+        child.run(body[0].kernels)
+        for carry, value in zip(node.carries, carries.register_nexts(child, body[0].outputs), strict=True):
             carry.next = value
     carries.leave([c.result for c in node.carries])
+
+
+# -- a while loop for each example of a batch
+
+
+def _lower_lanes(lowering: Any, step: Step) -> None:
+    """A loop over the examples, which runs in SIMD lanes, around each one's own loop, which is all in registers."""
+    b, lanes, count = lowering.b, step.eqn.params["lanes"], step.eqn.params["lanes"].size
+    for node in step.inputs:
+        lowering.in_memory(node) if node.kind != "literal" else None
+    homes = [lowering.buffer_of(n) for n in step.outputs]
+    chunk = chunk_size(count, _LANE_CHUNK) if count > _LANES_PARALLEL else count
+    chunks = -(-count // chunk)
+
+    def examples(start: Any, extent: Any, most: int) -> None:
+        with b.counted(extent, most, "vector") as loop:
+            loop.work = _LANE_NS
+            try:
+                _write_example(lowering, step, lanes, start + ix.variable(loop.var), homes)
+            except Unsupported as error:
+                error.eqn = step.eqn
+                raise
+
+    if chunks == 1:
+        examples(0, count, count)
+        return
+    with b.counted(chunks, chunks, "parallel", "c") as outer:
+        outer.work = _LANE_NS * chunk
+        extent, most = block_extent(b, count, chunk, outer)
+        examples(ix.variable(outer.var) * chunk, extent, most)
+
+
+def _write_example(lowering: Any, step: Step, lanes: Any, number: Any, homes: list[Buffer]) -> None:
+    """The loop of example ``number``."""
+    params = step.eqn.params
+    first, second = params["cond_nconsts"], params["body_nconsts"]
+
+    def inputs(nodes: list[Node], dims: Any, variables: list[Any]) -> list[Node]:
+        return [
+            _from_outside(lowering, n) if dim is None else _example_of(lowering, n, v.aval, number)
+            for n, dim, v in zip(nodes, dims, variables, strict=True)
+        ]
+
+    cond_vars, body_vars = lanes.cond_jaxpr.jaxpr.invars, lanes.body_jaxpr.jaxpr.invars
+    starts = inputs(step.inputs[first + second :], lanes.init_dims, body_vars[second:])
+    results = [Node("opaque", v.aval) for v in body_vars[second:]]
+    inner = lowering.child(Graph())
+    inner.lanes = True
+    carries = _Carries(inner, starts, results)
+    tested = [carries.fresh(r, True) for r in results]
+    cond = _Body(
+        lowering,
+        lanes.cond_jaxpr,
+        inputs(step.inputs[:first], lanes.cond_dims, cond_vars[:first]) + tested,
+        [False],
+    )
+    body = _Body(
+        lowering,
+        lanes.body_jaxpr,
+        inputs(step.inputs[first : first + second], lanes.body_dims, body_vars[:second]) + carries.inputs,
+        [False] * len(results),
+    )
+    cond.fuse()
+    body.fuse()
+    if not all(carries.small) or cond.kernels or body.kernels:
+        raise Unsupported("arrays in the loop of one example")
+    _write_while(inner, (cond, tested), (body, carries.inputs), carries)
+    for result, outside, home in zip(results, step.outputs, homes, strict=True):
+        outside.complete = True
+        for place, idx in enumerate(elements(result.aval.shape)):
+            position = number * result.aval.size + place + outside.base
+            lowering.b.store(home, position, inner.pull(result, idx))
+
+
+def _example_of(lowering: Any, node: Node, aval: Any, number: Any) -> Node:
+    """One entry of a batch."""
+    inner = Node("input", aval)
+    buffer, base = lowering.in_memory(node)
+    inner.buffer, inner.base, inner.complete = buffer, number * aval.size + base, True
+    return inner
 
 
 # -- cond

@@ -65,6 +65,9 @@ class Lowering:
     def __init__(self, graph: Graph, program: LoopProgram, b: Builder, refused: frozenset[int]) -> None:
         self.graph, self.program, self.b, self.refused = graph, program, b, refused
         self.level = b.level
+        self.lanes = (
+            False  # inside of a loop over a batch: memory of its own would have to differ between lanes
+        )
         self.memo: dict[Any, Value] = {}
         self.space: tuple[int, ...] | None = None  # the merged axes of a flat kernel
         self.spilled: dict[Node, Buffer] = {}
@@ -74,7 +77,9 @@ class Lowering:
 
     def child(self, graph: Graph) -> Lowering:
         """The lowering of a program inside the block that is open now."""
-        return Lowering(graph, self.program, self.b, self.refused)
+        inner = Lowering(graph, self.program, self.b, self.refused)
+        inner.lanes = self.lanes
+        return inner
 
     def _declare(self, buffer: Buffer) -> Buffer:
         self.program.known.add(buffer)
@@ -178,6 +183,8 @@ class Lowering:
         if node.outer is not None:
             lowering, outside = node.outer
             return lowering.in_memory(outside)[0]
+        if self.lanes:
+            raise Unsupported("a computed index into registers in the loop of one example")
         found = self.spilled.get(node)
         if found is not None:
             return found

@@ -1,7 +1,8 @@
 """The programs inside control-flow equations, and how an equation is rebuilt around changed ones.
 
 Their programs take, in this order: ``scan`` (consts, carry, xs); ``while`` condition and body (own consts, carry);
-``cond`` every branch (all operands but the index).
+``cond`` every branch (all operands but the index). A ``while`` that was batched also carries the programs of
+one example (``lanes``), so that examples can run in SIMD lanes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def programs(eqn: JaxprEqn) -> tuple[ClosedJaxpr, ...]:
     if name == "scan":
         return (params["jaxpr"],)
     if name == "while":
-        return (params["cond_jaxpr"], params["body_jaxpr"])
+        lanes = params.get("lanes")
+        own = (params["cond_jaxpr"], params["body_jaxpr"])
+        return own if lanes is None else (*own, lanes.cond_jaxpr, lanes.body_jaxpr)
     return tuple(params["branches"])
 
 
@@ -38,7 +41,15 @@ def rebuild(eqn: JaxprEqn, inner: Sequence[ClosedJaxpr], extra: Sequence[Any] = 
         params["linear"] = (False,) * k + tuple(params["linear"])
         invars = [*extra, *invars]
     elif name == "while":
-        params["cond_jaxpr"], params["body_jaxpr"] = inner
+        params["cond_jaxpr"], params["body_jaxpr"] = inner[:2]
+        if len(inner) == 4:
+            lanes, new = params["lanes"], (None,) * k
+            params["lanes"] = lanes._replace(
+                cond_jaxpr=inner[2],
+                body_jaxpr=inner[3],
+                cond_dims=new + tuple(lanes.cond_dims),
+                body_dims=new + tuple(lanes.body_dims),
+            )
         at = params["cond_nconsts"]
         invars = [*extra, *invars[:at], *extra, *invars[at:]]
         params["cond_nconsts"] += k

@@ -132,12 +132,12 @@ class Nest:
         """One long axis, cut into chunks for threads."""
         (axis,) = self.kept
         n = self.shape[axis]
-        size = _chunk_size(n, max(512, int(_CHUNK_NS / self.cost)))
+        size = chunk_size(n, max(512, int(_CHUNK_NS / self.cost)))
         count = -(-n // size)
         with self.b.counted(count, count, "parallel", "c") as node:
             node.work = self.cost * size
             start = ix.variable(node.var) * size
-            extent, most = _extent(self.b, n, size, node)
+            extent, most = block_extent(self.b, n, size, node)
             with self.b.counted(extent, most, "vector") as inner:
                 inner.work = self.cost
                 index[axis] = start + ix.variable(inner.var)
@@ -281,7 +281,7 @@ class Nest:
             node.work = self.cost * block.size * block.outer * block.inner
             block.number = ix.variable(node.var)
             block.start = block.number * block.size
-            block.extent, block.size = _extent(self.b, self.shape[block.axis], block.size, node)
+            block.extent, block.size = block_extent(self.b, self.shape[block.axis], block.size, node)
             self._open(
                 self.kept, index, vector, False, lambda: self._write_folds(index, vector, self.folded, block)
             )
@@ -316,14 +316,14 @@ class _Block:
         self.inner = math.prod(nest.shape[d] for d in folded[1:])
         self.outer = math.prod(nest.shape[d] for d in nest.kept)
         n = nest.shape[self.axis]
-        self.size = _chunk_size(n, max(1, BLOCK // self.inner)) if self.inner < BLOCK else 1
+        self.size = chunk_size(n, max(1, BLOCK // self.inner)) if self.inner < BLOCK else 1
         self.count = -(-n // self.size)
         self.number: Any = None
         self.start: Any = None
         self.extent: Any = None
 
 
-def _extent(b: Builder, n: int, size: int, outer: For) -> tuple[Any, int]:
+def block_extent(b: Builder, n: int, size: int, outer: For) -> tuple[Any, int]:
     """Iterations of the block that ``outer`` is at: ``size``, fewer in the last one."""
     if n % size == 0:
         return size, size
@@ -331,7 +331,7 @@ def _extent(b: Builder, n: int, size: int, outer: For) -> tuple[Any, int]:
     return b.min(b.index_value(left), b.const(size, np.int64)), size
 
 
-def _chunk_size(n: int, wanted: int) -> int:
+def chunk_size(n: int, wanted: int) -> int:
     """About ``wanted``, a multiple of 64, so that the last chunk is not tiny (its vectors may reach back)."""
     if n <= wanted:
         return n

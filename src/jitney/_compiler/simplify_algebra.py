@@ -6,6 +6,7 @@
     convert_element_type x         ->  x            (same dtype)
     div x 4.0                      ->  mul x 0.25   (powers of two: exact)
     neg (neg x)                    ->  x
+    add_any x (scatter-add 0 i u)  ->  scatter-add x i u      (a derivative is accumulated where it belongs)
 
 ``x * 0`` stays (nan, infinities, signed zeros), as does ``x + 0.0`` (it turns -0.0 into 0.0); ``x - 0.0`` and
 ``x + -0.0`` go.
@@ -27,7 +28,7 @@ def simplify_algebra(closed: ClosedJaxpr) -> ClosedJaxpr:
     jaxpr = closed.jaxpr
     env: dict[Var, Any] = {}
     made: dict[Var, JaxprEqn] = {}
-    eqns = []
+    eqns: list[JaxprEqn] = []
     for eqn in jaxpr.eqns:
         if env:
             args = [a if type(a) is Literal else env.get(a, a) for a in eqn.invars]
@@ -37,8 +38,8 @@ def simplify_algebra(closed: ClosedJaxpr) -> ClosedJaxpr:
             if isinstance(result, (Var, Literal)) and result.aval.shape == eqn.outvars[0].aval.shape:
                 env[eqn.outvars[0]] = result
                 continue
-            if isinstance(result, JaxprEqn):
-                eqn = result
+            *before, eqn = result if isinstance(result, list) else [result or eqn]
+            eqns += before
             made[eqn.outvars[0]] = eqn
         eqns.append(eqn)
     outs = [a if type(a) is Literal else env.get(a, a) for a in jaxpr.outvars]
@@ -125,6 +126,45 @@ def _add(eqn: JaxprEqn, made: dict) -> Any:
     return None
 
 
+def _accumulate(eqn: JaxprEqn, made: dict) -> Any:
+    """The sum of two derivatives, one of which is an array of zeros but for a few places."""
+    simple = _add(eqn, made)
+    if simple is not None:
+        return simple
+    for x, y in (eqn.invars, eqn.invars[::-1]):
+        update = None if type(y) is Literal else made.get(y)
+        if update is None or not _is_zeros(update.invars[0], made):
+            continue
+        if update.primitive.name == "scatter-add":
+            return update.replace(invars=[x, *update.invars[1:]], outvars=eqn.outvars)
+        if update.primitive.name == "dynamic_update_slice":
+            return _add_to_window(eqn, x, update)
+    return None
+
+
+def _is_zeros(atom: Any, made: dict) -> bool:
+    if type(atom) is Literal:
+        return _is_positive_zero(atom.val)
+    source = made.get(atom)
+    return (
+        source is not None
+        and source.primitive.name == "broadcast_in_dim"
+        and _is_zeros(source.invars[0], made)
+    )
+
+
+def _add_to_window(eqn: JaxprEqn, x: Any, update: JaxprEqn) -> list[JaxprEqn]:
+    """``x + dynamic_update_slice(0, u, i)``: only the window changes."""
+    _, u, *starts = update.invars
+    window, total = Var(u.aval), Var(u.aval)
+    sizes = {"slice_sizes": u.aval.shape}
+    return [
+        JaxprEqn(registry["dynamic_slice"], [x, *starts], [window], sizes, eqn.source),
+        JaxprEqn(eqn.primitive, [window, u], [total], {}, eqn.source),
+        update.replace(invars=[x, total, *starts], outvars=eqn.outvars),
+    ]
+
+
 def _sub(eqn: JaxprEqn, made: dict) -> Any:
     v = _number(eqn.invars[1])
     return eqn.invars[0] if v is not None and _is_positive_zero(v) else None
@@ -192,7 +232,7 @@ def _copy(eqn: JaxprEqn, made: dict) -> Any:
 
 _RULES = {
     "add": _add,
-    "add_any": _add,
+    "add_any": _accumulate,
     "sub": _sub,
     "mul": _mul,
     "div": _div,
