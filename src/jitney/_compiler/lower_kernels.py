@@ -168,6 +168,8 @@ class Lowering:
         """The buffer of a node that a whole-array step reads, and the place of its first element."""
         if node.complete:
             return node.buffer, node.base
+        if node.target is not None:  # the first state of a loop
+            return self.buffer_of(node.target[0]), node.target[0].base
         if not (node.small or node.kind == "literal"):
             assert node.aval.size == 0, f"{node.kind} node is read as a whole before it is computed"
             return self.buffer_of(node), node.base
