@@ -187,6 +187,7 @@ def seconds_text(value: float, sign: str = "") -> str:
 
 COLUMNS = ("jitney", "jax", "numpy", "numba")
 TITLES = {"jitney": "jitney", "jax": "JAX", "numpy": "NumPy", "numba": "numba"}
+OTHERS = {"forward": "its own forward run"}
 
 
 def rows(result: Result) -> list[list[str]]:
@@ -200,7 +201,7 @@ def rows(result: Result) -> list[list[str]]:
     mark = {True: "met", False: "missed"}
     out = [[result.case.name, *times, first.reached, first.wanted, mark[first.met] if first.wanted else ""]]
     for goal in further:
-        name = f"... against {TITLES[goal.against]}"
+        name = f"... against {TITLES.get(goal.against) or OTHERS[goal.against]}"
         out.append([name, *[""] * len(COLUMNS), goal.reached, goal.wanted, mark[goal.met]])
     return out
 

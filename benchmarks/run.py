@@ -18,6 +18,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_ENABLE_X64", "True")
 
 import harness  # noqa: E402
+import loops  # noqa: E402, F401
 import tour_calls  # noqa: E402, F401
 import tour_fits  # noqa: E402, F401
 import tour_programs  # noqa: E402, F401

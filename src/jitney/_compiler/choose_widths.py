@@ -3,14 +3,17 @@
     for i < 1000 vector { f64 ... }   ->   for i < 1000 vector 8 x 4        (AVX-512; 4 x 4 with AVX2)
 
 Lanes fill a register with the widest type of the loop; light bodies get several copies, which hides latency
-(in folds: as many separate accumulators).
+(in folds: as many separate accumulators). A loop may read what it writes if no iteration touches what another does; its
+iterations then run exactly once.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
-from jitney._kernel.ir import Buffer, Call, For, LoopProgram, Store, Value
+from jitney._kernel.index import Index
+from jitney._kernel.ir import Branch, Buffer, Call, For, LoopProgram, Store, Value, While, blocks
 
 _MATH_WEIGHT = 20
 _WEIGHTS = {"const": 0, "div": 3, "sqrt": 3, "load": 1, "index": 1}
@@ -23,20 +26,22 @@ def choose_widths(program: LoopProgram, register_bytes: int) -> None:
 
 def _visit(body: list, register_bytes: int, inside: bool) -> None:
     for s in body:
-        if type(s) is For:
-            vector = s.kind == "vector" and not inside
-            if vector:
-                _choose(s, register_bytes)
-                vector = s.width > 1
-            elif s.kind == "vector":
-                s.kind = "serial"
-            _visit(s.body, register_bytes, inside or vector)
+        vector = type(s) is For and s.kind == "vector"
+        if vector and not inside:
+            _choose(s, register_bytes)
+            vector = s.width > 1
+        elif vector:
+            s.kind, vector = "serial", False
+        if type(s) in (For, While, Branch):
+            for block in blocks(s):
+                _visit(block, register_bytes, inside or vector)
 
 
 def _choose(node: For, register_bytes: int) -> None:
     facts = _Facts()
     facts.collect(node.body)
-    width = max(2, register_bytes // max(facts.widest, 1)) if facts.repeatable() else 1
+    alone = _alone(node, facts) if facts.lanes and not node.swaps else None
+    width = max(2, register_bytes // max(facts.widest, 1)) if alone is not None else 1
     width = min(width, 64)
     if isinstance(node.extent, int):
         while width > node.extent:
@@ -45,8 +50,9 @@ def _choose(node: For, register_bytes: int) -> None:
         node.kind, node.width = "serial", 1
         return
     node.width = width
+    node.exact = node.exact or alone == "once"
     wanted = 4 if facts.weight <= 10 else 2 if facts.weight <= 24 else 1
-    node.copies = _copies(node.extent, width, wanted)
+    node.copies = _copies(node.extent, width, min(wanted, 2) if facts.whiles else wanted)
 
 
 def _copies(extent: Any, width: int, wanted: int) -> int:
@@ -70,32 +76,79 @@ class _Facts:
         self.widest = 1
         self.weight = 0
         self.lanes = True
-        self.read: set[Buffer] = set()
-        self.written: set[Buffer] = set()
+        self.whiles = False
+        self.read: dict[Buffer, list[Index]] = {}
+        self.written: dict[Buffer, list[Index]] = {}
 
     def collect(self, body: list) -> None:
         for s in body:
             if type(s) is Value:
                 self._value(s)
             elif type(s) is Store:
-                self.written.add(s.buffer)
+                self.written.setdefault(s.buffer, []).append(s.index)
                 self.widest = max(self.widest, s.buffer.dtype.itemsize)
                 self.weight += 1
-            elif type(s) is For:
-                self.lanes = self.lanes and s.kind != "parallel"
-                for c in s.carries:
-                    self.widest = max(self.widest, c.init.dtype.itemsize)
-                self.collect(s.body)
             elif type(s) is Call:
                 self.lanes = False
+            else:
+                self._nested(s)
 
-    def repeatable(self) -> bool:
-        """Whether an iteration may run twice (the last vector reaches back): it reads nothing that it writes."""
-        return self.lanes and not (self.read & self.written)
+    def _nested(self, s: For | While | Branch) -> None:
+        if type(s) is Branch:
+            held = s.results
+        else:
+            held = [c.phi for c in s.carries]  # type: ignore[union-attr]
+            self.lanes = self.lanes and not s.swaps  # type: ignore[union-attr]
+        self.lanes = self.lanes and not (type(s) is For and s.kind == "parallel")
+        self.whiles = self.whiles or type(s) is While
+        for v in held:
+            self.widest = max(self.widest, v.dtype.itemsize)
+        for block in blocks(s):
+            self.collect(block)
 
     def _value(self, v: Value) -> None:
         if v.op == "load":
-            self.read.add(v.attr[0])
+            self.read.setdefault(v.attr[0], []).append(v.attr[1])
         if v.dtype.kind != "b":
             self.widest = max(self.widest, v.dtype.itemsize)
         self.weight += _MATH_WEIGHT if v.op == "math" else _WEIGHTS.get(v.op, 1)
+
+
+def _alone(node: For, facts: _Facts) -> str | None:
+    """Whether iterations leave each other's elements alone: ``often`` if each may also run twice (the last vector
+    reaches back), ``once`` if one reads what itself writes; None if iterations depend on each other."""
+    found = "often"
+    for buffer in facts.read.keys() & facts.written.keys():
+        reads, writes = facts.read[buffer], facts.written[buffer]
+        for first, second in itertools.product(writes, reads + writes):
+            if _apart(first, second, node) is None:
+                return None
+        if not all(_apart(first, second, node) for first, second in itertools.product(writes, reads)):
+            found = "once"
+    return found
+
+
+def _apart(a: Index, b: Index, node: For) -> bool | None:
+    """Whether two accesses never meet in one iteration; None if they may meet in different ones."""
+    step = a.coefficient(node.var)
+    if not step or step != b.coefficient(node.var):
+        return None
+    (outer_a, inner_a), (outer_b, inner_b) = _around(a, node), _around(b, node)
+    gap = outer_a - outer_b
+    lo, hi = gap.lo + inner_a.lo - inner_b.hi, gap.hi + inner_a.hi - inner_b.lo
+    if _meets(lo, hi, abs(step), node.var.hi) or _meets(-hi, -lo, abs(step), node.var.hi):
+        return None
+    return not lo <= 0 <= hi
+
+
+def _meets(lo: int, hi: int, step: int, most: int) -> bool:
+    """Whether some ``step * k``, k in 1 .. most, lies in ``[lo, hi]``."""
+    return max(1, -(-lo // step)) <= min(most, hi // step)
+
+
+def _around(index: Index, node: For) -> tuple[Index, Index]:
+    """An index without the loop's counter: what is fixed while the loop runs, and what changes."""
+    level = node.var.level
+    fixed = tuple(t for t in index.terms if t[0].level < level)
+    inner = tuple(t for t in index.terms if t[0].level >= level and t[0] is not node.var)
+    return Index(index.const, fixed), Index(0, inner)

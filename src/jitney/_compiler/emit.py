@@ -12,11 +12,12 @@ import functools
 from typing import Any
 
 from jitney._compiler import emit_ops
-from jitney._compiler.emit_loops import Function, LoopEmitter
+from jitney._compiler.emit_control import ControlEmitter
+from jitney._compiler.emit_loops import Facts, Function
 from jitney._compiler.emit_ops import llvm_type, memory_type
 from jitney._compiler.ir import FunctionWriter, ModuleWriter, const, const_lanes, iota, vec, zero
 from jitney._kernel.index import Dynamic, Index, LoopVar, Quotient
-from jitney._kernel.ir import Buffer, Call, For, LoopProgram, Store, Value
+from jitney._kernel.ir import Branch, Buffer, Call, For, LoopProgram, Part, Store, Value, While
 
 ENTRY = "jt_entry"
 _MAIN_PARAMS = ["ptr", "ptr", "ptr"]
@@ -29,7 +30,7 @@ def emit(program: LoopProgram, features: Any) -> tuple[str, set[str]]:
     return emitter.module.text(), emitter.symbols
 
 
-class Emitter(LoopEmitter):
+class Emitter(ControlEmitter):
     """Writes one program."""
 
     def __init__(self, program: LoopProgram, features: Any) -> None:
@@ -40,7 +41,13 @@ class Emitter(LoopEmitter):
         self.f = self.fn.f
         self.width, self.copies = 1, 1
         self.vector: LoopVar | None = None
-        self.failed: Any = None
+        self.level = 0  # of the statement being written
+        self.varying: set[Any] = set()
+        self.masks: list | None = None
+        self.clipped = False
+        self.ragged: set[LoopVar] = set()
+        self.moved_at: dict[Buffer, int] = {}
+        self.facts = Facts(program.body)
 
     def run(self) -> None:
         self.statements(self.program.body, 0)
@@ -70,13 +77,17 @@ class Emitter(LoopEmitter):
 
     def statements(self, body: list, level: int) -> None:
         for s in body:
-            kind = type(s)
+            kind, self.level = type(s), level
             if kind is Value:
                 self.fn.env[s] = self.value(s)
             elif kind is Store:
                 self.store(s)
             elif kind is For:
                 self.loop(s)
+            elif kind is While:
+                self.while_loop(s)
+            elif kind is Branch:
+                self.branch(s)
             else:
                 self.call(s)
 
@@ -261,14 +272,12 @@ class Emitter(LoopEmitter):
     def address(self, buffer: Buffer, index: Index, shift: int = 0) -> Any:
         """The pointer to an element; each loop's share of the address is added outside the loops within."""
         element = memory_type(buffer.dtype)
-        pointer = self.base(buffer)
-        terms = sorted(index.terms, key=lambda t: t[0].level)
-        done: tuple = ()
-        for term in terms:
+        pointer, level = self.base(buffer), self.moved_at.get(buffer, 0)
+        origin, done = pointer.name, ()
+        for term in sorted(index.terms, key=lambda t: t[0].level):
             done = (*done, term)
-            pointer = self.once(
-                term[0].level, (buffer, done), functools.partial(self._step, element, pointer, term)
-            )
+            level = max(level, term[0].level)
+            pointer = self.once(level, (origin, done), functools.partial(self._step, element, pointer, term))
         last = index.const + shift
         return self.f.gep(element, pointer, const("i64", last), False) if last else pointer
 
@@ -305,7 +314,7 @@ class Emitter(LoopEmitter):
     ) -> Any:
         f, size = self.f, buffer.dtype.itemsize
         wide = vec(memory_type(buffer.dtype), self.width)
-        mask = self.lanes(predicate, copy) if predicate is not None else None
+        mask = self.mask_of(predicate, copy, index)
         if stride == 1:
             pointer = self.address(buffer, index, copy * self.width)
             raw = (
@@ -348,7 +357,7 @@ class Emitter(LoopEmitter):
         for copy in range(self.copies):
             value = self.lanes(s.value, copy)
             value = self.f.zext(value, "i8") if buffer.dtype.kind == "b" else value
-            mask = self.lanes(s.predicate, copy) if s.predicate is not None else None
+            mask = self.mask_of(s.predicate, copy, None)
             self._store_lanes(buffer, s.index, stride, value, mask, copy)
         return None
 
@@ -382,11 +391,15 @@ class Emitter(LoopEmitter):
         else:
             self._gemm(s)
 
-    def _pointer_table(self, buffers: list[Buffer]) -> Any:
+    def start(self, x: Buffer | Part) -> Any:
+        """The pointer that a call gets."""
+        return self.address(x.buffer, x.base) if type(x) is Part else self.base(x)
+
+    def _pointer_table(self, parts: list[Buffer | Part]) -> Any:
         f = self.f
-        table = f.alloca("ptr", max(len(buffers), 1), 16)
-        for k, buffer in enumerate(buffers):
-            f.store(self.base(buffer), f.gep("ptr", table, const("i64", k)), 8)
+        table = f.alloca("ptr", max(len(parts), 1), 16)
+        for k, x in enumerate(parts):
+            f.store(self.start(x), f.gep("ptr", table, const("i64", k)), 8)
         return table
 
     def _host(self, s: Call) -> None:
@@ -407,12 +420,12 @@ class Emitter(LoopEmitter):
         f.position(failed)
         f.ret(status)
         f.position(on)
-        self.fn.blocks[0] = on
+        self.fn.move(self.level, on)
 
     def _gemm(self, s: Call) -> None:
         """C = A B row by row is C' = B' A' column by column, which is how BLAS reads memory."""
         batch, m, n, k, left_first, right_last = s.arguments
-        f, level = self.f, 0
+        f, level = self.f, self.level
         self.symbols.add(s.symbol)
         scalar = "double" if s.symbol == "dgemm" else "float"
         size = 8 if scalar == "double" else 4
@@ -422,8 +435,8 @@ class Emitter(LoopEmitter):
 
         def one(i: Any, _: list) -> list:
             a, b, c = (
-                f.gep("i8", self.base(buf), f.mul(i, const("i64", span * size)))
-                for buf, span in ((s.inputs[0], m * k), (s.inputs[1], k * n), (s.outputs[0], m * n))
+                f.gep("i8", start, f.mul(i, const("i64", span * size)))
+                for start, span in zip(starts, (m * k, k * n, m * n), strict=True)
             )
             f.call(
                 s.symbol,
@@ -446,8 +459,7 @@ class Emitter(LoopEmitter):
             )
             return []
 
-        for buffer in (*s.inputs, *s.outputs):
-            self.base(buffer)
+        starts = [self.start(x) for x in (*s.inputs, *s.outputs)]
         if batch == 1:
             one(const("i64", 0), [])
         else:

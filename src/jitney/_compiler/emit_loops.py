@@ -1,20 +1,23 @@
 """Writes loops in LLVM IR: serial ones, vector loops with their rests and folds, parallel bodies.
 
 Begin at :meth:`LoopEmitter.loop`.  A vector loop runs whole strides of copies, then single vectors; the last of
-these reaches back over lanes that are done already, so that no access is masked.
+these reaches back over lanes that are done already, so that no access is masked. Where that cannot be (an iteration
+must not run twice, or there may be less than one vector of them), the rest runs under a mask.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 from jitney._compiler import emit_ops
 from jitney._compiler.emit_ops import llvm_type
+from jitney._compiler.emit_varying import find_varying
 from jitney._compiler.ir import FunctionWriter, const, const_lanes, iota, vec
 from jitney._compiler.ir import Value as Text
 from jitney._kernel.index import LoopVar
-from jitney._kernel.ir import Buffer, For, Region, Value
+from jitney._kernel.ir import Branch, Buffer, Call, For, Region, Value, While, blocks
 
 
 class Function:
@@ -54,16 +57,68 @@ class LoopEmitter:
     lanes: Any
     lookup: Any
     base: Any
+    varying: set[Any]  # what differs between the lanes of the vector loop, as far as loops in it ask
+    masks: list | None  # the active lanes of each copy, where not all are
+    clipped: bool  # some lanes of the present vector are no iterations at all
+    ragged: set[LoopVar]  # counters that are in range for active lanes only
+    moved_at: dict[Buffer, int]  # the level of a pointer that loops have moved
+    facts: Facts
+    under: Any
+    only: Any
+    varies: Any
+
+    # -- values that loops carry
+
+    def wide(self, carries: list) -> list[bool]:
+        """Which carries are lanes."""
+        return [c.phi in self.varying for c in carries]
+
+    def flat(self, values: list, wide: list[bool]) -> list:
+        """Values one after the other, each with all its copies if it is lanes."""
+        found: list = []
+        for v, lanes in zip(values, wide, strict=True):
+            found += [self.lanes(v, k) for k in range(self.copies)] if lanes else [self.scalar(v)]
+        return found
+
+    def bind(self, keys: list, wide: list[bool], flat: list) -> None:
+        """Make ``flat``, which may be longer, what ``keys`` are."""
+        at = 0
+        for key, lanes in zip(keys, wide, strict=True):
+            if lanes:
+                self.fn.env[key] = flat[at : at + self.copies]
+                at += self.copies
+            else:
+                self.fn.env[key] = flat[at]
+                at += 1
+
+    def place(self, buffers: list[Buffer], pointers: list, level: int) -> None:
+        """Where buffers are from here on, known since ``level``."""
+        for b, pointer in zip(buffers, pointers, strict=True):
+            self.fn.env[b] = pointer
+            self.moved_at[b] = level
+
+    def swapped(self, node: For | While, moved: list[Buffer]) -> list:
+        """Where buffers are for the next iteration."""
+        env = self.fn.env
+        for a, b in node.swaps:
+            env[a], env[b] = env[b], env[a]
+        return [env[b] for b in moved]
 
     # -- loops
 
     def loop(self, node: For) -> None:
-        if node.kind == "parallel" and self.fn.parent is None and self.vector is None:
+        if self._is_parallel(node):
             self._parallel(node)
         elif node.kind == "vector" and node.width > 1 and self.vector is None:
             self._vector(node)
         else:
             self._serial(node)
+
+    def _is_parallel(self, node: For) -> bool:
+        """Threads must not call the host, and swap buffers for themselves only."""
+        if node.kind != "parallel" or self.fn.parent is not None or self.vector is not None:
+            return False
+        return not (node.carries or self.facts.moved(node) or node in self.facts.hosts)
 
     def extent(self, node: For) -> Any:
         return const("i64", node.extent) if isinstance(node.extent, int) else self.scalar(node.extent)
@@ -113,31 +168,48 @@ class LoopEmitter:
         return nexts
 
     def _serial(self, node: For) -> None:
-        level, hi = node.var.level, self.extent(node)
-        lane_count = self.copies if self.vector is not None else 1
-        many = self.vector is not None  # carries of a loop inside a vector loop differ between lanes
-        inits: list = []
-        for c in node.carries:
-            inits += [self.lanes(c.init, k) for k in range(lane_count)] if many else [self.scalar(c.init)]
+        level, moved, wide = node.var.level, self.facts.moved(node), self.wide(node.carries)
+        inits = self.flat([c.init for c in node.carries], wide) + [self.base(b) for b in moved]
+        outside = self.masks
+        ends = self._ends(node)
+        if ends is not None:
+            hi, sure = self._last(ends), False
+            self.ragged.add(node.var)
+        else:
+            hi, sure = self.extent(node), isinstance(node.extent, int)
 
         def body(i: Any, phis: list) -> list:
             self.fn.env[node.var] = i
-            for n, c in enumerate(node.carries):
-                self.fn.env[c.phi] = phis[n * lane_count : (n + 1) * lane_count] if many else phis[n]
+            self.bind([c.phi for c in node.carries], wide, phis)
+            self.place(moved, phis[len(phis) - len(moved) :], level)
+            if ends is not None:
+                count = self.f.splat(i, self.width)
+                self.masks = self.under(outside, [self.f.icmp("slt", count, end) for end in ends])
             self.statements(node.body, level)
-            nexts: list = []
-            for c in node.carries:
-                nexts += [self.lanes(c.next, k) for k in range(lane_count)] if many else [self.scalar(c.next)]
-            return nexts
+            nexts = self.flat([c.next for c in node.carries], wide)
+            if ends is not None:
+                nexts = self.only(self.masks, nexts, phis[: len(nexts)])
+                self.masks = outside
+            return nexts + self.swapped(node, moved)
 
         if node.extent == 0:
             results = inits
         elif node.extent == 1:
             results = self.single(level, const("i64", 0), inits, body)
         else:
-            results = self.repeat(level, const("i64", 0), hi, 1, isinstance(node.extent, int), inits, body)
-        for n, c in enumerate(node.carries):
-            self.fn.env[c.result] = results[n * lane_count : (n + 1) * lane_count] if many else results[n]
+            results = self.repeat(level, const("i64", 0), hi, 1, sure, inits, body)
+        self.bind([c.result for c in node.carries], wide, results)
+        self.place(moved, results[len(results) - len(moved) :], level - 1)
+
+    def _ends(self, node: For) -> list | None:
+        """The number of iterations of each lane, if they differ; none of those that are not active."""
+        if not (isinstance(node.extent, Value) and self.vector is not None and self.varies(node.extent)):
+            return None
+        ends = [self.lanes(node.extent, c) for c in range(self.copies)]
+        return ends if self.masks is None else self.only(self.masks, ends, [const(x.type, 0) for x in ends])
+
+    def _last(self, ends: list) -> Any:
+        return self.f.reduce("smax", functools.reduce(self.f.smax, ends))
 
     # -- vector loops: whole strides of copies, then single vectors, the last one reaching back over done lanes
 
@@ -145,6 +217,7 @@ class LoopEmitter:
         w, u, n = node.width, node.copies, node.extent
         f, stride = self.f, node.width * node.copies
         self.vector, self.width = node.var, w
+        self.varying = find_varying(node)
         if isinstance(n, int):
             whole, left = n // stride * stride, n % stride
             hi: Any = const("i64", whole)
@@ -167,6 +240,7 @@ class LoopEmitter:
         if left:
             sums = self._vector_rest(node, sums, hi, left)
         self.vector, self.width, self.copies = None, 1, 1
+        self.varying = set()
         self._fold_lanes(node, sums)
 
     def _vector_body(self, node: For, i: Any, phis: list, copies: int, mask: Any) -> list:
@@ -185,6 +259,8 @@ class LoopEmitter:
     def _vector_rest(self, node: For, sums: list, start: Any, left: int) -> list:
         """The iterations after ``start``, a vector at a time; negative ``left``: some number, perhaps none."""
         w, f, level = node.width, self.f, node.var.level
+        if left % w and (node.exact or _least(node.extent) < w):
+            return self._masked_rest(node, sums, start, left)
         if isinstance(node.extent, int):
             n = node.extent
             if left <= w:
@@ -208,6 +284,21 @@ class LoopEmitter:
             return self._vector_body(node, at, phis, 1, mask)
 
         return self.repeat(level, start, total, w, left > 0, sums, run_clipped)
+
+    def _masked_rest(self, node: For, sums: list, start: Any, left: int) -> list:
+        """The same with lanes that are no iterations masked off."""
+        w, f, total = node.width, self.f, self.extent(node)
+
+        def run(i: Any, phis: list) -> list:
+            mask = f.icmp("slt", iota(vec("i64", w)), f.splat(f.sub(total, i), w))
+            self.masks, self.clipped = [mask], True
+            nexts = self._vector_body(node, i, phis, 1, mask)
+            self.masks, self.clipped = None, False
+            return nexts
+
+        if 0 < left < w:
+            return self.single(node.var.level, start, sums, run)
+        return self.repeat(node.var.level, start, total, w, left > 0, sums, run)
 
     def _lanes_from(self, first: int) -> Any:
         return const_lanes(vec("i1", self.width), [k >= first for k in range(self.width)])
@@ -307,6 +398,49 @@ class LoopEmitter:
 
     def _captured_value(self, key: Any, type_: str) -> Any:
         return self.scalar(key) if isinstance(key, Value) else self.lookup(key, type_)
+
+
+class Facts:
+    """What the emitter asks of statements with blocks: which call the host, which change where buffers are."""
+
+    def __init__(self, body: list) -> None:
+        self.hosts: set[Any] = set()
+        self._moved: dict[Any, list[Buffer]] = {}
+        self._collect(body)
+
+    def moved(self, s: Any) -> list[Buffer]:
+        """The buffers that lie elsewhere after ``s``."""
+        return self._moved.get(s, [])
+
+    def _collect(self, body: list) -> tuple[bool, dict[Buffer, None]]:
+        calls, moves = False, dict[Buffer, None]()
+        for s in body:
+            if type(s) is Call:
+                calls = calls or s.symbol == "host"
+            elif type(s) in (For, While, Branch):
+                host, moved = False, dict[Buffer, None]()
+                for block in blocks(s):
+                    found = self._collect(block)
+                    host, moved = host or found[0], moved | found[1]
+                if type(s) is not Branch:
+                    moved |= dict.fromkeys(b for pair in s.swaps for b in pair)
+                if host:
+                    self.hosts.add(s)
+                if moved:
+                    self._moved[s] = list(moved)
+                calls, moves = calls or host, moves | moved
+        return calls, moves
+
+
+def _least(extent: int | Value) -> int:
+    """A number that a loop's extent is never below."""
+    if isinstance(extent, int):
+        return extent
+    if extent.op == "const":
+        return int(extent.attr.value)
+    if extent.op == "index":
+        return extent.attr.lo
+    return min(map(_least, extent.args)) if extent.op == "min" else 0
 
 
 def _divisor(extent: Value) -> int:

@@ -6,9 +6,11 @@ from typing import Any
 
 from jitney._compiler.graph import Graph
 from jitney._core.jaxpr import ClosedJaxpr
-from jitney._kernel.ir import For, LoopProgram
+from jitney._kernel.ir import Branch, For, LoopProgram, While
 
 _RELEASE_NS = 10_000.0  # below this, giving up the GIL costs more than it brings
+
+_ITERATIONS = 10  # of a loop whose end is computed
 
 
 def make_executable(
@@ -51,4 +53,12 @@ def estimate(body: list) -> float:
         if type(s) is For:
             n = s.extent if isinstance(s.extent, int) else s.var.hi + 1
             total += n * max(s.work, estimate(s.body), 0.1)
+        elif type(s) is While:  # nobody knows how often: let other threads run
+            total += 1000 * (1.0 + estimate(s.body))
+        elif type(s) is Branch:
+            total += max(map(estimate, s.regions), default=0.0)
+        elif type(s) is While:
+            total += _ITERATIONS * max(estimate(s.head) + estimate(s.body), 1.0)
+        elif type(s) is Branch:
+            total += max(map(estimate, s.regions))
     return total

@@ -95,6 +95,7 @@ class Node:
         "placed",
         "ready",
         "readers",
+        "record",
         "root",
         "rule",
         "shares",
@@ -110,6 +111,7 @@ class Node:
         self.kind, self.aval, self.operands, self.rule, self.eqn = kind, aval, operands, rule, eqn
         self.buffer: Buffer | None = None
         self.base: Any = 0
+        self.record: Any = None  # see ``pack_stacks``
         self.outer: tuple[Any, Node] | None = None
         self.carried = self.eager = self.placed = False
         self.floor = 0

@@ -17,6 +17,7 @@ from jitney._compiler.fuse import Kernel, fuse
 from jitney._compiler.graph import Graph, Node, Step
 from jitney._compiler.nests import block_extent, chunk_size
 from jitney._compiler.options import options
+from jitney._compiler.pack_stacks import pack_stacks
 from jitney._compiler.share_buffers import share_buffers
 from jitney._core.jaxpr import ClosedJaxpr
 from jitney._kernel import index as ix
@@ -60,6 +61,8 @@ class _Body:
     def fuse(self, carries: list[tuple[Node, Node]] | None = None) -> None:
         """Decide on kernels, and which of the ``carries`` in memory can be updated in place."""
         self.kernels, self.in_place = fuse(self.graph, carries or ())
+        if options.enabled("pack_stacks"):
+            pack_stacks(self.graph)
         if options.enabled("share_buffers"):
             share_buffers(self.graph)
 
@@ -197,16 +200,21 @@ def _lower_scan(lowering: Any, step: Step) -> None:
         number = ix.variable(node.var)
         if params["reverse"]:
             number = number * -1 + (length - 1)
-        for x, (buffer, base) in zip(x_nodes, x_sources, strict=True):
-            x.buffer, x.base = buffer, number * x.aval.size + base
+        for x, outside, (buffer, base) in zip(x_nodes, xs, x_sources, strict=True):
+            x.buffer, x.base = buffer, number * _row(outside, x) + base
         for y, outside, home in zip(ys, stacked, homes, strict=True):
-            y.buffer, y.base = home, number * y.aval.size + outside.base
+            y.buffer, y.base = home, number * _row(outside, y) + outside.base
         child = lowering.child(body.graph)
         carries.enter(child, carries.inputs, [s.phi for s in slots])
         child.run(body.kernels)
         for slot, value in zip(slots, carries.register_nexts(child, states), strict=True):
             slot.next = value
     carries.leave([s.result for s in slots])
+
+
+def _row(stack: Node, entry: Node) -> int:
+    """The distance in memory from one entry of a stack to the next."""
+    return entry.aval.size if stack.record is None else stack.record.row
 
 
 # -- while

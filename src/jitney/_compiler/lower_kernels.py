@@ -148,7 +148,9 @@ class Lowering:
         """Where a node's elements are or will be written, from ``node.base`` on."""
         if node.buffer is None:
             of = node.shares if node.shares is not None else node.target[0] if node.target else None
-            if of is not None:
+            if node.record is not None:
+                node.buffer = self._record(node)
+            elif of is not None:
                 node.buffer, node.base = self.buffer_of(of), of.base
             elif node.out >= 0:
                 node.buffer = self._declare(
@@ -157,6 +159,12 @@ class Lowering:
             else:
                 node.buffer = self.temporary(node.aval.dtype, node.aval.size)
         return node.buffer
+
+    def _record(self, node: Node) -> Buffer:
+        record = node.record
+        if record.buffer is None:
+            record.buffer = self.temporary(node.aval.dtype, node.aval.shape[0] * record.row)
+        return record.buffer
 
     def temporary(self, dtype: np.dtype, size: int) -> Buffer:
         kind = "stack" if size * dtype.itemsize <= _STACK_BYTES else "scratch"

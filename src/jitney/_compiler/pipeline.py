@@ -2,7 +2,7 @@
 
     jaxpr   inline_calls, drop_dead, simplify_programs, hoist_invariants,
             simplify_algebra, share_equal                              jaxpr -> jaxpr
-    graph   build_graph, fuse, place_carries, share_buffers            jaxpr -> values, kernels
+    graph   build_graph, fuse, place_carries, pack_stacks, share_buffers    jaxpr -> values, kernels
     loops   lower_kernels, drop_unused, choose_widths, balance_divider, plan_memory     kernels -> loop IR
     llvm    emit, assemble                                             loop IR -> machine code
 
@@ -28,6 +28,7 @@ from jitney._compiler.inline_calls import inline_calls
 from jitney._compiler.lower_kernels import lower_kernels
 from jitney._compiler.machine import Target, assemble, host_target, symbol_addresses
 from jitney._compiler.options import options
+from jitney._compiler.pack_stacks import pack_stacks
 from jitney._compiler.plan_memory import plan_memory
 from jitney._compiler.share_buffers import share_buffers
 from jitney._compiler.share_equal import share_equal
@@ -75,6 +76,8 @@ def lower(closed: ClosedJaxpr, target: Target | None = None) -> tuple[Graph, Loo
     while True:
         graph = build_graph(closed, frozenset(refused))
         kernels, _ = fuse(graph)
+        if options.enabled("pack_stacks"):
+            pack_stacks(graph)
         if options.enabled("share_buffers"):
             share_buffers(graph)
         try:

@@ -1,0 +1,280 @@
+"""Loops and their gradients: ODEs, filters, fixed points, chains, carries of many leaves; long unrolled programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from harness import case
+
+Program = tuple[Callable[..., Any], tuple]
+
+
+def packages() -> dict[str, Any]:
+    import jax
+    import jax.numpy
+    import jax.random
+
+    import jitney
+    import jitney.numpy
+    import jitney.random
+
+    return {"jitney": jitney, "jax": jax}
+
+
+def ready(x: Any) -> Any:
+    for leaf in x if isinstance(x, (tuple, list)) else [x]:
+        leaf.block_until_ready()
+    return x
+
+
+# -- programs: the package -> (function, arguments)
+
+
+def _lorenz(x: Any, y: Any, z: Any) -> tuple:
+    return 10.0 * (y - x), x * (28.0 - z) - y, x * y - 8.0 / 3.0 * z
+
+
+def lorenz_euler(m: Any) -> Program:
+    def run(s0: Any) -> Any:
+        def step(s: Any, _: Any) -> tuple:
+            new = tuple(a + 0.001 * d for a, d in zip(s, _lorenz(*s), strict=True))
+            return new, new[0]
+
+        last, xs = m.lax.scan(step, (s0[0], s0[1], s0[2]), None, length=10_000)
+        return last[0] + xs.sum()
+
+    return run, (m.numpy.array([1.0, 1.1, 20.0]),)
+
+
+def lorenz_rk4(m: Any) -> Program:
+    def run(s0: Any) -> Any:
+        h = 0.0001
+
+        def move(s: Any, d: Any, by: float) -> tuple:
+            return tuple(a + by * b for a, b in zip(s, d, strict=True))
+
+        def step(s: Any, _: Any) -> tuple:
+            k1 = _lorenz(*s)
+            k2 = _lorenz(*move(s, k1, h / 2))
+            k3 = _lorenz(*move(s, k2, h / 2))
+            k4 = _lorenz(*move(s, k3, h))
+            total = (a + 2 * b + 2 * c + d for a, b, c, d in zip(k1, k2, k3, k4, strict=True))
+            return move(s, tuple(total), h / 6), None
+
+        last, _ = m.lax.scan(step, (s0[0], s0[1], s0[2]), None, length=10_000)
+        return last[0] ** 2 + last[1] * last[2]
+
+    return run, (m.numpy.array([1.0, 1.1, 20.0]),)
+
+
+def kalman(m: Any) -> Program:
+    """Log-likelihood of a constant-velocity model with two measured coordinates, gains by ``linalg.solve``."""
+    n = m.numpy
+    rng = np.random.default_rng(0)
+    data = n.array(np.cumsum(rng.normal(size=(1000, 2)), axis=0))
+
+    def run(noise: Any, data: Any) -> Any:
+        forward = n.array([[1.0, 0.1], [0.0, 1.0]])
+        process = noise[0] ** 2 * n.array([[0.1, 0.05], [0.05, 0.1]])
+        seen = n.eye(2)
+        error = noise[1] ** 2 * n.eye(2)
+
+        def step(state: Any, z: Any) -> tuple:
+            mean, cov = state
+            mean, cov = forward @ mean, forward @ cov @ forward.T + process
+            s = seen @ cov @ seen.T + error
+            gain = n.linalg.solve(s, seen @ cov).T
+            r = z - seen @ mean
+            likelihood = r @ n.linalg.solve(s, r) + n.log(s[0, 0] * s[1, 1] - s[0, 1] * s[1, 0])
+            return (mean + gain @ r, cov - gain @ seen @ cov), likelihood
+
+        _, terms = m.lax.scan(step, (n.zeros(2), n.eye(2)), data)
+        return -0.5 * terms.sum()
+
+    return run, (n.array([0.7, 1.3]), data)
+
+
+def newton(m: Any) -> Program:
+    def run(a: Any) -> Any:
+        return m.lax.fori_loop(0, 100_000, lambda i, x: 0.5 * (x + a / x) + 1e-9 * i, a)
+
+    return run, (m.numpy.array(2.0),)
+
+
+def root_finder(m: Any) -> Program:
+    """Kepler's equation for 10,000 orbits, each iterated until it has converged."""
+    n = m.numpy
+
+    def solve(mean: Any, e: Any) -> Any:
+        def going(state: Any) -> Any:
+            return (n.abs(state[1]) > 1e-12) & (state[2] < 50)
+
+        def step(state: Any) -> tuple:
+            x, _, k = state
+            delta = (x - e * n.sin(x) - mean) / (1 - e * n.cos(x))
+            return x - delta, delta, k + 1
+
+        return m.lax.while_loop(going, step, (mean, n.ones_like(mean), 0))[0]
+
+    rng = np.random.default_rng(1)
+    return m.vmap(solve), (n.array(rng.uniform(0, 6.28, 10_000)), n.array(rng.uniform(0, 0.9, 10_000)))
+
+
+def products(m: Any) -> Program:
+    n = m.numpy
+    angles = np.random.default_rng(2).uniform(0, 1, 100_000)
+    rows = [[np.cos(angles), -np.sin(angles)], [np.sin(angles), np.cos(angles)]]
+    matrices = n.array(np.moveaxis(np.array(rows), -1, 0))
+    return lambda a: m.lax.associative_scan(lambda x, y: n.matmul(x, y), a), (matrices,)
+
+
+def matrix_scan(m: Any) -> Program:
+    n = m.numpy
+    start = n.array(np.random.default_rng(3).normal(size=(3, 3)) * 0.1)
+
+    def run(a: Any) -> Any:
+        last, _ = m.lax.scan(lambda c, _: (n.tanh(a @ c) + 0.1 * c, None), n.eye(3), None, length=1000)
+        return last.sum()
+
+    return run, (start,)
+
+
+def in_place(m: Any) -> Program:
+    n = m.numpy
+
+    def run(x: Any) -> Any:
+        return m.lax.fori_loop(2, 1000, lambda i, x: x.at[i].set(n.sin(x[i - 1]) + 0.5 * x[i - 2]), x).sum()
+
+    return run, (n.array(np.random.default_rng(4).normal(size=1000)),)
+
+
+def leaves(m: Any, count: int) -> Program:
+    n = m.numpy
+
+    def run(start: Any) -> Any:
+        def step(c: Any, _: Any) -> tuple:
+            return tuple(0.9 * c[i] + 0.1 * n.sin(c[(i + 1) % count]) for i in range(count)), None
+
+        last, _ = m.lax.scan(step, tuple(start[i] for i in range(count)), None, length=1000)
+        return sum(last)
+
+    return run, (n.array(np.random.default_rng(5).normal(size=count)),)
+
+
+def metropolis(m: Any) -> Program:
+    """Random-walk Metropolis of a Gaussian in two dimensions; its gradient is that of the mean of the path."""
+    n = m.numpy
+
+    def run(scale: Any, key: Any) -> Any:
+        def step(state: Any, key: Any) -> tuple:
+            x, logp = state
+            k1, k2 = m.random.split(key)
+            y = x + scale * m.random.normal(k1, (2,))
+            new = -0.5 * (y @ y)
+            accept = n.log(m.random.uniform(k2)) < new - logp
+            return (n.where(accept, y, x), n.where(accept, new, logp)), x[0]
+
+        start = n.zeros(2)
+        _, path = m.lax.scan(step, (start, -0.5 * (start @ start)), m.random.split(key, 1000))
+        return path.mean()
+
+    return run, (n.array(0.8), m.random.PRNGKey(0))
+
+
+def unrolled(m: Any) -> Program:
+    n = m.numpy
+
+    def run(x: Any) -> Any:
+        for i in range(500):
+            x = n.sin(x) * 1.01 + 0.001 * i
+        return x
+
+    return run, (n.array(0.3),)
+
+
+# -- forward runs and first calls
+
+PROGRAMS: dict[str, tuple[Callable[[Any], Program], float | None, float | None]] = {
+    # name: (program, target of a run, target of its gradient)
+    "Lorenz, Euler scan, 10k steps": (lorenz_euler, 1.0, None),
+    "Lorenz, RK4 scan, 10k steps": (lorenz_rk4, 0.7, 0.05),
+    "Kalman filter, 1000 steps": (kalman, 0.15, 0.15),
+    "Newton, fori_loop, 100k": (newton, 1.0, None),
+    "Kepler, vmap of while_loop, 10k": (root_finder, 0.5, None),
+    "associative_scan, 100k 2x2 products": (products, 0.5, None),
+}
+GRADIENTS: dict[str, Callable[[Any], Program]] = {
+    "3x3 matrix scan": matrix_scan,
+    "in-place fori_loop": in_place,
+    "scan with 16 leaves": lambda m: leaves(m, 16),
+    "scan with 60 leaves": lambda m: leaves(m, 60),
+    "Lorenz, RK4 scan, 10k steps": lorenz_rk4,
+    "Kalman filter, 1000 steps": kalman,
+    "Metropolis, 1000 steps": metropolis,
+}
+
+
+def compiled(m: Any, program: Callable[[Any], Program], gradient: bool = False) -> Callable[[], Any]:
+    fun, args = program(m)
+    f = m.jit(m.grad(fun) if gradient else fun)
+    return lambda: ready(f(*args))
+
+
+def first_call(m: Any, program: Callable[[Any], Program], gradient: bool = False) -> Callable[[], Any]:
+    def fresh() -> Callable[[], Any]:
+        fun, args = program(m)
+        f = m.jit(m.grad(fun) if gradient else fun)
+        return lambda: ready(f(*args))
+
+    return fresh
+
+
+def register(name: str, program: Callable[[Any], Program], target: float | None, gradient: bool) -> None:
+    label = f"{name}: gradient" if gradient else name
+
+    @case(label, "loops", target)
+    def _() -> dict[str, Any]:
+        return {who: compiled(m, program, gradient) for who, m in packages().items()}
+
+    @case(f"{label}, first call", "loops, first call", 0.35, kind="first", repeats=5)
+    def _() -> dict[str, Any]:
+        return {who: first_call(m, program, gradient) for who, m in packages().items()}
+
+
+def register_gradient(name: str, program: Callable[[Any], Program]) -> None:
+    @case(f"{name}: gradient against forward", "gradients of loops", also={"forward": 4.0})
+    def _() -> dict[str, Any]:
+        found = {who: compiled(m, program, True) for who, m in packages().items()}
+        return found | {"forward": compiled(packages()["jitney"], program)}
+
+
+for _name, (_program, _run, _gradient) in PROGRAMS.items():
+    register(_name, _program, _run, False)
+    if _gradient is not None:
+        register(_name, _program, _gradient, True)
+for _name, _program in GRADIENTS.items():
+    register_gradient(_name, _program)
+
+
+# -- long programs
+
+
+@case("1500 unrolled operations, first call", "loops, first call", 0.35, kind="first", repeats=3)
+def _() -> dict[str, Any]:
+    return {who: first_call(m, unrolled) for who, m in packages().items()}
+
+
+@case("1500 unrolled operations: gradient, first call", "loops, first call", 0.35, kind="first", repeats=3)
+def _() -> dict[str, Any]:
+    return {who: first_call(m, unrolled, True) for who, m in packages().items()}
+
+
+@case("tracing 1500 operations", "loops, first call", 1.0)
+def _() -> dict[str, Any]:
+    def build(m: Any) -> Callable[[], Any]:
+        fun, args = unrolled(m)
+        return lambda: m.make_jaxpr(lambda x: fun(x))(*args)
+
+    return {who: build(m) for who, m in packages().items()}
