@@ -21,12 +21,14 @@ from jitney._kernel.ir import Branch, Buffer, Call, For, LoopProgram, Part, Stor
 
 ENTRY = "jt_entry"
 _MAIN_PARAMS = ["ptr", "ptr", "ptr"]
+_MOST_INLINED = 8  # calls of one math function
 
 
 def emit(program: LoopProgram, features: Any) -> tuple[str, set[str]]:
     """The module's text and the outside symbols that it needs."""
     emitter = Emitter(program, features)
     emitter.run()
+    emitter.module.outline(_MOST_INLINED)
     return emitter.module.text(), emitter.symbols
 
 

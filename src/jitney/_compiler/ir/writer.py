@@ -662,6 +662,16 @@ class ModuleWriter:
         self.metadata.append(f"{at} = {body.replace('{self}', at)}")
         return at
 
+    def outline(self, most: int) -> None:
+        """Leave math functions that are called from more than ``most`` places as functions.
+
+        Inlining all of them would make compilation time grow faster than the program.
+        """
+        everything = "".join(self.functions.values())
+        for symbol, text in self.functions.items():
+            if "alwaysinline" in text and everything.count(f"@{symbol}(") > most + 1:
+                self.functions[symbol] = text.replace("alwaysinline", "noinline", 1)
+
     def text(self) -> str:
         out = [f"; {self.name}"]
         if self.datalayout:
