@@ -12,5 +12,6 @@ from jitney.lax.arithmetic import *
 from jitney.lax.arrays import *
 from jitney.lax.ordering import *
 from jitney.lax.slicing import *
+from jitney.lax.while_loops import *
 
 _expose(globals())
