@@ -399,11 +399,19 @@ class Builder:
     def store(self, buffer: Buffer, index: Any, value: Value) -> None:
         """Write the element at ``index`` in the innermost open block."""
         buffer, flat = _flat(buffer, index)
-        if value.op == "load" and value.attr == (buffer, flat) and self.predicate is None:
+        same = value.op == "load" and value.attr == (buffer, flat)
+        if same and (not value.args or value.args[0] is self.predicate) and self._just_loaded(value):
             return  # an element written over itself: a copy in place
         if value.dtype != buffer.dtype:
             raise TypeError(f"store of {value.dtype} into {buffer.dtype} elements: cast first")
         self.scopes[-1].body.append(Store(buffer, flat, value, self.predicate))
+
+    def _just_loaded(self, value: Value) -> bool:
+        """Whether nothing has been written since ``value`` was read in the innermost open block."""
+        for s in reversed(self.scopes[-1].body):
+            if s is value or type(s) is not Value:
+                return s is value
+        return False
 
     @contextlib.contextmanager
     def loop(self, n: int | Value, kind: str = "serial", name: str = "i") -> Iterator[int | Index]:
