@@ -158,6 +158,11 @@ extern PyMethodDef executable_functions[];
 int init_dispatch(PyObject* module);
 extern PyMethodDef dispatch_functions[];
 
+// random.cpp
+
+int init_random(PyObject* module);
+extern PyMethodDef random_functions[];
+
 // module.cpp: hooks registered by Python
 extern PyObject* hook_aval;
 extern PyObject* hook_flatten;

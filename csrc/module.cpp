@@ -46,9 +46,10 @@ NB_MODULE(_ext, m) {
     install_fork_handlers();
     m.attr("__doc__") = "Arrays, jit dispatch, threads and memory of jitney, in C++.";
     check(init_array(m.ptr()) == 0 && init_boundary(m.ptr()) == 0 && init_executable(m.ptr()) == 0 &&
-          init_dispatch(m.ptr()) == 0);
+          init_dispatch(m.ptr()) == 0 && init_random(m.ptr()) == 0);
     for (PyMethodDef* functions :
-         {array_functions, operator_functions, boundary_functions, executable_functions, dispatch_functions})
+         {array_functions, operator_functions, boundary_functions, executable_functions, dispatch_functions,
+          random_functions})
         check(PyModule_AddFunctions(m.ptr(), functions) == 0);
 
     m.def("register_hook", &register_hook, nb::arg("name"), nb::arg("fn").none(),

@@ -1,0 +1,243 @@
+// Random keys: the dtype key<fry>, and the Threefry-2x32 counter cipher over small arrays.
+//
+// A key is the pair of 32-bit words (k0, k1) of J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+// SC11 (2011); in memory one after the other, hence as a little-endian 64-bit word k0 | k1 << 32. Programs compute
+// with these words; here are the same functions for eager calls on small arrays.
+#include "jitney.h"
+
+namespace jt {
+
+namespace {
+
+// ---- the dtype --------------------------------------------------------------------------------
+
+struct KeyScalar {
+    PyObject_HEAD
+    uint64_t word;
+};
+
+PyTypeObject* KeyScalarType = nullptr;
+PyArray_Descr* key_descr = nullptr;
+
+PyObject* key_getitem(void* data, void*) {
+    KeyScalar* s = PyObject_New(KeyScalar, KeyScalarType);
+    if (s) memcpy(&s->word, data, sizeof(uint64_t));
+    return reinterpret_cast<PyObject*>(s);
+}
+
+int key_setitem(PyObject* value, void* data, void*) {
+    if (!PyObject_TypeCheck(value, KeyScalarType)) {
+        PyErr_Format(PyExc_TypeError, "an array of random keys cannot hold an object of type %.200s",
+                     Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    memcpy(data, &reinterpret_cast<KeyScalar*>(value)->word, sizeof(uint64_t));
+    return 0;
+}
+
+// Keys are always in native order: copies never swap.
+void key_copyswap(void* to, void* from, int, void*) {
+    if (from) memcpy(to, from, sizeof(uint64_t));
+}
+
+void key_copyswapn(void* to, npy_intp to_stride, void* from, npy_intp from_stride, npy_intp n, int, void*) {
+    if (!from) return;
+    for (npy_intp i = 0; i < n; ++i)
+        memcpy(static_cast<char*>(to) + i * to_stride, static_cast<char*>(from) + i * from_stride, sizeof(uint64_t));
+}
+
+npy_bool key_nonzero(void* data, void*) {
+    uint64_t word;
+    memcpy(&word, data, sizeof(word));
+    return word != 0;
+}
+
+PyArray_ArrFuncs key_functions;
+
+PyObject* scalar_repr(PyObject* self) {
+    uint64_t word = reinterpret_cast<KeyScalar*>(self)->word;
+    char text[64];
+    PyOS_snprintf(text, sizeof(text), "key<fry>[%u %u]", unsigned(word), unsigned(word >> 32));
+    return PyUnicode_FromString(text);
+}
+
+bool make_key_dtype(PyObject* module) {
+    static PyType_Slot slots[] = {{Py_tp_repr, reinterpret_cast<void*>(scalar_repr)},
+                                  {Py_tp_str, reinterpret_cast<void*>(scalar_repr)},
+                                  {0, nullptr}};
+    static PyType_Spec spec = {"jitney._ext.key<fry>", sizeof(KeyScalar), 0, Py_TPFLAGS_DEFAULT, slots};
+    Ref bases(PyTuple_Pack(1, reinterpret_cast<PyObject*>(&PyGenericArrType_Type)));
+    if (!bases) return false;
+    KeyScalarType = reinterpret_cast<PyTypeObject*>(PyType_FromSpecWithBases(&spec, bases.p));
+    if (!KeyScalarType) return false;
+
+    PyArray_InitArrFuncs(&key_functions);
+    key_functions.getitem = key_getitem;
+    key_functions.setitem = key_setitem;
+    key_functions.copyswap = key_copyswap;
+    key_functions.copyswapn = key_copyswapn;
+    key_functions.nonzero = key_nonzero;
+
+    static PyArray_DescrProto proto;
+    memset(&proto, 0, sizeof(proto));
+    proto.ob_base = PyObject{};
+    Py_SET_TYPE(reinterpret_cast<PyObject*>(&proto), &PyArrayDescr_Type);
+    Py_SET_REFCNT(reinterpret_cast<PyObject*>(&proto), 1);
+    proto.typeobj = KeyScalarType;
+    proto.kind = 'V';
+    proto.type = 'K';
+    proto.byteorder = '=';
+    proto.flags = NPY_USE_GETITEM | NPY_USE_SETITEM;
+    proto.elsize = sizeof(uint64_t);
+    proto.alignment = alignof(uint64_t);
+    proto.f = &key_functions;
+    proto.hash = -1;
+    int number = PyArray_RegisterDataType(&proto);
+    if (number < 0) return false;
+    key_descr = PyArray_DescrFromType(number);
+    return key_descr && PyModule_AddObjectRef(module, "key_dtype", reinterpret_cast<PyObject*>(key_descr)) == 0;
+}
+
+// ---- Threefry-2x32, 20 rounds -------------------------------------------------------------------
+
+inline uint32_t rotate(uint32_t x, int n) { return (x << n) | (x >> (32 - n)); }
+
+// Encrypts the counter (x0, x1) under the key (k0, k1).
+inline void threefry(uint32_t k0, uint32_t k1, uint32_t& x0, uint32_t& x1) {
+    constexpr int turns[2][4] = {{13, 15, 26, 6}, {17, 29, 16, 24}};
+    const uint32_t keys[3] = {k0, k1, k0 ^ k1 ^ 0x1BD11BDAu};
+    x0 += k0;
+    x1 += k1;
+    for (int group = 0; group < 5; ++group) {
+        for (int turn : turns[group % 2]) {
+            x0 += x1;
+            x1 = rotate(x1, turn) ^ x0;
+        }
+        x0 += keys[(group + 1) % 3];
+        x1 += keys[(group + 2) % 3] + uint32_t(group + 1);
+    }
+}
+
+template <class T>
+inline T combine(uint32_t x0, uint32_t x1) {
+    if constexpr (sizeof(T) == 8) return T(x0) << 32 | x1;
+    return T(x0 ^ x1);
+}
+
+template <class T>
+void fill_bits(const uint64_t* keys, npy_intp count, npy_intp each, void* out) {
+    T* to = static_cast<T*>(out);
+    for (npy_intp k = 0; k < count; ++k) {
+        const uint32_t k0 = uint32_t(keys[k]), k1 = uint32_t(keys[k] >> 32);
+        for (npy_intp i = 0; i < each; ++i) {
+            uint32_t x0 = uint32_t(uint64_t(i) >> 32), x1 = uint32_t(i);
+            threefry(k0, k1, x0, x1);
+            *to++ = combine<T>(x0, x1);
+        }
+    }
+}
+
+// ---- functions of the module ------------------------------------------------------------------
+
+// A C-contiguous array of 8-byte elements: keys, or their words.
+PyArrayObject* words_of(PyObject* obj) {
+    if (!PyArray_Check(obj)) {
+        PyErr_SetString(PyExc_TypeError, "keys must be an ndarray");
+        return nullptr;
+    }
+    PyArrayObject* arr = reinterpret_cast<PyArrayObject*>(obj);
+    if (PyArray_ITEMSIZE(arr) != 8) {
+        PyErr_SetString(PyExc_TypeError, "keys must have 8 bytes each");
+        return nullptr;
+    }
+    return PyArray_GETCONTIGUOUS(arr);
+}
+
+PyObject* new_array(PyArray_Descr* descr, npy_intp size) {
+    Py_INCREF(descr);
+    return PyArray_NewFromDescr(&PyArray_Type, descr, 1, &size, nullptr, nullptr, 0, nullptr);
+}
+
+// threefry_bits(keys, each, width): `each` unsigned integers for each key, flat.
+PyObject* threefry_bits(PyObject*, PyObject* const* args, Py_ssize_t n) {
+    if (n != 3) return PyErr_SetString(PyExc_TypeError, "threefry_bits takes 3 arguments"), nullptr;
+    Py_ssize_t each = PyLong_AsSsize_t(args[1]), width = PyLong_AsSsize_t(args[2]);
+    if (PyErr_Occurred()) return nullptr;
+    int type = width == 64 ? NPY_UINT64 : width == 32 ? NPY_UINT32 : width == 16 ? NPY_UINT16 : NPY_UINT8;
+    Ref keys(reinterpret_cast<PyObject*>(words_of(args[0])));
+    if (!keys) return nullptr;
+    PyArrayObject* arr = reinterpret_cast<PyArrayObject*>(keys.p);
+    npy_intp count = PyArray_SIZE(arr);
+    PyObject* out = new_array(descr_of(type), count * each);
+    if (!out) return nullptr;
+    const uint64_t* words = static_cast<const uint64_t*>(PyArray_DATA(arr));
+    void* data = PyArray_DATA(reinterpret_cast<PyArrayObject*>(out));
+    if (width == 64) fill_bits<uint64_t>(words, count, each, data);
+    else if (width == 32) fill_bits<uint32_t>(words, count, each, data);
+    else if (width == 16) fill_bits<uint16_t>(words, count, each, data);
+    else fill_bits<uint8_t>(words, count, each, data);
+    return out;
+}
+
+// threefry_split(keys, each): the words of `each` new keys for each key, flat.
+PyObject* threefry_split(PyObject*, PyObject* const* args, Py_ssize_t n) {
+    if (n != 2) return PyErr_SetString(PyExc_TypeError, "threefry_split takes 2 arguments"), nullptr;
+    Py_ssize_t each = PyLong_AsSsize_t(args[1]);
+    if (PyErr_Occurred()) return nullptr;
+    Ref keys(reinterpret_cast<PyObject*>(words_of(args[0])));
+    if (!keys) return nullptr;
+    PyArrayObject* arr = reinterpret_cast<PyArrayObject*>(keys.p);
+    npy_intp count = PyArray_SIZE(arr);
+    PyObject* out = new_array(descr_of(NPY_UINT64), count * each);
+    if (!out) return nullptr;
+    const uint64_t* words = static_cast<const uint64_t*>(PyArray_DATA(arr));
+    uint64_t* to = static_cast<uint64_t*>(PyArray_DATA(reinterpret_cast<PyArrayObject*>(out)));
+    for (npy_intp k = 0; k < count; ++k) {
+        const uint32_t k0 = uint32_t(words[k]), k1 = uint32_t(words[k] >> 32);
+        for (npy_intp i = 0; i < each; ++i) {
+            uint32_t x0 = uint32_t(uint64_t(i) >> 32), x1 = uint32_t(i);
+            threefry(k0, k1, x0, x1);
+            *to++ = uint64_t(x1) << 32 | x0;
+        }
+    }
+    return out;
+}
+
+// threefry_fold(keys, data): the words of one new key for each key and counter word (k0 = high half); equal sizes.
+PyObject* threefry_fold(PyObject*, PyObject* const* args, Py_ssize_t n) {
+    if (n != 2) return PyErr_SetString(PyExc_TypeError, "threefry_fold takes 2 arguments"), nullptr;
+    Ref keys(reinterpret_cast<PyObject*>(words_of(args[0])));
+    if (!keys) return nullptr;
+    Ref counters(reinterpret_cast<PyObject*>(words_of(args[1])));
+    if (!counters) return nullptr;
+    PyArrayObject* arr = reinterpret_cast<PyArrayObject*>(keys.p);
+    PyArrayObject* data = reinterpret_cast<PyArrayObject*>(counters.p);
+    npy_intp count = PyArray_SIZE(arr);
+    if (PyArray_SIZE(data) != count) return PyErr_SetString(PyExc_ValueError, "sizes differ"), nullptr;
+    PyObject* out = new_array(descr_of(NPY_UINT64), count);
+    if (!out) return nullptr;
+    const uint64_t* words = static_cast<const uint64_t*>(PyArray_DATA(arr));
+    const uint64_t* given = static_cast<const uint64_t*>(PyArray_DATA(data));
+    uint64_t* to = static_cast<uint64_t*>(PyArray_DATA(reinterpret_cast<PyArrayObject*>(out)));
+    for (npy_intp k = 0; k < count; ++k) {
+        uint32_t x0 = uint32_t(given[k]), x1 = uint32_t(given[k] >> 32);
+        threefry(uint32_t(words[k]), uint32_t(words[k] >> 32), x0, x1);
+        to[k] = uint64_t(x1) << 32 | x0;
+    }
+    return out;
+}
+
+}  // namespace
+
+PyMethodDef random_functions[] = {
+    {"threefry_bits", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(threefry_bits)), METH_FASTCALL,
+     "threefry_bits($module, keys, each, width, /)\n--\n\nUnsigned integers of `width` bits, `each` for each key, flat."},
+    {"threefry_split", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(threefry_split)), METH_FASTCALL,
+     "threefry_split($module, keys, each, /)\n--\n\nThe words of `each` new keys for each key, flat."},
+    {"threefry_fold", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(threefry_fold)), METH_FASTCALL,
+     "threefry_fold($module, keys, counters, /)\n--\n\nThe words of the keys that the counters are encrypted to, flat."},
+    {nullptr, nullptr, 0, nullptr}};
+
+int init_random(PyObject* module) { return make_key_dtype(module) ? 0 : -1; }
+
+}  // namespace jt
