@@ -54,11 +54,11 @@ class Program:
         self.program.buffers.append(buffer)
         return buffer
 
-    def zeros(self, size):
+    def zeros(self, size, dtype=F8):
         """An output that begins as zeros."""
-        buffer = self.output(size)
+        buffer = self.output(size, dtype)
         with self.b.loop(size, "vector") as i:
-            self.b.store(buffer, i, self.b.const(0.0, F8))
+            self.b.store(buffer, i, self.b.const(0, dtype))
         return buffer
 
     def evaluate(self, *args):
@@ -845,3 +845,132 @@ def test_scratch_lives_through_loops_and_swaps():
         b.store(Buffer("y", F8, 100, "out"), i, b.add(b.load(a, i), b.load(d, i)))
     plan_memory(program)
     assert len({a.offset, c.offset, d.offset}) == 3
+
+
+# -- random programs
+
+
+class Random:
+    """Writes a random body: arithmetic, loads, stores, loops and branches inside of each other."""
+
+    def __init__(self, seed, p, lanes):
+        self.rng = np.random.default_rng(seed)
+        self.p, self.b, self.lanes = p, p.b, lanes
+        self.table, self.state = p.input(16, I8), p.zeros(24 * 16, I8)
+        self.state.changing = True
+        self.twin = p.zeros(24 * 16, I8)
+        self.twin.changing = True
+
+    def pick(self, values):
+        return values[self.rng.integers(len(values))]
+
+    def small(self, value, most):
+        """0 .. most as a value."""
+        return self.b.and_(value, self.b.const(most, I8))
+
+    def place(self, value):
+        return ix.variable(ix.Dynamic(self.small(value, 15), 0, 15))
+
+    def values(self, known, depth, count):
+        """``known`` and what ``count`` more statements compute."""
+        known = list(known)
+        for _ in range(count):
+            kinds = ["add", "mul", "xor", "load", "table", "store"]
+            kinds += ["for", "while", "branch", "either"] if depth < 3 else []
+            known += getattr(self, "_" + self.pick(kinds))(known, depth)
+        return known
+
+    def _add(self, known, depth):
+        return [self.b.add(self.pick(known), self.b.const(int(self.rng.integers(-5, 6)), I8))]
+
+    def _mul(self, known, depth):
+        return [self.b.mul(self.pick(known), self.pick(known))]
+
+    def _xor(self, known, depth):
+        return [self.b.xor(self.pick(known), self.pick(known))]
+
+    def _load(self, known, depth):
+        return [self.b.load(self.state, self.row * 16 + self.place(self.pick(known)))]
+
+    def _table(self, known, depth):
+        return [self.b.load(self.table, self.place(self.pick(known)))]
+
+    def _store(self, known, depth):
+        place = self.row * 16 + self.place(self.pick(known))
+        if self.rng.random() < 0.3:
+            with self.b._under(self.b.lt(self.pick(known), self.pick(known))):
+                self.b.store(self.state, place, self.pick(known))
+        else:
+            self.b.store(self.state, place, self.pick(known))
+        return []
+
+    def _for(self, known, depth):
+        extent = int(self.rng.integers(0, 5)) if self.rng.random() < 0.5 else self.small(self.pick(known), 3)
+        inits = [self.pick(known) for _ in range(self.rng.integers(0, 3))]
+        with self.b.counted(extent, 5, "serial") as node:
+            carries = [self.b.carry(node, x) for x in inits]
+            inner = [*known, *(c.phi for c in carries), self.b.index_value(ix.variable(node.var))]
+            found = self.values(inner, depth + 1, 3)
+            for c in carries:
+                c.next = self.pick(found)
+            self.swap(node)
+        return [c.result for c in carries]
+
+    def _while(self, known, depth):
+        limit = self.small(self.pick(known), 3)
+        inits = [self.b.const(0, I8), *(self.pick(known) for _ in range(self.rng.integers(0, 3)))]
+        with self.b.while_loop(inits) as node:
+            phis = [c.phi for c in node.carries]
+            head = self.values([*known, *phis], 3, 2)
+            self.b.test_while(node, self.b.lt(phis[0], limit))
+            found = self.values(head, depth + 1, 3)
+            node.carries[0].next = self.b.add(phis[0], self.b.const(1, I8))
+            for c in node.carries[1:]:
+                c.next = self.pick(found)
+            self.swap(node)
+        return [c.result for c in node.carries]
+
+    def swap(self, node):
+        if not self.lanes and self.rng.random() < 0.3:
+            node.swaps.append((self.state, self.twin))
+
+    def _branch(self, known, depth):
+        count = int(self.pick([1, 2, 4]))
+        node = self.b.branch(self.small(self.pick(known), count - 1), count)
+        return self.cases(node, known, depth)
+
+    def _either(self, known, depth):
+        node = self.b.branch(self.b.lt(self.pick(known), self.pick(known)), 2)
+        return self.cases(node, known, depth)
+
+    def cases(self, node, known, depth):
+        count, results = len(node.regions), int(self.rng.integers(0, 3))
+        values = []
+        for k in range(count):
+            with self.b.case(node, k):
+                found = self.values(known, depth + 1, int(self.rng.integers(0, 4)))
+                values.append([self.pick(found) for _ in range(results)])
+        return self.b.end_branch(node, values)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_programs(seed):
+    n = [1, 7, 8, 19, 24][seed % 5]
+    lanes = seed % 4 != 0
+
+    def build(p):
+        b, source, target = p.b, p.input(n, I8), p.output(n, I8)
+        random = Random(seed, p, lanes)
+        common = b.load(source, 0)
+        with b.loop(n, "vector" if lanes else "serial") as i:
+            random.row = i
+            known = random.values([common, b.load(source, i), b.index_value(i)], 0, 6)
+            total = known[0]
+            for v in known[1:]:
+                total = b.xor(b.mul(total, b.const(31, I8)), v)
+            b.store(target, i, total)
+
+    rng = np.random.default_rng(seed)
+    x, table = rng.integers(-20, 20, n), rng.integers(-20, 20, 16)
+    for register_bytes in WIDTHS:
+        run(build, x, table, register_bytes=register_bytes)

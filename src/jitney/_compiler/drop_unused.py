@@ -19,7 +19,7 @@ def drop_unused(program: LoopProgram) -> None:
 
 
 class _Marks:
-    """The values that are needed, and the loops and branches that write memory."""
+    """The values that are needed, and the loops and branches that write memory or change where buffers are."""
 
     def __init__(self) -> None:
         self.used: set[Value | None] = set()
@@ -37,7 +37,8 @@ class _Marks:
             return True
         found = self.writing.get(s)
         if found is None:
-            found = self.writing[s] = any(self.writes(t) for block in blocks(s) for t in block)
+            found = type(s) is not Branch and bool(s.swaps)
+            found = self.writing[s] = found or any(self.writes(t) for block in blocks(s) for t in block)
         return found
 
     def block(self, body: list) -> None:

@@ -41,6 +41,7 @@ class ControlEmitter(LoopEmitter):
             again = self.some(active)
         else:
             again = self.scalar(node.test)
+        places = [self.base(b) for b in moved]  # where they are if the loop ends here
         body, done = f.block("body"), f.block("done")
         f.cbr(again, body, done)
         f.position(body)
@@ -63,7 +64,7 @@ class ControlEmitter(LoopEmitter):
         f.position(done)
         fn.move(level - 1, done)
         self.bind([c.result for c in node.carries], wide, phis)
-        self.place(moved, phis[len(phis) - len(moved) :], level - 1)
+        self.place(moved, places, level - 1)
 
     # -- branch
 
@@ -76,13 +77,14 @@ class ControlEmitter(LoopEmitter):
             self._branch(node)
 
     def _only_case(self, node: Branch) -> None:
-        wide = [r in self.varying for r in node.results]
+        wide, moved = [r in self.varying for r in node.results], self.facts.moved(node)
 
         def body(_: Any, __: list) -> list:
             self.statements(node.regions[0], node.level + 1)
             return self.flat(node.values[0], wide)
 
         self.bind(node.results, wide, self.single(node.level + 1, None, [], body))
+        self.place(moved, [self.base(b) for b in moved], node.level)
 
     def _branch(self, node: Branch) -> None:
         f, fn, level = self.f, self.fn, node.level
