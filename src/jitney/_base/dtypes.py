@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from jitney import _ext
 from jitney._base.config import config
 
 EXTENSION_NAMES = (
@@ -45,6 +46,8 @@ def __getattr__(name: str) -> np.dtype:
 
 
 float0 = np.dtype([("float0", np.void, 0)])
+
+KEY = _ext.key_dtype  # key<fry>, the dtype of arrays of random keys
 
 _bool = np.dtype(bool)
 
@@ -161,6 +164,7 @@ def is_supported(dtype: np.dtype) -> bool:
         and dtype.char not in "gG"
         or is_extension(dtype)
         or dtype == float0
+        or dtype is KEY
     )
 
 
@@ -176,7 +180,9 @@ def scalar_dtype(value: Any) -> np.dtype:
 
 
 def kind_of(dtype: np.dtype) -> str:
-    """``b i u f c``, with bfloat16 and float8 counted as ``f``."""
+    """``b i u f c``, with bfloat16 and float8 counted as ``f``; ``k`` for random keys."""
+    if dtype is KEY:
+        return "k"
     return "f" if dtype.kind == "V" and dtype != float0 else dtype.kind
 
 

@@ -33,6 +33,9 @@ _COSTS = {
     "tan": 25,
     "polygamma": 200,
     "logistic": 16,
+    "threefry_bits": 60,
+    "threefry_split": 60,
+    "threefry_fold_in": 60,
 }
 _COSTS |= dict.fromkeys(
     (
@@ -222,7 +225,7 @@ def index_function(node: Node) -> Node:
             node.own = 2.0 if abs(node.eqn.params["y"]) < 4 else 4.0
     else:
         node.edges = tuple("scalar" if o.aval.size == 1 else "moved" for o in node.operands)
-        node.own = 0.2
+        node.own = float(_COSTS.get(node.eqn.primitive.name, 0.2)) if node.eqn is not None else 0.2
         if not node.rule.cheap:
             for o in node.operands:
                 o.needed = o.needed or o.aval.size > 1
@@ -233,7 +236,10 @@ def index_function(node: Node) -> Node:
         for e, o in zip(node.edges, node.operands, strict=True)
     )
     size = node.aval.size
-    limit = 16 if node.kind == "pull" else 1 if node.own > 8 else 8 if node.own > 3 else 16
+    if node.kind == "pull":
+        limit = 16 if node.own < 8 else 4
+    else:
+        limit = 1 if node.own > 8 else 8 if node.own > 3 else 16
     node.small = 0 < size <= max(limit, 2)
     return node
 

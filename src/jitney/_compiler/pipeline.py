@@ -1,6 +1,6 @@
 """The compiler: a program in, one native function out.  Begin at :func:`compile_program`.
 
-    jaxpr   inline_calls, drop_dead, simplify_programs, hoist_invariants,
+    jaxpr   keys_as_words, inline_calls, drop_dead, simplify_programs, hoist_invariants,
             simplify_algebra, share_equal                              jaxpr -> jaxpr
     graph   build_graph, fuse, place_carries, pack_stacks, share_buffers    jaxpr -> values, kernels
     loops   lower_kernels, drop_unused, choose_widths, balance_divider, plan_memory     kernels -> loop IR
@@ -25,6 +25,7 @@ from jitney._compiler.fuse import fuse
 from jitney._compiler.graph import Graph
 from jitney._compiler.hoist_invariants import hoist_invariants
 from jitney._compiler.inline_calls import inline_calls
+from jitney._compiler.keys_as_words import keys_as_words
 from jitney._compiler.lower_kernels import lower_kernels
 from jitney._compiler.machine import Target, assemble, host_target, symbol_addresses
 from jitney._compiler.options import options
@@ -57,7 +58,7 @@ def compile_program(closed: ClosedJaxpr, *, donated: Sequence[int] = ()) -> Any:
 
 def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The program, flat and with less in it."""
-    closed = simplify_programs(inline_calls(closed), simplify)
+    closed = simplify_programs(inline_calls(keys_as_words(closed)), simplify)
     _show("inline_calls", "jaxpr", closed)
     for run in _JAXPR_PASSES:
         if options.enabled(run.__name__):

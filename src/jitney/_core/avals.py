@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from jitney._base.dtypes import KEY
+
 
 class ShapedArray:
     """Shape, dtype and weak type of an array; interned, so equal avals are nearly always identical."""
@@ -91,7 +93,9 @@ float0 = np.dtype([("float0", np.void, 0)])
 @lru_cache(maxsize=4096)
 def tangent_aval(aval: ShapedArray) -> ShapedArray:
     kind = aval.dtype.kind
-    if kind in "fc" or (kind == "V" and aval.dtype != float0):  # 'V': bfloat16 and the float8 family
+    if kind in "fc" or (
+        kind == "V" and aval.dtype not in (float0, KEY)
+    ):  # 'V': bfloat16 and the float8 family
         return shaped_array(aval.shape, aval.dtype, aval.weak_type)
     return shaped_array(aval.shape, float0, False)
 

@@ -16,7 +16,7 @@ from jitney._core.avals import shaped_array
 from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero, is_undefined
 from jitney._core.trace import get_aval
-from jitney._kernel.ir import Unsupported
+from jitney._kernel import index as ix
 from jitney._kernel.rules import Map, Pull
 from jitney._ops import raw
 from jitney._ops.families import (
@@ -932,9 +932,22 @@ def _bitcast_batch(size: int, args: Any, dims: Any, *, new_dtype: Any) -> tuple[
 
 
 def _bitcast_element(b: Any, idx: Any, x: Any, *, new_dtype: Any) -> Any:
-    if x.aval.dtype.itemsize != new_dtype.itemsize:
-        raise Unsupported("bitcast_convert_type between widths")
-    return b.bitcast(x.read(idx), new_dtype)
+    old = x.aval.dtype
+    if old.itemsize == new_dtype.itemsize:
+        return b.bitcast(x.read(idx), new_dtype)
+    narrow, wide = (np.dtype(f"u{n}") for n in sorted((old.itemsize, new_dtype.itemsize)))
+    width = 8 * narrow.itemsize
+    if old.itemsize > new_dtype.itemsize:  # one part of an element, the lowest bits first
+        distance = b.mul(b.index_value(idx[-1], wide), b.const(width, wide))
+        return b.bitcast(
+            b.cast(b.shr_logical(b.bitcast(x.read(idx[:-1]), wide), distance), narrow), new_dtype
+        )
+    whole = None
+    for k in range(new_dtype.itemsize // old.itemsize):
+        part = b.cast(b.bitcast(x.read((*idx, ix.constant(k))), narrow), wide)
+        part = b.shl(part, b.const(k * width, wide)) if k else part
+        whole = part if whole is None else b.or_(whole, part)
+    return b.bitcast(whole, new_dtype)
 
 
 bitcast_convert_type_p = Primitive("bitcast_convert_type")

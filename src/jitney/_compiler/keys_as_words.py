@@ -1,0 +1,96 @@
+"""keys_as_words: makes arrays of random keys arrays of unsigned 64-bit numbers, in the programs inside as well.
+
+b:key<fry>[2] = random_split[shape=(2,)] a     ->     b:u64[2] = threefry_split[shape=(2,)] a
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jitney._base.dtypes import KEY
+from jitney._core.avals import ShapedArray
+from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, subjaxprs
+from jitney._core.trace import ArrayImpl, to_numpy
+from jitney._ops.keys import ON_WORDS
+
+_WORD = np.dtype(np.uint64)
+
+
+def keys_as_words(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """The program on words; the same object where there are no keys."""
+    if not _has_keys(closed.jaxpr):
+        return closed
+    if "words" not in closed.cache:
+        consts = [_word(c) for c in closed.consts]
+        closed.cache["words"] = ClosedJaxpr(_rewritten(closed.jaxpr), consts)
+    return closed.cache["words"]
+
+
+def _has_keys(jaxpr: Jaxpr) -> bool:
+    return any(v.aval.dtype is KEY for v in (*jaxpr.invars, *jaxpr.constvars, *jaxpr.outvars)) or any(
+        any(v.aval.dtype is KEY for v in (*e.invars, *e.outvars))
+        or any(map(_inner_keys, subjaxprs(e.params)))
+        for e in jaxpr.eqns
+    )
+
+
+def _inner_keys(program: Jaxpr | ClosedJaxpr) -> bool:
+    return _has_keys(program.jaxpr if isinstance(program, ClosedJaxpr) else program)
+
+
+def _word(value: Any) -> Any:
+    """A constant of the program."""
+    if type(value) is ArrayImpl and value.dtype is KEY:
+        return to_numpy(value).view(_WORD)
+    return value
+
+
+def _aval(aval: ShapedArray) -> ShapedArray:
+    return aval.update(dtype=_WORD) if aval.dtype is KEY else aval
+
+
+def _rewritten(jaxpr: Jaxpr) -> Jaxpr:
+    env: dict[Var, Var] = {}
+
+    def atom(a: Any) -> Any:
+        if type(a) is Literal:
+            return Literal(np.asarray(a.val).view(_WORD)[()], _aval(a.aval)) if a.aval.dtype is KEY else a
+        if a.aval.dtype is not KEY:
+            return a
+        if a not in env:
+            env[a] = type(a)(_aval(a.aval))
+        return env[a]
+
+    return Jaxpr(
+        list(map(atom, jaxpr.constvars)),
+        list(map(atom, jaxpr.invars)),
+        list(map(atom, jaxpr.outvars)),
+        [_equation(e, atom) for e in jaxpr.eqns],
+        jaxpr.debug_info,
+    )
+
+
+def _equation(eqn: JaxprEqn, atom: Any) -> JaxprEqn:
+    primitive, params = eqn.primitive, eqn.params
+    if primitive in ON_WORDS:
+        primitive, params = ON_WORDS[primitive](params)
+    elif any(map(_inner_keys, subjaxprs(params))):
+        params = {name: _program(value) for name, value in params.items()}
+    return eqn.replace(
+        primitive=primitive,
+        params=params,
+        invars=list(map(atom, eqn.invars)),
+        outvars=list(map(atom, eqn.outvars)),
+    )
+
+
+def _program(value: Any) -> Any:
+    if isinstance(value, ClosedJaxpr):
+        return keys_as_words(value)
+    if isinstance(value, Jaxpr):
+        return _rewritten(value)
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(_program, value)) if not hasattr(value, "_fields") else value
+    return value
