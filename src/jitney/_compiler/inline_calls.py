@@ -41,7 +41,7 @@ def inline_calls(closed: ClosedJaxpr) -> ClosedJaxpr:
     _copy(jaxpr, env, eqns, constants, extra)
     outs = [_read(env, a) for a in jaxpr.outvars]
     constvars = [*jaxpr.constvars, *(v for v, _ in extra)]
-    flat = Jaxpr(constvars, jaxpr.invars, outs, eqns, jaxpr.debug_info)
+    flat = Jaxpr(constvars, jaxpr.invars, outs, eqns, debug_info=jaxpr.debug_info)
     return ClosedJaxpr(flat, [*closed.consts, *(c for _, c in extra)])
 
 

@@ -12,14 +12,10 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from jitney._compiler.build_graph import build_body, in_registers
-from jitney._compiler.fuse import Kernel, fuse
+from jitney._compiler.bodies import Body, input_like
+from jitney._compiler.build_graph import in_registers
 from jitney._compiler.graph import Graph, Node, Step
 from jitney._compiler.nests import block_extent, chunk_size
-from jitney._compiler.options import options
-from jitney._compiler.pack_stacks import pack_stacks
-from jitney._compiler.share_buffers import share_buffers
-from jitney._core.jaxpr import ClosedJaxpr
 from jitney._kernel import index as ix
 from jitney._kernel.ir import Buffer, Unsupported, Value
 
@@ -37,6 +33,8 @@ def lower_control(lowering: Any, step: Step) -> None:
     {"scan": _lower_scan, "while": _lower_while, "cond": _lower_cond}[step.kind](lowering, step)
     for node in step.outputs:
         node.complete = node.complete or not node.small
+        if node.complete:
+            lowering.buffer_of(node).version += 1
         if not node.complete and (node.out >= 0 or node.placed):
             lowering.store_elements(node)
 
@@ -46,41 +44,24 @@ def elements(shape: tuple[int, ...]) -> list[tuple]:
     return [tuple(map(ix.constant, idx)) for idx in itertools.product(*map(range, shape))]
 
 
-class _Body:
-    """A program to be written inside: its graph, and what became of its fusion."""
-
-    def __init__(self, lowering: Any, closed: ClosedJaxpr, inputs: list[Node], wanted: list[bool]) -> None:
-        self.graph: Graph = build_body(closed, inputs, wanted, lowering.refused)
-        self.kernels: list[Kernel] = []
-        self.in_place: set[int] = set()
-
-    @property
-    def outputs(self) -> list[Node]:
-        return self.graph.outputs
-
-    def fuse(self, carries: list[tuple[Node, Node]] | None = None) -> None:
-        """Decide on kernels, and which of the ``carries`` in memory can be updated in place."""
-        self.kernels, self.in_place = fuse(self.graph, carries or ())
-        if options.enabled("pack_stacks"):
-            pack_stacks(self.graph)
-        if options.enabled("share_buffers"):
-            share_buffers(self.graph)
-
-
 # -- inputs of the programs inside
 
 
 def _from_outside(lowering: Any, node: Node) -> Node:
     """An input that is the same in every iteration."""
-    inner = Node("literal" if node.kind == "literal" else "input", node.aval)
-    inner.small, inner.value = node.small, node.value
+    inner = input_like(node)
+    _bind_outside(lowering, inner, node)
+    return inner
+
+
+def _bind_outside(lowering: Any, inner: Node, node: Node) -> None:
+    """Tell an input where it is read."""
     if node.complete:
         inner.buffer, inner.base, inner.complete = node.buffer, node.base, True
     elif node.kind != "literal" and node.small:
         inner.outer = (lowering, node)
-    elif node.kind != "literal":  # nothing to read: an array of size 0
+    elif node.kind != "literal":  # the first state of a loop, or nothing to read: an array of size 0
         (inner.buffer, inner.base), inner.complete = lowering.in_memory(node), True
-    return inner
 
 
 # -- carries
@@ -187,7 +168,7 @@ def _lower_scan(lowering: Any, step: Step) -> None:
     inputs = [_from_outside(lowering, n) for n in consts] + carries.inputs
     x_nodes = [Node("input", v.aval) for v in program.jaxpr.invars[nconst + ncarry :]]
     wanted = [not small for small in carries.small] + [True] * len(stacked)
-    body = _Body(lowering, program, inputs + x_nodes, wanted)
+    body = Body(lowering.refused, program, inputs + x_nodes, wanted)
     for node in x_nodes:
         node.complete = True
     states, ys = body.outputs[:ncarry], body.outputs[ncarry:]
@@ -228,8 +209,8 @@ def _lower_while(lowering: Any, step: Step) -> None:
     first, second = params["cond_nconsts"], params["body_nconsts"]
     cond_consts, body_consts = step.inputs[:first], step.inputs[first : first + second]
     carries = _Carries(lowering, step.inputs[first + second :], step.outputs)
-    body = _Body(
-        lowering,
+    body = Body(
+        lowering.refused,
         params["body_jaxpr"],
         [_from_outside(lowering, n) for n in body_consts] + carries.inputs,
         [not small for small in carries.small],
@@ -240,13 +221,13 @@ def _lower_while(lowering: Any, step: Step) -> None:
     for node, state in zip(tested, carries.inputs, strict=True):
         node.buffer, node.base, node.carried = state.buffer, state.base, False
     cond_inputs = [_from_outside(lowering, n) for n in cond_consts] + tested
-    cond = _Body(lowering, params["cond_jaxpr"], cond_inputs, [False])
+    cond = Body(lowering.refused, params["cond_jaxpr"], cond_inputs, [False])
     cond.fuse()
     _write_while(lowering, (cond, tested), (body, carries.inputs), carries)
 
 
 def _write_while(
-    lowering: Any, cond: tuple[_Body, list[Node]], body: tuple[_Body, list[Node]], carries: _Carries
+    lowering: Any, cond: tuple[Body, list[Node]], body: tuple[Body, list[Node]], carries: _Carries
 ) -> None:
     b = lowering.b
     with b.while_loop(carries.register_starts()) as node:
@@ -312,14 +293,14 @@ def _write_example(lowering: Any, step: Step, lanes: Any, number: Any, homes: li
     inner.lanes = True
     carries = _Carries(inner, starts, results)
     tested = [carries.fresh(r, True) for r in results]
-    cond = _Body(
-        lowering,
+    cond = Body(
+        lowering.refused,
         lanes.cond_jaxpr,
         inputs(step.inputs[:first], lanes.cond_dims, cond_vars[:first]) + tested,
         [False],
     )
-    body = _Body(
-        lowering,
+    body = Body(
+        lowering.refused,
         lanes.body_jaxpr,
         inputs(step.inputs[first : first + second], lanes.body_dims, body_vars[:second]) + carries.inputs,
         [False] * len(results),
@@ -348,17 +329,16 @@ def _example_of(lowering: Any, node: Node, aval: Any, number: Any) -> Node:
 
 
 def _lower_cond(lowering: Any, step: Step) -> None:
-    b, branches = lowering.b, step.eqn.params["branches"]
+    b, branches = lowering.b, step.plan.bodies
     index = lowering.pull(step.inputs[0], ())
     wide = b.cast(index, "int64")
     wide = b.max(b.min(wide, b.const(len(branches) - 1, "int64")), b.const(0, "int64"))
     homes = [None if n.small else lowering.buffer_of(n) for n in step.outputs]
     node = b.branch(wide, len(branches))
     values = []
-    for number, program in enumerate(branches):
-        inputs = [_from_outside(lowering, n) for n in step.inputs[1:]]
-        body = _Body(lowering, program, inputs, [home is not None for home in homes])
-        body.fuse()
+    for number, body in enumerate(step.plan.bodies):
+        for inner, outside in zip(body.graph.inputs, step.inputs[1:], strict=True):
+            _bind_outside(lowering, inner, outside)
         with b.case(node, number):
             for out, outside, home in zip(body.outputs, step.outputs, homes, strict=True):
                 if home is not None:

@@ -310,6 +310,7 @@ class Lowering:
             raise
         for node in step.outputs:
             node.complete = True
+            self.buffer_of(node).version += 1
 
     def _lower_explicit(self, step: Step) -> None:
         ins = [self._block(n, *self.in_memory(n)) for n in step.inputs]
@@ -349,3 +350,6 @@ class Lowering:
         Nest(self, kernel.shape, kernel.axes or (), kernel.roots).write()
         for node in kernel.roots:
             node.complete = node.complete or node.buffer is not None
+            buffer = node.buffer if node.target is None else self.buffer_of(node.target[0])
+            if buffer is not None:
+                buffer.version += 1

@@ -38,7 +38,6 @@ def rebuild(eqn: JaxprEqn, inner: Sequence[ClosedJaxpr], extra: Sequence[Any] = 
     if name == "scan":
         params["jaxpr"] = inner[0]
         params["num_consts"] += k
-        params["linear"] = (False,) * k + tuple(params["linear"])
         invars = [*extra, *invars]
     elif name == "while":
         params["cond_jaxpr"], params["body_jaxpr"] = inner[:2]

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from jitney._compiler.balance_divider import balance_divider
+from jitney._compiler.bodies import fuse_graph
 from jitney._compiler.build_graph import build_graph
 from jitney._compiler.choose_widths import choose_widths
 from jitney._compiler.drop_dead import drop_dead
 from jitney._compiler.drop_unused import drop_unused
 from jitney._compiler.emit import ENTRY, emit
-from jitney._compiler.fuse import fuse
 from jitney._compiler.graph import Graph
 from jitney._compiler.hoist_invariants import hoist_invariants
 from jitney._compiler.inline_calls import inline_calls
@@ -29,9 +29,7 @@ from jitney._compiler.keys_as_words import keys_as_words
 from jitney._compiler.lower_kernels import lower_kernels
 from jitney._compiler.machine import Target, assemble, host_target, symbol_addresses
 from jitney._compiler.options import options
-from jitney._compiler.pack_stacks import pack_stacks
 from jitney._compiler.plan_memory import plan_memory
-from jitney._compiler.share_buffers import share_buffers
 from jitney._compiler.share_equal import share_equal
 from jitney._compiler.simplify_algebra import simplify_algebra
 from jitney._compiler.simplify_programs import simplify_programs
@@ -76,11 +74,7 @@ def lower(closed: ClosedJaxpr, target: Target | None = None) -> tuple[Graph, Loo
     refused: set[int] = set()
     while True:
         graph = build_graph(closed, frozenset(refused))
-        kernels, _ = fuse(graph)
-        if options.enabled("pack_stacks"):
-            pack_stacks(graph)
-        if options.enabled("share_buffers"):
-            share_buffers(graph)
+        kernels, _ = fuse_graph(graph, frozenset(refused))
         try:
             program = lower_kernels(graph, kernels, frozenset(refused))
         except Unsupported as error:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jitney._compiler.graph import Graph, Node, Step
-from jitney._compiler.share_buffers import count_uses, may_share
+from jitney._compiler.share_buffers import count_uses, may_share, updated
 
 _ROUNDS = 8
 _REGISTERS, _STEPS, _LOOPS = range(3)
@@ -49,13 +49,13 @@ def _first_writer(old: Node, new: Node, uses: Any) -> Node | None:
     step = new.step
     if step is None or new is old:
         return None
-    if step.kind == "loops" and step.eqn.primitive.lower.in_place:
-        before = step.inputs[0]
+    for before, result in updated(step):
+        if result is not new:
+            continue
         if before is old:
             return new if step.inputs.count(old) == 1 else None
-        if may_share(step, uses):
+        if may_share(step, before, new, uses):
             return _first_writer(old, before, uses)
-        return None if old in step.inputs else new
     if step.kind in ("scan", "while"):
         starts = [n for n in step.inputs if n.target is not None and n.target[0] is new]
         return starts[0] if starts and old not in step.inputs else None

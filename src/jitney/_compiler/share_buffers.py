@@ -13,18 +13,27 @@ from jitney._compiler.nested import CONTROL
 
 def share_buffers(graph: Graph) -> None:
     """Set ``shares`` of operands that die in an update."""
-    steps = [s for s in graph.steps if s.kind == "loops" and s.eqn.primitive.lower.in_place]
+    updates = [(*pair, step) for step in graph.steps for pair in updated(step)]
     starts = [n for n in graph.nodes if n.target is not None and n.target[0].step.kind in CONTROL]
-    if not steps and not starts:
+    if not updates and not starts:
         return
     uses = count_uses(graph)
-    for step in steps:
-        if may_share(step, uses) and _is_temporary(step.inputs[0]):
-            step.inputs[0].shares = step.outputs[0]
+    for operand, result, step in updates:
+        if may_share(step, operand, result, uses) and _is_temporary(operand):
+            operand.shares = result
     for start in starts:  # a loop goes on in the memory of what only begins it
         (operand,) = start.operands
         if operand.kind == "opaque" and not operand.small and _dies(operand, start.target[0], uses):
             operand.shares = start.target[0]
+
+
+def updated(step: Step) -> list[tuple[Node, Node]]:
+    """The (operand, result) pairs of a step that can share memory."""
+    if step.kind == "loops" and step.eqn.primitive.lower.in_place:
+        return [(step.inputs[0], step.outputs[0])]
+    if step.kind == "cond":
+        return [(operand, step.outputs[k]) for k, operand in step.plan.updated.items()]
+    return []
 
 
 def count_uses(graph: Graph) -> Counter:
@@ -35,9 +44,8 @@ def count_uses(graph: Graph) -> Counter:
     return uses
 
 
-def may_share(step: Step, uses: Counter) -> bool:
-    """Whether the first operand of an update is not needed afterwards."""
-    operand, result = step.inputs[0], step.outputs[0]
+def may_share(step: Step, operand: Node, result: Node, uses: Counter) -> bool:
+    """Whether the operand of an update is not needed afterwards."""
     return step.inputs.count(operand) == 1 and _dies(operand, result, uses)
 
 

@@ -67,10 +67,16 @@ class Builder:
     # -- placing
 
     def emit(
-        self, op: str, dtype: np.dtype, args: tuple[Value, ...] = (), attr: Any = None, level: int = 0
+        self,
+        op: str,
+        dtype: np.dtype,
+        args: tuple[Value, ...] = (),
+        attr: Any = None,
+        level: int = 0,
+        version: int = 0,
     ) -> Value:
         """The value of a pure operation; equal ones are shared, placed as far out as their operands allow."""
-        key = (op, dtype, args, attr)
+        key = (op, dtype, args, attr, version)
         found = self.known.get(key)
         if found is not None:
             return found
@@ -394,7 +400,8 @@ class Builder:
             value = Value("load", buffer.dtype, args, (buffer, flat), self.level, next(self.names))
             self.scopes[-1].body.append(value)
             return value
-        return self.emit("load", buffer.dtype, args, (buffer, flat), max(flat.level, buffer.level))
+        level = max(flat.level, buffer.level)
+        return self.emit("load", buffer.dtype, args, (buffer, flat), level, buffer.version)
 
     def store(self, buffer: Buffer, index: Any, value: Value) -> None:
         """Write the element at ``index`` in the innermost open block."""
