@@ -11,7 +11,13 @@ import numpy as np
 from jitney._base.dtypes import KEY
 
 
-class ShapedArray:
+class AbstractValue:
+    """What is known of a value before it has one: its type."""
+
+    __slots__ = ()
+
+
+class ShapedArray(AbstractValue):
     """Shape, dtype and weak type of an array; interned, so equal avals are nearly always identical."""
 
     __slots__ = ("_hash", "dtype", "ndim", "shape", "size", "weak_type")

@@ -11,7 +11,7 @@ Grammar::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitney._core.avals import ShapedArray
@@ -71,6 +71,12 @@ class JaxprEqn:
         self.source = source
 
     def replace(self, **changes: Any) -> JaxprEqn:
+        """A copy with some of ``primitive``, ``invars``, ``outvars``, ``params``, ``source_info`` replaced.
+
+        Effects follow from the primitive and its params.
+        """
+        if "source_info" in changes:
+            changes["source"] = changes.pop("source_info")
         fields = {name: changes.get(name, getattr(self, name)) for name in self.__slots__}
         return JaxprEqn(**fields)
 
@@ -79,10 +85,17 @@ class JaxprEqn:
         return self.source
 
     @property
+    def ctx(self) -> None:
+        """Settings that the equation was made under; programs do not depend on any."""
+        return None
+
+    @property
     def effects(self) -> frozenset:
         """What the operation does besides computing, the programs in its params included."""
         own = self.primitive.effects
         found: frozenset = frozenset() if own is None else own(self.params)
+        if self.primitive.effectful_abstract is not None:
+            found |= self.primitive.abstract_eval(*[a.aval for a in self.invars], **self.params)[1]
         for inner in subjaxprs(self.params):
             found |= inner.effects
         return found
@@ -94,7 +107,10 @@ class JaxprEqn:
 
 
 class Jaxpr:
-    """A program; ``constvars`` are inputs that the tracer found closed over."""
+    """A program; ``constvars`` are inputs that the tracer found closed over.
+
+    Its effects are those of its equations: ``effects`` is taken for JAX's signature, not kept.
+    """
 
     __slots__ = ("__weakref__", "_effects", "constvars", "debug_info", "eqns", "invars", "outvars")
 
@@ -104,6 +120,7 @@ class Jaxpr:
         invars: Sequence[Var],
         outvars: Sequence[Atom],
         eqns: Sequence[JaxprEqn],
+        effects: Any = None,
         debug_info: Any = None,
     ) -> None:
         self.constvars = list(constvars)
@@ -170,6 +187,26 @@ class ClosedJaxpr:
     @property
     def eqns(self) -> list[JaxprEqn]:
         return self.jaxpr.eqns
+
+    @property
+    def constvars(self) -> list[Var]:
+        return self.jaxpr.constvars
+
+    @property
+    def invars(self) -> list[Var]:
+        return self.jaxpr.invars
+
+    @property
+    def outvars(self) -> list[Atom]:
+        return self.jaxpr.outvars
+
+    @property
+    def debug_info(self) -> Any:
+        return self.jaxpr.debug_info
+
+    def map_jaxpr(self, f: Callable[[Jaxpr], Jaxpr]) -> ClosedJaxpr:
+        """The same values with ``f`` of the program."""
+        return ClosedJaxpr(f(self.jaxpr), self.consts)
 
     @property
     def effects(self) -> frozenset:

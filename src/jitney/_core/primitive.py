@@ -24,7 +24,7 @@ Families (``_ops/families.py``) fill most slots from one row.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitney._core import trace as _trace
@@ -58,6 +58,14 @@ class Primitive:
 
     SLOTS = ("numpy", "abstract", "jvp", "transpose", "batch", "lower")
 
+    # What programs that walk over equations ask of a primitive.
+    call_primitive = False
+    map_primitive = False
+    ref_primitive = False
+    skip_canonicalization = False
+    # ``(*avals, **params) -> (aval, effects)`` of a primitive whose effects depend on its operands.
+    effectful_abstract: Callable[..., Any] | None = None
+
     def __init__(self, name: str, *, multiple_results: bool = False, higher_order: bool = False) -> None:
         self.name = name
         self.multiple_results = multiple_results
@@ -78,7 +86,7 @@ class Primitive:
         self.effects: Callable[[dict[str, Any]], frozenset] | None = None
         self.print_params: Callable[..., dict[str, Any]] | None = None
         self.impl: Callable[..., Any] | None = None
-        registry[name] = self
+        registry.setdefault(name, self)  # a primitive of a library never takes the place of ours
 
     def bind(self, *args: Any, **params: Any) -> Any:
         """Apply to ``args`` under the current trace; without one, evaluate at once."""
@@ -86,6 +94,42 @@ class Primitive:
         if current is None:
             return _trace.evaluate_eagerly(self, args, params)
         return current.process(self, args, params)
+
+    def bind_with_trace(self, trace: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Apply to ``args`` under ``trace``."""
+        with _trace.under(trace):
+            return self.bind(*args, **params)
+
+    def get_bind_params(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The keyword arguments of ``bind`` for an equation's ``params``."""
+        return dict(params)
+
+    def def_impl(self, impl: Callable[..., Any]) -> Callable[..., Any]:
+        """Define the value: ``impl(*args, **params)``, in NumPy or in jitney. Also a decorator."""
+        self.impl = impl
+        return impl
+
+    def def_abstract_eval(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Define the type of the result: ``rule(*avals, **params)``, one aval or a list. Also a decorator."""
+        self.abstract = rule
+        self.effectful_abstract = None
+        return rule
+
+    def def_effectful_abstract_eval(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Like ``def_abstract_eval`` for a ``rule`` that returns the types and the set of effects."""
+        self.effectful_abstract = rule
+        self.abstract = lambda *avals, **params: rule(*avals, **params)[0]
+        return rule
+
+    def abstract_eval(self, *avals: Any, **params: Any) -> tuple[Any, frozenset]:
+        """The type of the result and the effects."""
+        if self.effectful_abstract is not None:
+            out, effects = self.effectful_abstract(*avals, **params)
+            return out, frozenset(effects)
+        if self.abstract is None:
+            raise NotImplementedError(f"Abstract evaluation for {self.name!r} not implemented")
+        own = self.effects(params) if self.effects is not None else frozenset()
+        return self.abstract(*avals, **params), own
 
     def __repr__(self) -> str:
         return self.name

@@ -27,12 +27,23 @@ _PYTHON_SCALARS = frozenset((bool, int, float, complex))
 class DebugInfo:
     """What a trace is of: the transformation, the function, and a name for each flat argument."""
 
-    __slots__ = ("arg_names", "fun", "kind")
+    __slots__ = ("arg_names", "fun", "kind", "result_paths")
 
-    def __init__(self, kind: str, fun: Any, arg_names: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, kind: str, fun: Any, arg_names: Sequence[str] | None = None, result_paths: Any = None
+    ) -> None:
         self.kind = kind
         self.fun = fun
         self.arg_names = arg_names
+        self.result_paths = result_paths
+
+    @property
+    def traced_for(self) -> str:
+        return self.kind
+
+    @property
+    def func_src_info(self) -> str:
+        return sources.function_location(self.fun)
 
     @property
     def func_name(self) -> str:
@@ -45,7 +56,7 @@ class DebugInfo:
 class StagedTracer(Tracer):
     """A value that will be computed by an equation of the jaxpr under construction."""
 
-    __slots__ = ("aval", "var")
+    __slots__ = ("var",)
 
     def __init__(self, trace: StagingTrace, var: Var) -> None:
         self._trace = trace
@@ -86,6 +97,8 @@ class StagingTrace(Trace):
 
     def record(self, primitive: Any, invars: list[Any], params: dict[str, Any]) -> Any:
         """Append one equation and return tracers for its results."""
+        if primitive.abstract is None:
+            raise NotImplementedError(f"Abstract evaluation for {primitive.name!r} not implemented")
         out = primitive.abstract(*[v.aval for v in invars], **params)
         if primitive.multiple_results:
             outvars = [Var(aval) for aval in out]
@@ -124,7 +137,7 @@ class StagingTrace(Trace):
         """End the trace: the program from the inputs to ``outs``."""
         outvars = [self.atom(x) for x in outs]
         self.alive = False
-        jaxpr = Jaxpr(self.constvars, self.invars, outvars, self.eqns, self.debug)
+        jaxpr = Jaxpr(self.constvars, self.invars, outvars, self.eqns, debug_info=self.debug)
         return ClosedJaxpr(jaxpr, self.consts)
 
     def arguments_behind(self, var: Var) -> list[str]:

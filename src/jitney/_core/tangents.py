@@ -22,7 +22,7 @@ class Zero:
         return Zero(tangent_aval(get_aval(primal)))
 
     def __repr__(self) -> str:
-        return f"Zero({self.aval.str_short()})"
+        return f"Zero({self.aval.str_short(short_dtypes=False)})"
 
 
 class Undefined:
@@ -34,7 +34,7 @@ class Undefined:
         self.aval = aval
 
     def __repr__(self) -> str:
-        return f"Undefined({self.aval.str_short()})"
+        return f"UndefinedPrimal({self.aval.str_short(short_dtypes=False)})"
 
 
 def is_undefined(x: Any) -> bool:

@@ -27,12 +27,40 @@ LARGE_EAGER = 32768
 
 
 class Trace:
-    """An interpreter of primitives; ``process(primitive, args, params)`` returns what ``bind`` returns."""
+    """An interpreter of primitives; ``process(primitive, args, params)`` returns what ``bind`` returns.
+
+    Libraries subclass it: they set ``parent_trace`` to the trace around (``take_current_trace`` gives it) and
+    define ``process_primitive(primitive, args, params)``, which runs while the parent is current. ``args`` are
+    the operands as the user passed them: tracers of this trace (``x._trace is self``) among any other values.
+    """
 
     __slots__ = ("__weakref__",)
 
     def process(self, primitive: Any, args: tuple, params: dict[str, Any]) -> Any:
-        raise NotImplementedError
+        with under(getattr(self, "parent_trace", None)):
+            return self.process_primitive(primitive, args, params)
+
+    def process_primitive(self, primitive: Any, args: tuple, params: dict[str, Any]) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} does not define process_primitive")
+
+
+class EvalTrace(Trace):
+    """Evaluates at once. It stands for "no trace" where a trace object is wanted."""
+
+    __slots__ = ()
+
+    def process(self, primitive: Any, args: tuple, params: dict[str, Any]) -> Any:
+        with under(None):
+            return primitive.bind(*args, **params)
+
+    def process_primitive(self, primitive: Any, args: tuple, params: dict[str, Any]) -> Any:
+        return self.process(primitive, args, params)
+
+    def __repr__(self) -> str:
+        return "EvalTrace"
+
+
+eval_trace = EvalTrace()
 
 
 class under:
@@ -41,7 +69,7 @@ class under:
     __slots__ = ("before", "trace")
 
     def __init__(self, trace: Trace | None) -> None:
-        self.trace = trace
+        self.trace = None if trace is eval_trace else trace
 
     def __enter__(self) -> None:
         self.before = swap_trace(self.trace)
@@ -79,14 +107,30 @@ Array.__module__ = "jitney"
 
 
 class Tracer:
-    """A stand-in for an array while a function is traced; array methods are installed by ``numpy``."""
+    """A stand-in for an array while a function is traced; array methods are installed by ``numpy``.
 
-    __slots__ = ("__weakref__", "_trace")
+    Libraries subclass it for their own traces: pass the trace and the aval on, or define ``aval`` as a property.
+    """
+
+    __slots__ = ("__weakref__", "_trace", "aval")
     __array_priority__ = 1000
     __hash__ = None  # type: ignore[assignment]
 
     _trace: Any
     aval: ShapedArray
+
+    def __init__(self, trace: Trace, aval: ShapedArray | None = None) -> None:
+        self._trace = trace
+        if aval is not None:
+            self.aval = aval
+
+    def full_lower(self) -> Any:
+        """The simplest value that stands for the same: here the tracer itself."""
+        return self
+
+    def to_concrete_value(self) -> Any | None:
+        """The concrete array behind this tracer, or None if tracing hid it."""
+        return self.concrete()
 
     def concrete(self) -> Any | None:
         """The concrete array behind this tracer, if tracing did not hide it (``grad`` of eager code)."""
@@ -314,6 +358,8 @@ def evaluate_eagerly(primitive: Any, args: tuple, params: dict[str, Any]) -> Any
         return primitive.impl(*args, **params)
     if primitive.expand is not None:
         return primitive.expand(*args, **params)
+    if primitive.numpy is None:
+        raise NotImplementedError(f"Evaluation rule for {primitive.name!r} not implemented")
     avals, values, largest = [], [], 0
     for arg in args:
         if type(arg) is ArrayImpl:

@@ -14,7 +14,7 @@ from jitney._core.trace import Trace, Tracer, current_trace, get_aval, swap_trac
 class JVPTracer(Tracer):
     """A primal value with its tangent."""
 
-    __slots__ = ("aval", "primal", "tangent")
+    __slots__ = ("primal", "tangent")
 
     def __init__(self, trace: JVPTrace, primal: Any, tangent: Any) -> None:
         self._trace = trace
@@ -53,12 +53,17 @@ class JVPTrace(Trace):
             else:
                 primals.append(x)
                 tangents.append(Zero.of(x))
+        if active and primitive.jvp is None:
+            if primitive.expand is not None:  # the derivative of its body
+                return primitive.expand(*args, **params)
+            raise NotImplementedError(
+                f"Differentiation rule for {primitive.name!r} not implemented: it has neither a jvp rule nor a body "
+                "of other primitives"
+            )
         before = swap_trace(self.parent)
         try:
             if not active:
                 return primitive.bind(*primals, **params)
-            if primitive.jvp is None:
-                raise NotImplementedError(f"Differentiation rule for {primitive.name!r} not implemented")
             out, out_tangent = primitive.jvp(primals, tangents, **params)
         finally:
             swap_trace(before)

@@ -8,7 +8,7 @@ from typing import Any
 from jitney._core.avals import tangent_aval
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from jitney._core.staging import stage
-from jitney._core.tangents import Undefined, Zero
+from jitney._core.tangents import Undefined, Zero, is_undefined
 from jitney._ops.raw import add_tangents
 
 
@@ -60,7 +60,7 @@ def _evaluate_nonlinear(jaxpr: Jaxpr, values: dict[Var, Any]) -> list[JaxprEqn]:
 
 def _transpose_eqn(eqn: JaxprEqn, out_cts: list[Any], values: dict[Var, Any]) -> Sequence[Any]:
     prim = eqn.primitive
-    if prim.transpose is None:
+    if prim.transpose is None and prim.expand is None:
         raise NotImplementedError(
             f"Transpose rule (for reverse-mode differentiation) for {prim.name!r} not implemented"
         )
@@ -72,8 +72,25 @@ def _transpose_eqn(eqn: JaxprEqn, out_cts: list[Any], values: dict[Var, Any]) ->
             Zero(tangent_aval(v.aval)) if ct is None else ct
             for ct, v in zip(out_cts, eqn.outvars, strict=True)
         ]
-        return prim.transpose(cts, *args, **eqn.params)
-    return prim.transpose(out_cts[0], *args, **eqn.params)
+    else:
+        cts = out_cts[0]
+    if prim.transpose is None:
+        return _transpose_body(eqn, cts if prim.multiple_results else [cts], args)
+    return prim.transpose(cts, *args, **eqn.params)
+
+
+def _transpose_body(eqn: JaxprEqn, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+    """Cotangents of the operands of an equation whose primitive is defined by a body that is linear in them."""
+
+    def body(*xs: Any) -> Sequence[Any]:
+        out = eqn.primitive.expand(*xs, **eqn.params)
+        return out if eqn.primitive.multiple_results else [out]
+
+    linear = [is_undefined(x) for x in args]
+    closed = stage(body, [a.aval for a in eqn.invars])
+    known = [x for x in args if not is_undefined(x)]
+    found = iter(backward_pass(closed.jaxpr, closed.consts, linear, known, cts))
+    return [next(found) if is_linear else None for is_linear in linear]
 
 
 def transpose_jaxpr(
