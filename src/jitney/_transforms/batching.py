@@ -59,12 +59,17 @@ class BatchTrace(Trace):
             else:
                 values.append(x)
                 dims.append(None)
+        if batched and primitive.batch is None:
+            if primitive.expand is not None:  # batch its body
+                return primitive.expand(*args, **params)
+            raise NotImplementedError(
+                f"Batching rule for {primitive.name!r} not implemented: it has neither a rule nor a body of other "
+                "primitives"
+            )
         before = swap_trace(self.parent)
         try:
             if not batched:
                 return primitive.bind(*values, **params)
-            if primitive.batch is None:
-                raise NotImplementedError(f"Batching rule for {primitive.name!r} not implemented")
             out, out_dim = primitive.batch(self.size, values, dims, **params)
         finally:
             swap_trace(before)
