@@ -36,9 +36,13 @@ from jitney._core.trace import Array
 __version__ = "0.1.0"
 
 
+# Imported at first use, so that ``import jitney`` stays cheap.
+_AT_FIRST_USE = ("api_util", "core", "extend", "flatten_util", "interpreters", "scipy")
+
+
 def __getattr__(name: str) -> object:
-    if name == "scipy":  # imported at first use, so that ``import jitney`` stays cheap
+    if name in _AT_FIRST_USE:
         import importlib
 
-        return importlib.import_module("jitney.scipy")
+        return importlib.import_module(f"jitney.{name}")
     raise AttributeError(f"module 'jitney' has no attribute {name!r}")

@@ -8,6 +8,8 @@ from jitney._ops.indexing import *
 from jitney._ops.ordering import *
 from jitney._ops.reductions import *
 from jitney._ops.shapes import *
+from jitney._ops.splitting import *
+from jitney._ops.stopping import stop_gradient_p
 from jitney.lax.arithmetic import *
 from jitney.lax.arrays import *
 from jitney.lax.ordering import *

@@ -10,7 +10,7 @@ import numpy as np
 
 from jitney._base import dtypes
 from jitney._core.trace import get_aval
-from jitney._ops import contraction, elementwise, reductions, shapes
+from jitney._ops import contraction, elementwise, reductions, shapes, splitting
 from jitney.lax.operands import operand as as_operand
 from jitney.lax.operands import operands as as_operands
 from jitney.lax.operands import to_axis, to_shape
@@ -110,6 +110,21 @@ def concatenate(operands: Sequence[Any], dimension: int) -> Any:
         shapes.concatenate_p.bind(*xs, dimension=int(dimension))
         if len(xs) > 1
         else _checked_single(xs[0], int(dimension))
+    )
+
+
+def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
+    """Cut an array along ``axis`` into consecutive pieces of ``sizes``, which must add up to the axis.
+
+    Example:
+        >>> import jitney.numpy as jnp
+        >>> from jitney import lax
+        >>> lax.split(jnp.arange(5), (2, 3))
+        [Array([0, 1], dtype=int64), Array([2, 3, 4], dtype=int64)]
+    """
+    x = as_operand("split", operand)
+    return splitting.split_p.bind(
+        x, sizes=to_shape("split", sizes), axis=to_axis("split", axis, get_aval(x).ndim)
     )
 
 
@@ -289,6 +304,7 @@ __all__ = [
     "reduce_xor",
     "reshape",
     "rev",
+    "split",
     "squeeze",
     "transpose",
     "zeros_like_array",

@@ -1,0 +1,32 @@
+"""``jitney.extend.core.primitives``: every primitive under its name with ``_p``."""
+
+from __future__ import annotations
+
+from jitney import lax as _lax
+from jitney._core.primitive import Primitive as _Primitive
+from jitney._core.primitive import registry as _registry
+
+# Where JAX's attribute is not the primitive's name.
+_NAMES = {
+    "add_jaxvals_p": "add_any",
+    "linear_solve_p": "custom_linear_solve",
+    "remat_p": "checkpoint",
+    "scatter_add_p": "scatter-add",
+    "scatter_max_p": "scatter-max",
+    "scatter_min_p": "scatter-min",
+    "scatter_mul_p": "scatter-mul",
+}
+_ATTRIBUTES = {name: attribute for attribute, name in _NAMES.items()}
+
+
+def __getattr__(name: str) -> _Primitive:
+    found = getattr(_lax, name, None) if name.endswith("_p") else None
+    if found is None and name.endswith("_p"):
+        found = _registry.get(_NAMES.get(name, name[:-2]))
+    if isinstance(found, _Primitive):
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(_ATTRIBUTES.get(name, f"{name}_p") for name in _registry)
