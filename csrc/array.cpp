@@ -545,6 +545,7 @@ PyObject* array_format(PyObject* self, PyObject* spec) {
 }
 
 PyObject* array_str(PyObject* self) {
+    if (is_key_type(as_array(self)->type_num)) return key_array_repr(as_array(self));
     PyObject* v = array_view(as_array(self));
     return v ? PyObject_Str(v) : nullptr;
 }
@@ -552,6 +553,7 @@ PyObject* array_str(PyObject* self) {
 PyObject* array_repr(PyObject* self) {
     static const char prefix[] = "Array(";
     Array* a = as_array(self);
+    if (is_key_type(a->type_num)) return key_array_repr(a);
     PyObject* v = array_view(a);
     if (!v) return nullptr;
     Ref np(PyImport_ImportModule("numpy"));
@@ -609,6 +611,12 @@ PyObject* array_array(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObj
     }
     PyObject* v = array_view(as_array(self));
     if (!v) return nullptr;
+    if (is_key_type(as_array(self)->type_num)) {
+        PyErr_SetString(PyExc_TypeError,
+                        "An array of random keys (dtype key<fry>) cannot be converted to a NumPy array. "
+                        "Its words are given by jitney.random.key_data(keys).");
+        return nullptr;
+    }
     PyArrayObject* arr = reinterpret_cast<PyArrayObject*>(v);
     bool want_copy = copy == Py_True, no_copy = copy == Py_False;
     if (dtype == Py_None) return want_copy ? PyArray_NewCopy(arr, NPY_CORDER) : Py_NewRef(v);

@@ -160,6 +160,8 @@ extern PyMethodDef dispatch_functions[];
 
 // random.cpp
 
+bool is_key_type(int type_num);
+PyObject* key_array_repr(Array* a);
 int init_random(PyObject* module);
 extern PyMethodDef random_functions[];
 

@@ -61,9 +61,18 @@ PyObject* scalar_repr(PyObject* self) {
     return PyUnicode_FromString(text);
 }
 
+// What NumPy's scalars inherit would ask the array of the scalar, which asks the scalar.
+PyObject* no_number(PyObject*) {
+    PyErr_SetString(PyExc_TypeError, "a random key is no number; its words are given by jitney.random.key_data(key)");
+    return nullptr;
+}
+
 bool make_key_dtype(PyObject* module) {
     static PyType_Slot slots[] = {{Py_tp_repr, reinterpret_cast<void*>(scalar_repr)},
                                   {Py_tp_str, reinterpret_cast<void*>(scalar_repr)},
+                                  {Py_nb_float, reinterpret_cast<void*>(no_number)},
+                                  {Py_nb_int, reinterpret_cast<void*>(no_number)},
+                                  {Py_nb_index, reinterpret_cast<void*>(no_number)},
                                   {0, nullptr}};
     static PyType_Spec spec = {"jitney._ext.key<fry>", sizeof(KeyScalar), 0, Py_TPFLAGS_DEFAULT, slots};
     Ref bases(PyTuple_Pack(1, reinterpret_cast<PyObject*>(&PyGenericArrType_Type)));
@@ -228,6 +237,22 @@ PyObject* threefry_fold(PyObject*, PyObject* const* args, Py_ssize_t n) {
 }
 
 }  // namespace
+
+bool is_key_type(int type_num) { return key_descr && type_num == key_descr->type_num; }
+
+// As JAX shows keys: the shape of the array, then the words.
+PyObject* key_array_repr(Array* a) {
+    PyObject* view = array_view(a);
+    PyObject* shape = array_shape(a);
+    if (!view || !shape) return nullptr;
+    Ref pair(PyTuple_Pack(1, Ref(PyLong_FromLong(2)).p));
+    Ref whole(pair ? PySequence_Concat(shape, pair.p) : nullptr);
+    if (!whole) return nullptr;
+    Ref flat(PyArray_Ravel(reinterpret_cast<PyArrayObject*>(view), NPY_CORDER));
+    Ref words(flat ? PyObject_CallMethod(flat.p, "view", "s", "u4") : nullptr);
+    Ref shaped(words ? PyObject_CallMethod(words.p, "reshape", "O", whole.p) : nullptr);
+    return shaped ? PyUnicode_FromFormat("Array(%S, dtype=key<fry>) overlaying:\n%S", shape, shaped.p) : nullptr;
+}
 
 PyMethodDef random_functions[] = {
     {"threefry_bits", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(threefry_bits)), METH_FASTCALL,

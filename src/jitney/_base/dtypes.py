@@ -205,6 +205,9 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], _x64: bool) -> tuple[np.d
     weak = all(w for _, w in types)
     if len(dtypes) == 1:
         return canonicalize_dtype(next(iter(dtypes))), weak
+    if KEY in dtypes:
+        others = ", ".join(sorted(d.name for d in dtypes if d is not KEY))
+        raise TypeError(f"Random keys (dtype key<fry>) do not combine with {others}: they are no numbers.")
     if weak:
         node = _join(frozenset(dtypes))
     else:
