@@ -567,6 +567,48 @@ def test_stack_space_is_taken_once():
         assert "alloca" not in re.sub(r"(?s)^.*?entry:.*?(?=\n\w+:)", "", function), entry
 
 
+def test_control_flow_on_threads():
+    """Loops, branches, products and a private variable inside of a parallel body, which captures what is around."""
+    m, n = 40, 24
+
+    def build(p):
+        b, source, target, counts = p.b, p.input(m * n), p.output(m * n), p.output(m, I8)
+        squares, right = p.zeros(m * 4), p.input(4)
+        p.program.symbols["dgemm"] = blas_pointer("dgemm")
+        scale = b.load(source, 0)
+        with b.while_loop([b.const(0, I8)]) as around:
+            b.test_while(around, b.lt(around.carries[0].phi, b.const(2, I8)))
+            shift = b.add(scale, b.cast(around.carries[0].phi, F8))
+            with b.loop(m, "parallel") as r:
+                with b.loop(n, "vector") as i:
+                    x = b.add(b.mul(b.load(source, r * n + i), scale), shift)
+                    b.store(target, r * n + i, newton(b, x)[0])
+                total = b.variable(b.const(0, I8))
+                with b.loop(n) as i:
+                    large = b.gt(b.load(source, r * n + i), b.const(0.5, F8))
+                    node = b.branch(large, 2)
+                    with b.case(node, 0):
+                        pass
+                    with b.case(node, 1):
+                        total.set(b.add(total.get(), collatz(b, b.index_value(i + 1))))
+                    b.end_branch(node, [[], []])
+                b.store(counts, r, total.get())
+                parts = [Part(source, r * n), right], [Part(squares, r * 4)]
+                b.call(Call("dgemm", *parts, arguments=(1, 2, 2, 2, False, False)))
+            around.carries[0].next = b.add(around.carries[0].phi, b.const(1, I8))
+
+    x = np.random.default_rng(0).integers(0, 16, m * n) / 8
+    assert "jt_parallel_for" in _text(build)
+    for _ in range(3):
+        run(build, x, np.arange(4.0))
+
+
+def _text(build):
+    p = Program()
+    build(p)
+    return p.text()[0]
+
+
 # -- lanes with ways of their own
 
 

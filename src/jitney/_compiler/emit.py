@@ -243,7 +243,7 @@ class Emitter(ControlEmitter):
         found = self.fn.env.get(buffer)
         if found is not None:
             return found
-        if self.fn.parent is not None:
+        if self.fn.parent is not None and buffer not in self.fn.private:
             return self._capture_base(self.fn, buffer)
         return self._main_base(buffer)
 

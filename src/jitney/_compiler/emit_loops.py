@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections import Counter
 from typing import Any
 
 from jitney._compiler import emit_ops
@@ -17,7 +18,7 @@ from jitney._compiler.emit_varying import find_varying
 from jitney._compiler.ir import FunctionWriter, const, const_lanes, iota, vec
 from jitney._compiler.ir import Value as Text
 from jitney._kernel.index import LoopVar
-from jitney._kernel.ir import Branch, Buffer, Call, For, Region, Value, While, blocks
+from jitney._kernel.ir import Branch, Buffer, Call, For, Region, Value, While, blocks, touched
 
 
 class Function:
@@ -29,6 +30,7 @@ class Function:
         self.caches: dict[int, dict] = {first: {}}
         self.env: dict[Any, Any] = {}
         self.captured: list[tuple[Any, str]] = []
+        self.private: set[Buffer] = set()  # stack buffers of this function alone
         self.alias: dict[
             int, int
         ] = {}  # a level whose body is written once stands where its outer level stands
@@ -368,6 +370,7 @@ class LoopEmitter:
         level = node.var.level
         self.fn, self.f = Function(inner, level - 1, outer_fn), inner
         self.fn.caches[level - 1] = {}
+        self.fn.private = self.facts.private(node)
 
         def body(i: Any, phis: list) -> list:
             self.fn.env[node.var] = i
@@ -404,6 +407,7 @@ class Facts:
     """What the emitter asks of statements with blocks: which call the host, which change where buffers are."""
 
     def __init__(self, body: list) -> None:
+        self.body = body
         self.hosts: set[Any] = set()
         self._moved: dict[Any, list[Buffer]] = {}
         self._collect(body)
@@ -411,6 +415,14 @@ class Facts:
     def moved(self, s: Any) -> list[Buffer]:
         """The buffers that lie elsewhere after ``s``."""
         return self._moved.get(s, [])
+
+    def private(self, node: For) -> set[Buffer]:
+        """Stack buffers used in ``node`` alone: the threads that run it have one each."""
+        inside = Counter(b for b in touched(node) if b.kind == "stack")
+        if not inside:
+            return set()
+        whole = Counter(b for s in self.body for b in touched(s) if b in inside)
+        return {b for b, count in inside.items() if whole[b] == count}
 
     def _collect(self, body: list) -> tuple[bool, dict[Buffer, None]]:
         calls, moves = False, dict[Buffer, None]()

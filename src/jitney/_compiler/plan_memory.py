@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jitney._kernel.ir import Branch, Buffer, Call, LoopProgram, Part, Store, Value, blocks
+from jitney._kernel.ir import Branch, Buffer, For, LoopProgram, While, blocks, touched
 
 _ALIGN = 64
 
@@ -40,7 +40,8 @@ def _lifetimes(body: list) -> dict[Buffer, tuple[int, int]]:
     lives: dict[Buffer, tuple[int, int]] = {}
     swapped: list[tuple[Buffer, Buffer]] = []
     for number, s in enumerate(body):
-        for buffer in _touched(s, swapped):
+        swapped += _swaps(s)
+        for buffer in touched(s):
             if buffer.kind == "scratch":
                 first = lives[buffer][0] if buffer in lives else number
                 lives[buffer] = (first, number)
@@ -62,14 +63,8 @@ def _join(lives: dict[Buffer, tuple[int, int]], swapped: list[tuple[Buffer, Buff
                     changed = True
 
 
-def _touched(s: Any, swapped: list[tuple[Buffer, Buffer]]) -> list[Buffer]:
-    if type(s) is Store:
-        return [s.buffer]
-    if type(s) is Value:
-        return [s.attr[0]] if s.op == "load" else []
-    if type(s) is Call:
-        return [x.buffer if type(x) is Part else x for x in (*s.inputs, *s.outputs)]
-    if type(s) is not Branch:
-        swapped += s.swaps
-    own = [] if type(s) is Branch else [b for pair in s.swaps for b in pair]
-    return own + [b for block in blocks(s) for inner in block for b in _touched(inner, swapped)]
+def _swaps(s: Any) -> list[tuple[Buffer, Buffer]]:
+    if type(s) not in (For, While, Branch):
+        return []
+    own = [] if type(s) is Branch else list(s.swaps)
+    return own + [pair for block in blocks(s) for inner in block for pair in _swaps(inner)]

@@ -29,8 +29,8 @@ it is false the value is 0 and nothing is read), ``math`` (attr: name), ``phi`` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -203,6 +203,26 @@ def blocks(s: For | While | Branch) -> list[list]:
     if type(s) is For:
         return [s.body]
     return [s.head, s.body] if type(s) is While else s.regions  # type: ignore[union-attr]
+
+
+def touched(s: Any) -> Iterator[Buffer]:
+    """The buffers that a statement reads, writes or swaps, each as often as it does."""
+    kind = type(s)
+    if kind is Value:
+        if s.op == "load":
+            yield s.attr[0]
+    elif kind is Store:
+        yield s.buffer
+    elif kind is Call:
+        for x in (*s.inputs, *s.outputs):
+            yield x.buffer if type(x) is Part else x
+    else:
+        if kind is not Branch:
+            for pair in s.swaps:
+                yield from pair
+        for block in blocks(s):
+            for inner in block:
+                yield from touched(inner)
 
 
 class LoopProgram:
