@@ -16,6 +16,7 @@ from jitney._kernel.index import Index
 from jitney._kernel.ir import Branch, Buffer, Call, For, LoopProgram, Store, Value, While, blocks
 
 _MATH_WEIGHT = 20
+_HEAVY = 100
 _WEIGHTS = {"const": 0, "div": 3, "sqrt": 3, "load": 1, "index": 1}
 
 
@@ -51,8 +52,13 @@ def _choose(node: For, register_bytes: int) -> None:
         return
     node.width = width
     node.exact = node.exact or alone == "once"
-    wanted = 4 if facts.weight <= 10 else 2 if facts.weight <= 24 else 1
-    node.copies = _copies(node.extent, width, min(wanted, 2) if facts.whiles else wanted)
+    if (
+        facts.whiles
+    ):  # whose steps wait for each other: a second copy hides that, more wait for the slowest lane
+        wanted = 2 if facts.weight <= _HEAVY else 1
+    else:
+        wanted = 4 if facts.weight <= 10 else 2 if facts.weight <= 24 else 1
+    node.copies = _copies(node.extent, width, wanted)
 
 
 def _copies(extent: Any, width: int, wanted: int) -> int:
