@@ -102,9 +102,9 @@ def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: fr
     rule = eqn.primitive.lower
     if isinstance(rule, Loops) and rule.pull is not None and not _in_memory_of_its_own(operands[0]):
         rule = rule.pull
-    if is_control(eqn):
-        return _add_control(graph, eqn, operands)
     native = id(eqn) not in refused and all(a.aval.dtype in NATIVE for a in (*eqn.invars, *eqn.outvars))
+    if is_control(eqn) and (native or eqn.primitive.numpy is None):
+        return _add_control(graph, eqn, operands)
     if native and eqn.primitive.name == "dot_general":
         return add_product(graph, eqn, operands)
     if native and eqn.primitive.name == "concatenate" and eqn.outvars[0].aval.size > 16:
