@@ -128,6 +128,15 @@ def _one_equation(args: Sequence[Any], params: dict[str, Any]) -> ClosedJaxpr:
     return stage(lambda *xs: while_p.bind(*xs, **params), [*consts, *carry])
 
 
+def _numpy(*args: Any, **params: Any) -> list[Any]:
+    """The meaning for compiled code that has no native form of the carry (complex numbers, say)."""
+    cond_consts, body_consts, carry = operand_parts([np.array(x) for x in args], params)
+    cond, body = executable(params["cond_jaxpr"]), executable(params["body_jaxpr"])
+    while cond.execute([*cond_consts, *carry])[0]:
+        carry = body.execute([*body_consts, *carry])
+    return carry
+
+
 def _expand_masked(*args: Any, lanes: Lanes | None = None, **params: Any) -> list[Any]:
     """A loop while the condition holds for any example, whose body selects; each example's programs go along."""
     cond_consts, body_consts, init = operand_parts(args, params)
@@ -208,11 +217,10 @@ def _batch(
 ) -> tuple[list[Any], list[int | None]]:
     """If examples may stop at different steps the predicate becomes a mask and all carries are batched."""
     cond, body = params["cond_jaxpr"], params["body_jaxpr"]
-    args = [x if d is None else raw.move_axis(x, d, 0) for x, d in zip(args, dims, strict=True)]
-    cond_dims, const_dims, init_dims = (
-        tuple(None if d is None else 0 for d in part) for part in operand_parts(dims, params)
-    )
     cond_consts, consts, init = operand_parts(args, params)
+    cond_dims, const_dims, init_dims = operand_parts(dims, params)
+    cond_consts, consts = _front(cond_consts, cond_dims), _front(consts, const_dims)
+    cond_dims, const_dims = (tuple(None if d is None else 0 for d in ds) for ds in (cond_dims, const_dims))
     rank = cond.out_avals[0].ndim
     carry = tuple(d is not None for d in init_dims)
     new_body, carry = batch_body(body, size, const_dims, carry, rank)
@@ -227,6 +235,10 @@ def _batch(
     init = [place_axis(x, d, size, place) if b else x for x, d, b in zip(init, init_dims, carry, strict=True)]
     outs = bind_while(new_cond, new_body, cond_consts, consts, init, lanes)
     return outs, [place if batched else None for batched in carry]
+
+
+def _front(xs: Sequence[Any], dims: Sequence[int | None]) -> list[Any]:
+    return [x if d is None else raw.move_axis(x, d, 0) for x, d in zip(xs, dims, strict=True)]
 
 
 def _batch_cond(
@@ -292,4 +304,5 @@ for _primitive in (while_p, masked_while_p):
         name: eqn.params[name] for name in ("body_jaxpr", "body_nconsts", "cond_jaxpr", "cond_nconsts")
     }
 while_p.impl = _impl
+while_p.numpy = _numpy
 masked_while_p.expand = _expand_masked

@@ -72,7 +72,8 @@ def fori_while(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init
 
     def body(carry: Any) -> Any:
         i, end, value = carry
-        return ew.add(i, get_aval(i).dtype.type(1)), end, body_fun(i, value)
+        aval = get_aval(i)
+        return ew.add(i, 1 if aval.weak_type else aval.dtype.type(1)), end, body_fun(i, value)
 
     return while_loop(lambda carry: ew.lt(carry[0], carry[1]), body, (lower, upper, init_val))[2]
 
@@ -146,11 +147,8 @@ def _promoted(x: Any, out: ShapedArray) -> Any:
     aval = get_aval(x)
     if not aval.weak_type or (aval.dtype == out.dtype and out.weak_type) or aval.shape != out.shape:
         return x
-    dtype, weak = dtypes.promote(((aval.dtype, True), (out.dtype, out.weak_type)))
-    if type(x) in (bool, int, float, complex):
-        value = dtype.type(x)
-        return value.item() if weak else value
-    return ew.convert(x, dtype, weak)
+    dtype, _ = dtypes.promote(((aval.dtype, True), (out.dtype, out.weak_type)))
+    return dtype.type(x) if type(x) in (bool, int, float, complex) else ew.convert(x, dtype)
 
 
 def _check_carry(name: str, fun: Any, in_tree: Any, init: Sequence[Any], outs: Sequence[ShapedArray]) -> None:
