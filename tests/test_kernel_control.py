@@ -257,6 +257,17 @@ def test_only_what_was_just_read_is_not_written_back():
     assert p.execute()[0][0] == 1.0
 
 
+def test_cheap_cases_are_chosen_without_a_jump():
+    def build(p):
+        b, source, target = p.b, p.input(1), p.output(1)
+        x = b.load(source, 0)
+        b.store(target, 0, either(b, b.lt(x, b.const(0.0, F8)), lambda: b.neg(x), lambda: b.add(x, x)))
+
+    text = _text(build)
+    assert "select i1" in text and "br " not in text
+    assert run(build, [-3.0])[0][0] == 3.0 and run(build, [3.0])[0][0] == 6.0
+
+
 def test_dead_carries_go():
     p = Program()
     b, source, target = p.b, p.input(1), p.output(1)

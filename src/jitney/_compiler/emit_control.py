@@ -15,6 +15,7 @@ from jitney._compiler.ir import const, vec, zero
 from jitney._kernel.index import Dynamic, Index, Quotient
 from jitney._kernel.ir import Branch, Value, While
 
+_FEW = 6  # operations of two cases that are not worth a jump
 _LIGHT = 12  # operations of a case that are computed for all lanes, wanted or not
 
 
@@ -73,6 +74,8 @@ class ControlEmitter(LoopEmitter):
             self._branch_lanes(node)
         elif len(node.regions) == 1:
             self._only_case(node)
+        elif _cheap(node):
+            self._both_cases(node)
         else:
             self._branch(node)
 
@@ -85,6 +88,21 @@ class ControlEmitter(LoopEmitter):
 
         self.bind(node.results, wide, self.single(node.level + 1, None, [], body))
         self.place(moved, [self.base(b) for b in moved], node.level)
+
+    def _both_cases(self, node: Branch) -> None:
+        """Where the cases are as cheap as a jump: both, and a choice."""
+        wide = [r in self.varying for r in node.results]
+        outcomes = []
+        for region, values in zip(node.regions, node.values, strict=True):
+
+            def body(_: Any, __: list, region: Any = region, values: Any = values) -> list:
+                self.statements(region, node.level + 1)
+                return self.flat(values, wide)
+
+            outcomes.append(self.single(node.level + 1, None, [], body))
+        test = self.scalar(node.selector)
+        test = test if test.type == "i1" else self.f.icmp("ne", test, const(test.type, 0))
+        self.bind(node.results, wide, [self.f.select(test, y, x) for x, y in zip(*outcomes, strict=True)])
 
     def _branch(self, node: Branch) -> None:
         f, fn, level = self.f, self.fn, node.level
@@ -219,3 +237,14 @@ def _light(region: list) -> bool:
     return len(region) <= _LIGHT and all(
         type(s) is Value and s.op not in ("load", "math", "rem") for s in region
     )
+
+
+def _cheap(node: Branch) -> bool:
+    """Whether both of two cases cost no more than a jump that is sometimes foretold wrongly."""
+    if len(node.regions) != 2 or sum(map(len, node.regions)) > _FEW:
+        return False
+    return all(_light(region) and not any(_slow(v) for v in region) for region in node.regions)
+
+
+def _slow(v: Value) -> bool:
+    return v.op == "sqrt" or (v.op == "div" and v.args[1].op != "const")
