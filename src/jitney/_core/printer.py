@@ -12,7 +12,6 @@ from jitney._core.jaxpr import ClosedJaxpr, DropVar, Jaxpr, JaxprEqn, Literal, V
 
 _WIDTH = 80
 _UNLIMITED = 10**9
-_JAXPR_PARAM = "jaxpr="
 
 
 class Names:
@@ -47,8 +46,8 @@ def _letters(number: int) -> str:
             return text
 
 
-def print_jaxpr(jaxpr: Jaxpr, names: Names | None = None, column: int = 0) -> str:
-    """The whole program; on one line if it fits there when it starts at ``column``."""
+def print_jaxpr(jaxpr: Jaxpr, names: Names | None = None, column: int = 0, margin: int = 0) -> str:
+    """The whole program; on one line if it fits there when it starts at ``column`` of a line indented by ``margin``."""
     names = names or Names()
     head = "{ lambda " + _binders(jaxpr.constvars, names) + "; " + _binders(jaxpr.invars, names) + ". let"
     used = _used(jaxpr)
@@ -58,7 +57,7 @@ def print_jaxpr(jaxpr: Jaxpr, names: Names | None = None, column: int = 0) -> st
     line = " ".join([head, flat, tail])
     if column + len(line) <= _WIDTH:
         return line
-    indent = column - len(_JAXPR_PARAM) + 4 if column else 4
+    indent = margin + 4
     body = "".join(
         "    " + print_eqn(eqn, names, used, indent).replace("\n", "\n    ") + "\n" for eqn in jaxpr.eqns
     )
@@ -84,10 +83,11 @@ def print_eqn(
     left, ins = _sides(eqn, names, used)
     params = _params(eqn, names)
     flat = f"{left}{params} {ins}"
-    if not params or column + len(left) + len(params) <= _WIDTH:
+    if not params or ("\n" not in params and column + len(left) + len(params) <= _WIDTH):
         return flat
     lines = [
-        f"{name}={_param(value, names, column + 2 + len(name) + 1)}" for name, value in _shown(eqn).items()
+        f"{name}={_param(value, names, column + 2 + len(name) + 1, column + 2)}"
+        for name, value in _shown(eqn).items()
     ]
     return left + "[\n" + "\n".join("  " + text.replace("\n", "\n  ") for text in lines) + f"\n] {ins}"
 
@@ -105,10 +105,10 @@ def _sides(eqn: JaxprEqn, names: Names, used: set[Var] | None) -> tuple[str, str
         for v in eqn.outvars
     )
     inner = eqn.params.get("jaxpr")
-    if isinstance(inner, ClosedJaxpr):
+    if isinstance(inner, ClosedJaxpr) and eqn.primitive.name == "jit":
         names.share(inner.jaxpr.invars, eqn.invars)
         names.share(inner.jaxpr.outvars, eqn.outvars)
-    return f"{outs} = {eqn.primitive.name}", ins
+    return f"{outs} = {eqn.primitive.name}" if eqn.outvars else eqn.primitive.name, ins
 
 
 def _atom(atom: Any, names: Names) -> str:
@@ -134,9 +134,11 @@ def _params(eqn: JaxprEqn, names: Names) -> str:
     )
 
 
-def _param(value: Any, names: Names, column: int) -> str:
+def _param(value: Any, names: Names, column: int, margin: int = 0) -> str:
+    """A parameter's value that starts at ``column`` of a line indented by ``margin``."""
     if isinstance(value, (Jaxpr, ClosedJaxpr)):
-        return print_jaxpr(value.jaxpr if isinstance(value, ClosedJaxpr) else value, names, column)
+        program = value.jaxpr if isinstance(value, ClosedJaxpr) else value
+        return print_jaxpr(program, names, column, margin)
     if isinstance(value, np.dtype):
         return value.name
     if callable(value) and hasattr(value, "__name__"):
@@ -144,7 +146,10 @@ def _param(value: Any, names: Names, column: int) -> str:
     if isinstance(value, (tuple, list)) and any(isinstance(v, (Jaxpr, ClosedJaxpr)) for v in value):
         return (
             "(\n"
-            + "".join("  " + _param(v, names, column + 2).replace("\n", "\n  ") + "\n" for v in value)
+            + "".join(
+                "  " + _param(v, names, min(column, margin + 2), margin + 2).replace("\n", "\n  ") + "\n"
+                for v in value
+            )
             + ")"
         )
     return str(value)
