@@ -66,9 +66,10 @@ class _Unravel:
                 )
         sizes = [int(np.prod(s)) for s in shapes]
         parts = lax.split(flat, sizes)
-        leaves = [jnp.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
-        if common is not None:
-            leaves = [_cast(x, kind) for x, kind in zip(leaves, kinds, strict=True)]
+        leaves = []
+        for part, shape, kind in zip(parts, shapes, kinds, strict=True):
+            leaf = jnp.reshape(part, shape)
+            leaves.append(leaf if common is None else _cast(leaf, kind))
         return treedef.unflatten(leaves)
 
     def __hash__(self) -> int:

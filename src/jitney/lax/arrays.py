@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -124,7 +125,7 @@ def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
     """
     x = as_operand("split", operand)
     return splitting.split_p.bind(
-        x, sizes=to_shape("split", sizes), axis=to_axis("split", axis, get_aval(x).ndim)
+        x, sizes=tuple(map(operator.index, sizes)), axis=to_axis("split", axis, get_aval(x).ndim)
     )
 
 

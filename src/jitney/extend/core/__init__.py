@@ -59,9 +59,13 @@ array_types = {np.ndarray, *(np.dtype(c).type for c in "?bhilBHILefdFD")}
 
 
 class Effect:
-    """What an operation does besides computing. Equations with effects are kept, in their order."""
+    """What an operation does besides computing. Equations with effects are kept, in their order.
+
+    Subclasses with ``ordered = True`` must not happen several times at once under ``vmap``.
+    """
 
     __module__ = "jitney.extend.core"
+    ordered = False
 
 
 class TraceTag:
