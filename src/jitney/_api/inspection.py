@@ -8,6 +8,7 @@ from typing import Any
 from jitney._api.calls import as_indices, boundary, check_callable
 from jitney._api.jit import Jitted
 from jitney._api.stages import ShapeDtypeStruct, out_info
+from jitney._core import axes
 
 
 def make_jaxpr(
@@ -19,6 +20,8 @@ def make_jaxpr(
 ) -> Callable[..., Any]:
     """A function that returns the jaxpr of ``fun`` for given arguments (with ``return_shape``, also its output's types).
 
+    ``axis_env`` lists pairs ``(name, size)`` of named axes that collectives in ``fun`` may refer to.
+
     Example:
         >>> import jitney, jitney.numpy as jnp
         >>> jitney.make_jaxpr(jnp.sin)(1.0)
@@ -29,7 +32,8 @@ def make_jaxpr(
 
     def maker(*args: Any, **kwargs: Any) -> Any:
         call = jitted.signature(args, kwargs)
-        program = jitted.trace(call, jitted.avals(call))
+        with axes.binding(axis_env or ()):
+            program = jitted.trace(call, jitted.avals(call))
         if return_shape:
             return program.closed, out_info(program.closed, program.out_tree)
         return program.closed

@@ -21,7 +21,7 @@ from jitney._api.calls import (
 from jitney._api.stages import Lowered, Traced
 from jitney._base.config import config
 from jitney._control.jit import executable, jit_p
-from jitney._core import plugs, tree
+from jitney._core import axes, plugs, tree
 from jitney._core.jaxpr import ClosedJaxpr
 from jitney._core.staging import hoist_tracers, stage
 
@@ -102,7 +102,7 @@ class Jitted:
     def program(self, call: Signature) -> Program:
         """The program for this signature, traced at its first use."""
         avals = self.avals(call)
-        key = (call.in_tree, tuple(avals), call.static_key(), config.x64_enabled)
+        key = (call.in_tree, tuple(avals), call.static_key(), axes.bound(), config.x64_enabled)
         program = self.programs.get(key)
         if program is None:
             program = self.trace(call, avals)

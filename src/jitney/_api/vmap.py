@@ -7,6 +7,7 @@ from typing import Any
 
 from jitney._api.calls import as_array, boundary, check_callable, check_leaf, check_outputs, leaf_names
 from jitney._core import tree
+from jitney._core.paths import prefix_errors
 from jitney._core.trace import get_aval
 from jitney._transforms.batching import batch_flat, place_axis
 
@@ -18,6 +19,7 @@ def vmap(
     axis_name: Any = None,
     axis_size: int | None = None,
     spmd_axis_name: Any = None,
+    sum_match: bool = False,
 ) -> Callable[..., Any]:
     """Vectorise ``fun`` over an axis of its arguments.
 
@@ -25,14 +27,17 @@ def vmap(
         in_axes: for each positional argument the axis to map over: an int, None (not mapped), or a tree
             of these that is a prefix of the argument.  Keyword arguments are mapped over axis 0.
         out_axes: where the mapped axis goes in the outputs; an int, None, or a prefix tree.
-        axis_name: a name for collectives.
-        axis_size: the size of the mapped axis if no argument is mapped.
+        axis_name: a name (any hashable value) by which collectives such as ``lax.psum`` refer to the mapped axis.
+        axis_size: the size of the mapped axis; needed if no argument is mapped.
+        spmd_axis_name, sum_match: accepted; they concern several devices.
 
     Returns:
         A function of batched arguments that returns batched results.
 
     Raises:
-        ValueError: sizes of mapped axes differ, or ``in_axes`` does not fit the arguments.
+        TypeError: an axis is no int, or a mapped argument or an output is no array.
+        ValueError: sizes of mapped axes differ, ``in_axes`` or ``out_axes`` do not fit the arguments or results, or
+            ``out_axes`` is None for an output that differs between examples.
 
     Example:
         >>> import jitney, jitney.numpy as jnp
@@ -42,8 +47,17 @@ def vmap(
     check_callable(fun, "vmap")
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
+    if in_axes is not None and not (_is_axis(in_axes) or isinstance(in_axes, tuple)):
+        raise TypeError(
+            "vmap in_axes must be an int, None, or a tuple of entries corresponding to the positional arguments, but got "
+            f"{in_axes!r} of type {type(in_axes).__name__}."
+        )
     _check_axes_spec(in_axes, "in_axes")
     _check_axes_spec(out_axes, "out_axes")
+    if axis_size is not None and not _is_axis(axis_size):
+        raise TypeError(
+            f"vmap axis_size must be an int, got {axis_size!r} of type {type(axis_size).__name__}."
+        )
 
     def batched(*args: Any, **kwargs: Any) -> Any:
         leaves, in_tree = tree.flatten((args, kwargs))
@@ -59,31 +73,42 @@ def vmap(
             return outs
 
         outs, out_dims = batch_flat(flat, size, leaves, dims, axis_name)
-        targets = _out_dims(out_axes, tree.unflatten(out_tree, outs))
-        placed = [_place(y, d, size, t) for y, d, t in zip(outs, out_dims, targets, strict=True)]
+        out = tree.unflatten(out_tree, outs)
+        targets = _spread(out_axes, out, "out_axes")
+        placed = [
+            _place(y, d, size, t, lambda: "".join(tree.leaf_suffixes(out)[n : n + 1]))
+            for n, (y, d, t) in enumerate(zip(outs, out_dims, targets, strict=True))
+        ]
         return tree.unflatten(out_tree, [as_array(y) for y in placed])
 
     return boundary(batched, fun)
 
 
-def _place(y: Any, dim: int | None, size: int, target: int | None) -> Any:
+def _is_axis(x: Any) -> bool:
+    return isinstance(x, int) and not isinstance(x, bool)
+
+
+def _place(y: Any, dim: int | None, size: int, target: int | None, path: Callable[[], str]) -> Any:
+    """An output with its batch axis at ``target``; ``path()`` names it in errors."""
     if target is None:
         if dim is not None:
             raise ValueError(
-                "vmap has mapped output but out_axes is None: this output depends on mapped inputs, so it needs an axis."
+                f"at vmap out_axes{path()}, got axis spec None but the output {get_aval(y).str_short()} was batched on axis "
+                f"{dim}: it depends on mapped inputs, so it needs an axis (or a reduction over axis_name)."
             )
         return y
     rank = get_aval(y).ndim + (dim is None)
     if not -rank <= target < rank:
         raise ValueError(
-            f"vmap got out_axes={target} for an output of rank {rank - 1}: it must lie between {-rank} and {rank - 1}."
+            f"at vmap out_axes{path()}, axis {target} is out of bounds for the batched output of rank {rank}: it must lie "
+            f"between {-rank} and {rank - 1}."
         )
     return place_axis(y, dim, size, target)
 
 
 def _check_axes_spec(axes: Any, name: str) -> None:
     for leaf in tree.leaves(axes, is_leaf=lambda x: x is None):
-        if leaf is not None and not (isinstance(leaf, int) and not isinstance(leaf, bool)):
+        if leaf is not None and not _is_axis(leaf):
             raise TypeError(
                 f"vmap {name} must be an int, None, or a tree of them, but got {leaf!r} of type {type(leaf).__name__}."
             )
@@ -97,13 +122,7 @@ def _in_dims(
             f"vmap in_axes must be an int, None, or a tuple of entries corresponding to the positional arguments passed "
             f"to the function, but got len(in_axes)={len(in_axes)}, len(args)={len(args)}."
         )
-    try:
-        dims = tree.broadcast_prefix(in_axes, args)
-    except ValueError as error:
-        raise ValueError(
-            f"vmap in_axes specification must be a tree prefix of the corresponding value, got specification {in_axes} "
-            f"for arguments of structure {tree.structure(args)}."
-        ) from error
+    dims = _spread(in_axes, args, "in_axes")
     dims += [0] * len(tree.leaves(kwargs))
     names: list[str] | None = None
     out: list[int | None] = []
@@ -139,24 +158,41 @@ def _axis_size(
     if axis_size is not None:
         sizes.setdefault(-1, axis_size)
     if not sizes:
-        raise ValueError("vmap must have at least one non-None value in in_axes (or an axis_size).")
-    if len(set(sizes.values())) > 1:
-        names = leaf_names(fun, args, kwargs)
-        listed = "; ".join(
-            f"the argument {names[n]} of shape {get_aval(leaves[n]).shape} has size {size} along axis {dims[n]}"
-            if n >= 0
-            else f"axis_size is {size}"
-            for n, size in sizes.items()
+        raise ValueError(
+            "vmap must have at least one non-None value in in_axes, for an argument that holds an array, or axis_size must "
+            "be specified."
         )
-        raise ValueError(f"vmap got inconsistent sizes for array axes to be mapped: {listed}.")
+    if len(set(sizes.values())) > 1:
+        raise ValueError(_inconsistent(leaf_names(fun, args, kwargs), leaves, dims, sizes))
     return next(iter(sizes.values()))
 
 
-def _out_dims(out_axes: Any, out: Any) -> list[int | None]:
+def _inconsistent(names: list[str], leaves: list[Any], dims: list[int | None], sizes: dict[int, int]) -> str:
+    """A table of the sizes, the most frequent first; ``sizes``: leaf number (-1: the argument ``axis_size``) -> size."""
+    table: dict[int, list[int]] = {}
+    for number, size in sizes.items():
+        table.setdefault(size, []).append(number)
+    lines = []
+    for size, numbers in sorted(table.items(), key=lambda item: -len(item[1])):
+        axes = [n for n in numbers if n >= 0]
+        shown = [
+            f"axis {dims[n]} of argument {names[n]} of shape {get_aval(leaves[n]).shape}" for n in axes[:3]
+        ]
+        if len(axes) > 3:
+            shown.append("...")
+        if len(axes) < len(numbers):
+            shown.append("the argument axis_size")
+        lines.append(f"  * size {size}: " + ", ".join(shown))
+    return "vmap got inconsistent sizes for array axes to be mapped:\n" + "\n".join(lines)
+
+
+def _spread(axes: Any, value: Any, name: str) -> list[int | None]:
+    """The axis of each leaf of ``value``; an error says where the trees differ."""
     try:
-        return tree.broadcast_prefix(out_axes, out)
+        return tree.broadcast_prefix(axes, value)
     except ValueError as error:
-        raise ValueError(
-            f"vmap out_axes specification must be a tree prefix of the output, got specification {out_axes} for an "
-            f"output of structure {tree.structure(out)}."
-        ) from error
+        for found in prefix_errors(axes, value, lambda x: x is None):
+            raise ValueError(
+                f"vmap {name} specification must be a tree prefix of the corresponding value:\n{found('vmap ' + name)}"
+            ) from None
+        raise error

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jitney._core import axes
 from jitney._core.dce import dce_jaxpr
 from jitney._core.jaxpr import ClosedJaxpr, evaluate
 from jitney._core.staging import stage
@@ -80,7 +81,7 @@ def batch_body(
     body: ClosedJaxpr, size: int, const_dims: tuple[int | None, ...], carry: Flags, place: int
 ) -> tuple[ClosedJaxpr, Flags]:
     """The body over a batch, and which carries have the batch axis; they have it at ``place``."""
-    key = ("batch_body", size, const_dims, carry, place)
+    key = ("batch_body", size, const_dims, carry, place, axes.batch_key([body]))
     if key not in body.cache:
         wanted = carry
         while True:

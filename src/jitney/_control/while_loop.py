@@ -28,6 +28,7 @@ from jitney._control.loop_bodies import (
     pruned_body,
     scattered,
 )
+from jitney._core import axes
 from jitney._core.dce import dce_jaxpr
 from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn, Var, evaluate
 from jitney._core.primitive import Primitive
@@ -230,7 +231,7 @@ def _batch(
         place = 0
         new_body, carry = batch_body(body, size, const_dims, (True,) * len(init), 0)
         new_cond, _ = _batch_cond(cond, size, cond_dims, carry, 0)
-        if rank == 0:
+        if rank == 0 and not axes.used(cond) and not axes.used(body):  # an example alone has no named axes
             lanes = Lanes(size, cond, body, cond_dims, const_dims, (0,) * len(init))
     init = [place_axis(x, d, size, place) if b else x for x, d, b in zip(init, init_dims, carry, strict=True)]
     outs = bind_while(new_cond, new_body, cond_consts, consts, init, lanes)

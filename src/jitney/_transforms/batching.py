@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from jitney._core import axes
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.jaxpr import ClosedJaxpr, evaluate
 from jitney._core.staging import stage
@@ -50,7 +51,9 @@ class BatchTrace(Trace):
         self.axis_name = axis_name
 
     def process(self, primitive: Any, args: tuple, params: dict[str, Any]) -> Any:
-        values, dims, batched = [], [], False
+        values: list[Any] = []
+        dims: list[int | None] = []
+        batched = False
         for x in args:
             if type(x) is BatchTracer and x._trace is self:
                 values.append(x.value)
@@ -59,6 +62,12 @@ class BatchTrace(Trace):
             else:
                 values.append(x)
                 dims.append(None)
+        if self.axis_name is not None and self.axis_name in axes.uses(primitive, params):
+            found = axes.collectives.get(primitive)
+            if found is not None:
+                primitive.abstract(*map(get_aval, args), **params)  # refuses what does not fit
+                return self.process_collective(found, args, values, dims, params)
+            batched = True  # the program inside is
         if batched and primitive.batch is None:
             if primitive.expand is not None:  # batch its body
                 return primitive.expand(*args, **params)
@@ -70,12 +79,36 @@ class BatchTrace(Trace):
         try:
             if not batched:
                 return primitive.bind(*values, **params)
-            out, out_dim = primitive.batch(self.size, values, dims, **params)
+            if primitive.higher_order:
+                out, out_dim = self._batch_programs(primitive, values, dims, params)
+            else:
+                out, out_dim = primitive.batch(self.size, values, dims, **params)
         finally:
             swap_trace(before)
         if primitive.multiple_results:
             return [y if d is None else BatchTracer(self, y, d) for y, d in zip(out, out_dim, strict=True)]
         return out if out_dim is None else BatchTracer(self, out, out_dim)
+
+    def _batch_programs(self, primitive: Any, values: list, dims: list, params: dict[str, Any]) -> tuple:
+        """The batch rule of a primitive that holds programs, which may name this trace's axis."""
+        before = axes.swap_batching(self.axis_name)
+        try:
+            return primitive.batch(self.size, values, dims, **params)
+        finally:
+            axes.swap_batching(before)
+
+    def process_collective(
+        self, collective: axes.Collective, args: tuple, values: list, dims: list, params: dict[str, Any]
+    ) -> Any:
+        """A collective over this trace's axis (and maybe others)."""
+        if len(axes.names_in(params[collective.axes_param])) > 1 and collective.by_gather is not None:
+            return collective.by_gather(*args, **params)
+        before = swap_trace(self.parent)
+        try:
+            out, dim = collective.batch(self.axis_name, self.size, values, dims, **params)
+        finally:
+            swap_trace(before)
+        return out if dim is None else BatchTracer(self, out, dim)
 
 
 def batch_flat(
@@ -83,16 +116,22 @@ def batch_flat(
     size: int,
     args: Sequence[Any],
     dims: Sequence[int | None],
-    axis_name: Any = None,
+    axis_name: Any = ...,
 ) -> tuple[list[Any], list[int | None]]:
-    """Outputs of flat ``fun`` over a batch, and where each has its batch axis (None: it has none)."""
+    """Outputs of flat ``fun`` over a batch, and where each has its batch axis (None: it has none).
+
+    ``axis_name`` is bound while ``fun`` runs; by default it is that of the axis whose batch rule runs now.
+    """
     caller = current_trace()
-    trace = BatchTrace(caller, size, axis_name)
+    name = axes.batching() if axis_name is ... else axis_name
+    trace = BatchTrace(caller, size, name)
+    bound = axes.bound() if name is None else axes.swap_bound((*axes.bound(), (name, size)))
     swap_trace(trace)
     try:
         outs = fun(*[x if d is None else BatchTracer(trace, x, d) for x, d in zip(args, dims, strict=True)])
     finally:
         swap_trace(caller)
+        axes.swap_bound(bound)
     mine = [type(y) is BatchTracer and y._trace is trace for y in outs]
     return (
         [y.value if own else y for y, own in zip(outs, mine, strict=True)],
@@ -111,10 +150,13 @@ def place_axis(x: Any, dim: int | None, size: int, target: int) -> Any:
 
 
 def batch_jaxpr(
-    closed: ClosedJaxpr, size: int, dims: tuple[int | None, ...], axis_name: Any = None
+    closed: ClosedJaxpr, size: int, dims: tuple[int | None, ...]
 ) -> tuple[ClosedJaxpr, tuple[int | None, ...]]:
-    """The program over a batch of ``size`` with inputs' batch axes ``dims``; also the outputs' axes."""
-    key = ("batch", size, dims, axis_name)
+    """The program over a batch of ``size`` with inputs' batch axes ``dims``; also the outputs' axes.
+
+    Collectives over the axis whose batch rule runs now are resolved.
+    """
+    key = ("batch", size, dims, axes.batch_key([closed]))
     if key in closed.cache:
         return closed.cache[key]
     out_dims: tuple[int | None, ...] = ()
@@ -122,7 +164,7 @@ def batch_jaxpr(
     def fun(*args: Any) -> list[Any]:
         nonlocal out_dims
         run = lambda *xs: evaluate(closed.jaxpr, closed.consts, *xs)  # noqa: E731
-        outs, found = batch_flat(run, size, args, dims, axis_name)
+        outs, found = batch_flat(run, size, args, dims)
         out_dims = tuple(found)
         return outs
 
