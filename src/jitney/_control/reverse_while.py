@@ -33,24 +33,27 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jitney._control.jit import jit_p
-from jitney._control.loop_bodies import Flags, chosen, scattered, unknown_carries
+from jitney._control.loop_bodies import Flags, batch_body, chosen, scattered, unknown_carries
 from jitney._control.while_loop import bind_while, mask_where
 from jitney._core.avals import ShapedArray, float0, tangent_aval
 from jitney._core.dce import dce_jaxpr
 from jitney._core.jaxpr import ClosedJaxpr, evaluate
+from jitney._core.primitive import Primitive
 from jitney._core.staging import stage
-from jitney._core.tangents import is_undefined
+from jitney._core.tangents import Undefined, is_undefined
 from jitney._core.trace import Tracer, get_aval, to_numpy
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
 from jitney._ops.indexing import dynamic_slice, dynamic_update_slice
 from jitney._ops.reductions import reduce_max
-from jitney._transforms.linearize import split_jaxpr
+from jitney._transforms.batching import place_axis
+from jitney._transforms.linearize import PartialTrace, split_jaxpr
 from jitney._transforms.transpose import transpose_jaxpr
 
 _MOST_RECORDS = 4096  # in a buffer whose size cannot follow the number of steps
-_LEAST = 64
-_BUFFER_BYTES = 1 << 25
+_LEAST = 32
+_BUFFER_BYTES = 1 << 22
+_LEVELS = 3
 _KNOWN_BUFFER_BYTES = 1 << 28  # where the number of steps is known
 _MANY_STEPS = 1 << 24  # up to which no segment is to be longer than its buffer
 _int = np.int64
@@ -65,29 +68,100 @@ class Plan(NamedTuple):
     whole: bool  # the records hold all steps
 
 
+reverse_while_p = Primitive("reverse_while", multiple_results=True, higher_order=True)
+
+
 def transpose_counted(
     cts: Sequence[Any], count: Any, *args: Any, body_jaxpr: ClosedJaxpr, body_nconsts: int
 ) -> list[Any]:
-    """The transpose rule: cotangents of the linear operands, by one compiled program."""
+    """The transpose rule of ``counted_while``."""
     linear_consts = tuple(map(is_undefined, args[:body_nconsts]))
-    linear_init = tuple(map(is_undefined, args[body_nconsts:]))
-    reversal = _reversal(body_jaxpr, linear_consts, unknown_carries(body_jaxpr, linear_consts, linear_init))
-    given = [raw.instantiate(ct) for ct, active in zip(cts, reversal.active, strict=True) if active]
-    known = [x for x, lin in zip(args, reversal.linear, strict=True) if not lin]
-    plan = reversal.plan(count)
-    program = reversal.program(get_aval(count), plan)
-    outs = jit_p.bind(count, *known, *given, jaxpr=program, name="reverse_while")
-    const_cts, init_cts = outs[: sum(reversal.active_consts)], outs[sum(reversal.active_consts) :]
-    found = scattered(reversal.active_consts, const_cts, [None] * body_nconsts)
-    found += scattered(reversal.active, init_cts, [None] * len(linear_init))
+    linear_init = unknown_carries(body_jaxpr, linear_consts, tuple(map(is_undefined, args[body_nconsts:])))
+    params = {"body_jaxpr": body_jaxpr, "linear_consts": linear_consts, "linear_init": linear_init}
+    parts = _reversal(**params)
+    given = [raw.instantiate(ct) for ct in chosen(cts, parts.active)]
+    known = [x for x, linear in zip(args, parts.linear, strict=True) if not linear]
+    outs = reverse_while_p.bind(count, *known, *given, **params)
+    found = scattered((*parts.active_consts, *parts.active), outs, [None] * len(args))
     return [None, *(ct if is_undefined(x) else None for ct, x in zip(found, args, strict=True))]
 
 
-def _reversal(body: ClosedJaxpr, consts: Flags, carry: Flags) -> Reversal:
-    key = ("reversal", consts, carry)
-    if key not in body.cache:
-        body.cache[key] = Reversal(body, consts, carry)
-    return body.cache[key]
+# -- the primitive ------------------------------------------------------------------------------------
+#
+# (count, known consts, first known carries, cotangents of the linear carries) to the cotangents of the linear
+# consts and of the first linear carries.  It is a call of the program below; but the sizes of its buffers are chosen
+# late, when it is known how many examples it is for and, in eager code, how many steps.
+
+
+def _abstract(*avals: Any, **params: Any) -> list[Any]:
+    parts = _reversal(**params)
+    return parts.ct_const_avals + parts.ct_avals
+
+
+def _call(args: Sequence[Any], params: dict[str, Any]) -> dict[str, Any]:
+    """The params of the equivalent call of a program."""
+    parts = _reversal(**params)
+    return {"jaxpr": parts.program(get_aval(args[0]), parts.plan(args[0])), "name": "reverse_while"}
+
+
+def _partial_eval(trace: PartialTrace, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+    return jit_p.partial_eval(trace, args, _call(args, params))
+
+
+def _batch(
+    size: int,
+    args: Sequence[Any],
+    dims: Sequence[int | None],
+    *,
+    body_jaxpr: ClosedJaxpr,
+    linear_consts: Flags,
+    linear_init: Flags,
+) -> tuple[list[Any], list[int | None]]:
+    """The reversal of the batched loop, in which whatever is linear has the batch axis."""
+    nconsts, nvalues = linear_consts.count(False), linear_init.count(False)
+    count, consts, values = args[0], list(args[1 : 1 + nconsts]), list(args[1 + nconsts :])
+    const_dims, value_dims = dims[1 : 1 + nconsts], dims[1 + nconsts :]
+    own = dims[0] is not None
+    place = 0 if own else get_aval(count).ndim
+    all_dims = scattered([not linear for linear in linear_consts], const_dims, [0] * len(linear_consts))
+    batched = scattered(
+        [not linear for linear in linear_init],
+        [own or d is not None for d in value_dims[:nvalues]],
+        [True] * len(linear_init),
+    )
+    body, carry = batch_body(body_jaxpr, size, tuple(all_dims), tuple(batched), place)
+    with_axis = [b for b, linear in zip(carry, linear_init, strict=True) if not linear]
+    with_axis += [True] * (len(values) - nvalues)
+    values = [
+        place_axis(x, d, size, place) if b else x
+        for x, d, b in zip(values, value_dims, with_axis, strict=True)
+    ]
+    if own:
+        count = raw.move_axis(count, dims[0], 0)
+    params = {"body_jaxpr": body, "linear_consts": linear_consts, "linear_init": linear_init}
+    outs = reverse_while_p.bind(count, *consts, *values, **params)
+    const_count = len(_reversal(**params).ct_const_avals)
+    return outs, [0 if k < const_count else place for k in range(len(outs))]
+
+
+reverse_while_p.abstract = _abstract
+reverse_while_p.expand = lambda *args, **params: jit_p.bind(*args, **_call(args, params))
+reverse_while_p.jvp = lambda primals, tangents, **params: jit_p.jvp(
+    primals, tangents, **_call(primals, params)
+)
+reverse_while_p.transpose = lambda cts, *args, **params: jit_p.transpose(cts, *args, **_call(args, params))
+reverse_while_p.partial_eval = _partial_eval
+reverse_while_p.batch = _batch
+
+
+# -- the program --------------------------------------------------------------------------------------
+
+
+def _reversal(body_jaxpr: ClosedJaxpr, linear_consts: Flags, linear_init: Flags) -> Reversal:
+    key = ("reversal", linear_consts, linear_init)
+    if key not in body_jaxpr.cache:
+        body_jaxpr.cache[key] = Reversal(body_jaxpr, linear_consts, linear_init)
+    return body_jaxpr.cache[key]
 
 
 class Reversal:
@@ -139,7 +213,7 @@ class Reversal:
 
     def plan(self, count: Any) -> Plan:
         """The sizes for a count that is known, or for any."""
-        value = count.concrete() if isinstance(count, Tracer) else count
+        value = None if isinstance(count, (Tracer, Undefined)) else count
         record = sum(a.nbytes for a in self.record_avals)
         if value is not None:
             steps = int(np.max(to_numpy(value), initial=0))
@@ -147,7 +221,7 @@ class Reversal:
                 return Plan(1 << max(steps - 1, 0).bit_length(), 0, 0, True)
         records, snapshots = _fitting(record), _fitting(sum(a.nbytes for a in self.value_avals))
         levels = 1
-        while records * snapshots**levels < _MANY_STEPS:
+        while records * snapshots**levels < _MANY_STEPS and levels < _LEVELS:
             levels += 1
         return Plan(records, snapshots, levels, False)
 
