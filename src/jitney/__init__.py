@@ -15,6 +15,7 @@ from jitney._api.autodiff import (
     value_and_grad,
     vjp,
 )
+from jitney._api.callbacks import effects_barrier, pure_callback
 from jitney._api.closures import closure_convert
 from jitney._api.custom_jvp import custom_jvp
 from jitney._api.custom_vjp import custom_gradient, custom_vjp
@@ -40,7 +41,7 @@ __version__ = "0.1.0"
 
 
 # Imported at first use, so that ``import jitney`` stays cheap.
-_AT_FIRST_USE = ("api_util", "core", "custom_derivatives", "extend", "flatten_util", "interpreters", "scipy")
+_AT_FIRST_USE = ("api_util", "core", "custom_derivatives", "debug", "experimental", "extend", "flatten_util", "interpreters", "scipy")
 
 
 def __getattr__(name: str) -> object:

@@ -62,7 +62,7 @@ def _partial_eval(trace: PartialTrace, args: Sequence[Any], params: dict[str, An
     count = len(known_outs) - split.residual_count
     known, residuals = iter(known_outs[:count]), known_outs[count:]
     unknown: Any = iter(())
-    if any(split.unknown_out):
+    if any(split.unknown_out) or split.unknown.effects:
         invars = [trace.atom(r) for r in residuals]
         invars += [x.var for x, u in zip(args, unknown_in, strict=True) if u]
         unknown = iter(trace.record(jit_p, invars, {"jaxpr": split.unknown, "name": name}))

@@ -1,0 +1,27 @@
+"""Effects: what an operation does besides computing its results.
+
+The ``effects`` slot of a primitive gives those of one equation; ``Jaxpr.effects`` collects them.  Equations with effects
+are never dropped, shared or moved, and keep their order: compiled programs run one after the other in one
+thread, so that unordered effects happen in program order as well.  Transformations tell the two kinds apart.
+"""
+
+from __future__ import annotations
+
+
+class Effect:
+    """One kind of effect; ``ordered`` ones must not be duplicated or interleaved by ``vmap``."""
+
+    __slots__ = ("name", "ordered")
+
+    def __init__(self, name: str, ordered: bool = False) -> None:
+        self.name = name
+        self.ordered = ordered
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+debug_effect = Effect("Debug")
+ordered_debug_effect = Effect("OrderedDebug", ordered=True)
+io_effect = Effect("IO")
+ordered_io_effect = Effect("OrderedIO", ordered=True)
