@@ -352,9 +352,14 @@ def test_wrong_results_on_the_host_are_errors() -> None:
 
 
 def test_our_names_and_native_forms_are_kept() -> None:
-    mine = OURS.ext.Primitive("mul")
+    for name in ("mul", "jit", "scan"):  # names that the compiler knows
+        mine = OURS.ext.Primitive(name)
+        mine.def_impl(lambda x, y: np.asarray(x) * y * 100)
+        mine.def_abstract_eval(same_type)
+        assert float(jitney.jit(lambda x, p=mine: p.bind(x, 1.0) + x * 1.0)(2.0)) == 202.0
     assert OURS.ext.primitives.mul_p is OURS.lax.mul_p and mine is not OURS.lax.mul_p
-    assert float(jitney.jit(lambda x: x * 3)(2.0)) == 6.0
+    twins = [define(OURS, "twin", body, same_type) for body in (lambda x: x + 1, lambda x: x + 2)]
+    assert float(jitney.jit(lambda x: twins[0].bind(x) * twins[1].bind(x))(1.0)) == 6.0
     with pytest.raises(ValueError, match="sin has a native form"):
         OURS.mlir.register_lowering(OURS.lax.sin_p, OURS.mlir.lower_fun(lambda x: x))
 
@@ -484,6 +489,50 @@ def rebind(j: Any, jaxpr: Any, consts: Any, *args: Any) -> list[Any]:
         out = eqn.primitive.bind(*map(read, eqn.invars), **params)
         env.update(zip(eqn.outvars, out if eqn.primitive.multiple_results else [out], strict=True))
     return [read(v) for v in jaxpr.outvars]
+
+
+def controlled(j: Any, x: Any) -> Any:
+    """Loops, branches, custom derivatives and calls."""
+
+    @j.root.custom_jvp
+    def cube(x: Any) -> Any:
+        return x**3
+
+    cube.defjvps(lambda g, ans, x: 3.0 * x**2 * g)
+
+    @j.root.custom_vjp
+    def scaled(x: Any) -> Any:
+        return 2.0 * x
+
+    scaled.defvjp(lambda x: (2.0 * x, None), lambda _, ct: (2.0 * ct,))
+    y, ys = j.lax.scan(lambda c, t: (j.root.jit(cube)(c) * 0.5 + t, c), x, j.jnp.arange(3.0))
+    z = j.lax.cond(y.sum() > 0, lambda v: j.jnp.sin(v), lambda v: v, y)
+    w = j.lax.while_loop(lambda c: c.max() < 10, lambda c: c + 3, j.lax.stop_gradient(z))
+    return scaled(z) + ys.sum(0) + w
+
+
+@pytest.mark.parametrize("transform", ["eager", "jit", "vmap", "grad", "jit of grad"])
+def test_interpreter_of_control_flow(transform: str) -> None:
+    def interpreted(j: Any) -> Callable[..., Any]:
+        def run(x: Any) -> Any:
+            closed = j.root.make_jaxpr(partial(controlled, j))(x)
+            return rebind(j, closed.jaxpr, closed.consts, x)[0]
+
+        return run
+
+    xs = np.stack([X, X + 1])
+    if "grad" in transform:
+        take = lambda j, f: lambda x: j.root.grad(lambda x: f(x).sum())(x)
+    else:
+        take = lambda j, f: f
+    wrap = {"vmap": lambda j, f: j.root.vmap(f)}.get(transform, take)
+    got, want = (
+        (j.root.jit if "jit" in transform else lambda f: f)(wrap(j, interpreted(j)))(
+            xs if transform == "vmap" else X
+        )
+        for j in (OURS, THEIRS)
+    )
+    assert_same(got, want)
 
 
 # -- traces of libraries -----------------------------------------------------------------------------------

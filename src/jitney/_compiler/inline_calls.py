@@ -2,14 +2,17 @@
 
 c = jit[jaxpr={ lambda ; a b. let d = add a b in (d) }] x y     ->     c = add x y
 
-Operations that are defined by a program (the ``expand`` slot) are replaced by it as well.
+Operations that are defined by a program (the ``expand`` slot) are replaced by it as well. A library's primitive that
+has the name of another gets one of its own, because the passes know operations by their names.
 """
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+from jitney._core.primitive import Primitive, registry
 from jitney._core.staging import stage
 
 INLINED = frozenset(
@@ -30,7 +33,9 @@ INLINED = frozenset(
 def inline_calls(closed: ClosedJaxpr) -> ClosedJaxpr:
     """One flat program; constants of inner programs become constants of the outer one."""
     jaxpr = closed.jaxpr
-    if not any(e.primitive.name in INLINED or _expandable(e) for e in jaxpr.eqns):
+    if not any(
+        e.primitive.name in INLINED or _expandable(e) or _shares_name(e.primitive) for e in jaxpr.eqns
+    ):
         return closed
     eqns: list[JaxprEqn] = []
     constants: dict[int, tuple[Var, Any]] = {
@@ -64,6 +69,17 @@ def called(eqn: JaxprEqn) -> ClosedJaxpr | None:
     return None
 
 
+def _shares_name(primitive: Primitive) -> bool:
+    return registry.get(primitive.name, primitive) is not primitive
+
+
+def _renamed(primitive: Primitive) -> Primitive:
+    """The primitive under a name that no other has."""
+    same = copy.copy(primitive)
+    same.name = f"{primitive.name}@{id(primitive):x}"
+    return same
+
+
 def _expandable(eqn: JaxprEqn) -> bool:
     """Whether the operation is written in terms of others."""
     return eqn.primitive.expand is not None and eqn.primitive.lower is None
@@ -83,6 +99,8 @@ def _expanded(eqn: JaxprEqn) -> ClosedJaxpr:
 def _copy(jaxpr: Jaxpr, env: dict, eqns: list, constants: dict, extra: list) -> None:
     """Append the equations of ``jaxpr`` with inputs renamed by ``env``."""
     for eqn in jaxpr.eqns:
+        if _shares_name(eqn.primitive):
+            eqn = eqn.replace(primitive=_renamed(eqn.primitive))
         args = [_read(env, a) for a in eqn.invars]
         inner = called(eqn)
         if inner is None:

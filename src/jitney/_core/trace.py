@@ -40,6 +40,10 @@ class Trace:
         with under(getattr(self, "parent_trace", None)):
             return self.process_primitive(primitive, args, params)
 
+    def __class_getitem__(cls, tracer_type: Any) -> type[Trace]:
+        """``Trace[MyTracer]``, for annotations."""
+        return cls
+
     def process_primitive(self, primitive: Any, args: tuple, params: dict[str, Any]) -> Any:
         raise NotImplementedError(f"{type(self).__name__} does not define process_primitive")
 
