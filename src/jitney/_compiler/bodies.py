@@ -13,7 +13,6 @@ from jitney._compiler.fuse import Kernel, fuse
 from jitney._compiler.graph import Graph, Node, Step
 from jitney._compiler.options import options
 from jitney._compiler.pack_stacks import pack_stacks
-from jitney._compiler.share_buffers import share_buffers
 from jitney._core.jaxpr import ClosedJaxpr
 
 Pairs = Sequence[tuple[Node, Node]]
@@ -27,8 +26,6 @@ def fuse_graph(graph: Graph, refused: frozenset[int], carries: Pairs = ()) -> tu
     found = fuse(graph, carries)
     if options.enabled("pack_stacks"):
         pack_stacks(graph)
-    if options.enabled("share_buffers"):
-        share_buffers(graph)
     return found
 
 

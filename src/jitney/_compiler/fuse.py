@@ -16,7 +16,7 @@ from typing import Any
 
 from jitney._compiler.graph import Graph, Node
 from jitney._compiler.options import options
-from jitney._compiler.place_carries import place_carries
+from jitney._compiler.share_buffers import share_buffers
 
 _DEAR = 8.0  # cost from which recomputing at several places is worse than storing
 _DEAR_EXPANDED = 2.5  # ... when it would be repeated along a new axis
@@ -42,7 +42,9 @@ def fuse(graph: Graph, carries: Sequence[tuple[Node, Node]] = ()) -> tuple[list[
     _choose_roots(graph)
     _limit_depth(graph)
     _assign_levels(graph)
-    in_place = place_carries(graph, list(carries), _assign_levels) if carries else set()
+    in_place: set[int] = set()
+    if options.enabled("share_buffers"):
+        in_place = share_buffers(graph, carries, _assign_levels)
     return _group(graph), in_place
 
 

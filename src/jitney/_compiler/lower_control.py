@@ -3,7 +3,7 @@
     c, ys = scan[body] a c0 xs    ->    for t < n (c <- c0) { d, y = body a c xs[t] ; ys[t] <- y ; yield d }
 
 Begin at :func:`lower_control`.  Small carries are registers (one per element). Large ones live in the memory of
-the result and are updated in place where ``place_carries`` proved it right, else two buffers change roles after
+the result and are updated in place where ``share_buffers`` proved it right, else two buffers change roles after
 every iteration. Slices of what is scanned over are read, and stacked results written, where they lie.
 """
 

@@ -2,7 +2,7 @@
 
     jaxpr   keys_as_words, inline_calls, drop_dead, simplify_programs, hoist_invariants,
             simplify_algebra, share_equal                              jaxpr -> jaxpr
-    graph   build_graph, fuse, place_carries, pack_stacks, share_buffers    jaxpr -> values, kernels
+    graph   build_graph, fuse, share_buffers, pack_stacks            jaxpr -> values, kernels
     loops   lower_kernels, drop_unused, choose_widths, balance_divider, plan_memory     kernels -> loop IR
     llvm    emit, assemble                                             loop IR -> machine code
 
