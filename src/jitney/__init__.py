@@ -41,7 +41,7 @@ __version__ = "0.1.0"
 
 
 # Imported at first use, so that ``import jitney`` stays cheap.
-_AT_FIRST_USE = ("api_util", "core", "custom_derivatives", "debug", "experimental", "extend", "flatten_util", "interpreters", "scipy")
+_AT_FIRST_USE = ("api_util", "core", "custom_derivatives", "debug", "experimental", "extend", "flatten_util", "interpreters", "random", "scipy")
 
 
 def __getattr__(name: str) -> object:

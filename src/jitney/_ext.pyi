@@ -235,3 +235,14 @@ def pool_trim() -> int:
 def pool_set_limit(bytes: int) -> None: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
+
+key_dtype: np.dtype[Any]
+
+def threefry_bits(keys: np.ndarray[Any, Any], each: int, width: int, /) -> np.ndarray[Any, Any]:
+    """Unsigned integers of ``width`` bits, ``each`` for each key, flat."""
+
+def threefry_split(keys: np.ndarray[Any, Any], each: int, /) -> np.ndarray[Any, Any]:
+    """The words of ``each`` new keys for each key, flat."""
+
+def threefry_fold(keys: np.ndarray[Any, Any], counters: np.ndarray[Any, Any], /) -> np.ndarray[Any, Any]:
+    """The words of the keys that the counters are encrypted to, flat."""

@@ -84,7 +84,8 @@ def _lower_seed(b: Any, seed: Any) -> Any:
 def np_fold_in(words: Any, data: Any) -> Any:
     """The words of new keys, one for each key and 32-bit number."""
     words, data = np.broadcast_arrays(words, data)
-    return _ext.threefry_fold(words, data.astype(U64) << np.uint64(32)).reshape(words.shape)
+    counters = np.left_shift(data, np.uint64(32), dtype=U64, out=np.empty(data.shape, U64))
+    return _ext.threefry_fold(words, counters).reshape(words.shape)
 
 
 def _lower_fold_in(b: Any, word: Any, data: Any) -> Any:
