@@ -51,7 +51,17 @@ def build_body(closed: ClosedJaxpr, inputs: list[Node], wanted: list[bool], refu
             node.placed = True
         node.needed = True
         graph.outputs.append(node)
+    for node in graph.nodes:
+        _keep_small(node)
     return graph
+
+
+def _keep_small(node: Node) -> None:
+    """Functions of a few registers stay in registers: ``pack_math`` computes several at once."""
+    if node.kind == "map" and node.operands and in_registers(node.aval):
+        node.small = node.small or all(o.small or o.kind == "literal" for o in node.operands)
+    elif node.kind == "reduce":
+        node.small = node.operands[0].small and node.operands[0].aval.size <= 64
 
 
 def _add_equations(graph: Graph, jaxpr: Jaxpr, refused: frozenset[int]) -> list[Node]:

@@ -48,7 +48,7 @@ class _Marks:
             if kind is Value:
                 if s in self.used:
                     self.used.update(s.args)
-                    self.index(_index_of(s))
+                    self.index(index_of(s))
             elif kind is Store:
                 self.used.update((s.value, s.predicate))
                 self.index(s.index)
@@ -144,7 +144,8 @@ def _sweep_carries(node: For | While, used: set[Value | None]) -> None:
     node.carries = [node.carries[n] for n in kept]
 
 
-def _index_of(v: Value) -> Index | None:
+def index_of(v: Value) -> Index | None:
+    """The index that a load, an index value or a test computes with."""
     if v.op == "load":
         return v.attr[1]
     if v.op == "index":

@@ -245,6 +245,15 @@ def _vmath(e: Any, name: str, xs: Any) -> Any:
     return function.call(e.f, list(xs))
 
 
+def _bundle(e: Any, v: Value, *xs: Any) -> Any:
+    """The function of several scalars at once; what is left of the vector repeats the last of them."""
+    width = 1 << (len(xs) - 1).bit_length()
+    vector = e.f.splat(xs[-1], width)
+    for k, x in enumerate(xs[:-1]):
+        vector = e.f.insert(vector, x, k)
+    return _vmath(e, v.attr, [vector])
+
+
 class _Renamed:
     """Stands for a value where only the function's name matters."""
 
@@ -326,6 +335,8 @@ WRITERS = {
     "fma": _plain("fma"),
     "copysign": _plain("copysign"),
     "math": _math,
+    "bundle": _bundle,
+    "lane": lambda e, v, x: e.f.extract(x, v.attr),
     "eq": _compare,
     "ne": _compare,
     "lt": _compare,

@@ -3,7 +3,7 @@
     jaxpr   keys_as_words, inline_calls, drop_dead, simplify_programs, hoist_invariants,
             simplify_algebra, share_equal                              jaxpr -> jaxpr
     graph   build_graph, fuse, share_buffers, pack_stacks            jaxpr -> values, kernels
-    loops   lower_kernels, drop_unused, choose_widths, balance_divider, plan_memory     kernels -> loop IR
+    loops   lower_kernels, drop_unused, choose_widths, pack_math, balance_divider, plan_memory     kernels -> loop IR
     llvm    emit, assemble                                             loop IR -> machine code
 
 Each pass is a file with its name, can be turned off (``options.without``), and is followed by the checker of
@@ -29,6 +29,7 @@ from jitney._compiler.keys_as_words import keys_as_words
 from jitney._compiler.lower_kernels import lower_kernels
 from jitney._compiler.machine import Target, assemble, host_target, symbol_addresses
 from jitney._compiler.options import options
+from jitney._compiler.pack_math import pack_math
 from jitney._compiler.plan_memory import plan_memory
 from jitney._compiler.share_equal import share_equal
 from jitney._compiler.simplify_algebra import simplify_algebra
@@ -92,6 +93,8 @@ def _finish_loops(program: LoopProgram, target: Target) -> LoopProgram:
         drop_unused(program)
         _show("drop_unused", "loops", program)
     choose_widths(program, target.register_bytes if options.enabled("choose_widths") else 0)
+    if options.enabled("pack_math"):
+        pack_math(program, target.register_bytes)
     if options.enabled("balance_divider"):
         balance_divider(program, target.text)
     plan_memory(program)

@@ -76,6 +76,10 @@ class _Machine:
             assert 0 <= place < buffer.size, f"read of {buffer}[{place}] of {buffer.size}"
             return self.array(buffer)[place]
         args = [self.env[a] for a in v.args]
+        if v.op == "bundle":
+            return [v.dtype.type(_MEANINGS["math"](v, x)) for x in args]
+        if v.op == "lane":
+            return args[0][v.attr]
         return v.dtype.type(_MEANINGS[v.op](v, *args))
 
     def loop(self, node: For) -> None:

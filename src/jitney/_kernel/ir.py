@@ -24,7 +24,8 @@ after each iteration, so that the first of two swapped buffers is what the next 
 
 Operations: the vocabulary of ``builder.py``, and ``const`` (attr: number), ``index`` (attr: Index),
 ``test`` (attr: Condition), ``load`` (attr: buffer, index; an optional argument is the predicate: where
-it is false the value is 0 and nothing is read), ``math`` (attr: name), ``phi`` and ``param``.
+it is false the value is 0 and nothing is read), ``math`` (attr: name), ``phi`` and ``param``. ``bundle`` (attr: name) is a function of each
+of its arguments, of which ``lane`` (attr: number) is one.
 """
 
 from __future__ import annotations
