@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import jax
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import jitney
 from comparing import assert_raises_alike
@@ -273,6 +275,45 @@ def test_errors_name_the_place(name: str) -> None:
     assert_raises_alike(lambda j: j.tree.broadcast(ours, other), *words[1:])
     (error,) = jitney.tree_util.prefix_errors(ours, other)
     assert isinstance(error("in_axes"), ValueError) and "in_axes" + words[0][4:] in str(error("in_axes"))
+
+
+_RANDOM = st.recursive(
+    st.integers() | st.none(),
+    lambda kids: (
+        st.lists(kids, max_size=3)
+        | st.lists(kids, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=2), kids, max_size=3)
+        | st.builds(Pair, kids, kids)
+        | st.builds(Star, kids, kids, st.text(max_size=1))
+        | st.builds(Plain, kids)
+        | st.builds(Named, kids, kids)
+    ),
+    max_leaves=12,
+)
+
+
+@given(_RANDOM, _RANDOM)
+def test_random_trees(tree: Any, other: Any) -> None:
+    """Texts, paths, node counts and which trees are prefixes of which, as JAX has them."""
+    ours, theirs = jitney.tree.structure(tree), jax.tree.structure(tree)
+    assert repr(ours) == repr(theirs) and ours.num_nodes == theirs.num_nodes
+    assert pickle.loads(pickle.dumps(ours)) == ours
+    paths = [
+        [(lib.tree_util.keystr(path), leaf) for path, leaf in lib.tree.leaves_with_path(tree)]
+        for lib in (jitney, jax)
+    ]
+    assert paths[0] == paths[1]
+    same = [lib.tree.structure(tree) == lib.tree.structure(other) for lib in (jitney, jax)]
+    assert same[0] == same[1]
+    fits = []
+    for lib in (jitney, jax):
+        try:
+            fits.append(lib.tree.leaves(lib.tree.broadcast(tree, other)))
+        except ValueError:
+            fits.append(None)
+    assert fits[0] == fits[1]
+    if fits[0] is None:
+        assert jitney.tree_util.prefix_errors(tree, other)
 
 
 def test_all_public_names_exist() -> None:

@@ -3,6 +3,7 @@
 from jitney._base.errors import (
     ConcretizationTypeError,
     InconclusiveDimensionOperation,
+    JaxprTypeError,
     JitneyTypeError,
     KeyReuseError,
     NonConcreteBooleanIndexError,
@@ -17,6 +18,7 @@ __all__ = [
     "ConcretizationTypeError",
     "InconclusiveDimensionOperation",
     "JAXTypeError",
+    "JaxprTypeError",
     "JitneyTypeError",
     "KeyReuseError",
     "NonConcreteBooleanIndexError",

@@ -35,6 +35,10 @@ class KeyReuseError(RuntimeError):
     """A random key was used twice."""
 
 
+class JaxprTypeError(TypeError):
+    """A jaxpr that breaks its grammar or its types."""
+
+
 class InconclusiveDimensionOperation(ConcretizationTypeError):
     """A symbolic dimension was compared with something that it cannot be compared with."""
 
@@ -44,5 +48,6 @@ for _error in (
     *ConcretizationTypeError.__subclasses__(),
     JitneyTypeError,
     KeyReuseError,
+    JaxprTypeError,
 ):
     _error.__module__ = "jitney.errors"  # where users import them from

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from jitney._base.errors import JaxprTypeError
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, subjaxprs
 from jitney._core.printer import print_eqn
-
-
-class JaxprTypeError(TypeError):
-    """A jaxpr that breaks its grammar or its types."""
 
 
 def check_jaxpr(jaxpr: Jaxpr | ClosedJaxpr) -> None:

@@ -153,7 +153,7 @@ def _mismatches(prefix: Any, tree: Any, is_leaf: Any, path: KeyPath) -> Iterator
         kind = type(prefix).__name__
         yield _error(
             path,
-            f"different lengths: a {kind} of length {len(ours[0])} in the prefix, {len(theirs[0])} in the tree",
+            f"{kind} of length {len(ours[0])} in the prefix, {len(theirs[0])} in the tree",
         )
     elif ours[1] != theirs[1]:
         kind = type(prefix).__name__
@@ -166,7 +166,7 @@ def _mismatches(prefix: Any, tree: Any, is_leaf: Any, path: KeyPath) -> Iterator
 
 
 def _named(x: Any) -> str:
-    return "None" if x is None else f"a {type(x).__name__}"
+    return "None" if x is None else type(x).__name__
 
 
 def _difference(ours: set, theirs: set) -> str:

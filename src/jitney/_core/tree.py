@@ -88,6 +88,8 @@ class PyTreeDef:
 
     def compose(self, inner: PyTreeDef, /) -> PyTreeDef:
         """This structure with ``inner`` in place of each leaf."""
+        if type(inner) is not PyTreeDef:
+            raise TypeError(f"compose takes a PyTreeDef, got {inner!r} of type {type(inner).__name__}")
         return PyTreeDef(self.spec.compose(inner.spec))
 
     def walk(self, f_node: Callable[[tuple, Any], Any], f_leaf: Any, leaves: Iterable[Any], /) -> Any:

@@ -39,10 +39,10 @@ import numpy as np
 from jitney._api.calls import check_leaf as _check_leaf
 from jitney._api.calls import expose as _expose
 from jitney._base import errors as _errors
-from jitney._base.errors import InconclusiveDimensionOperation
+from jitney._base.errors import InconclusiveDimensionOperation, JaxprTypeError
 from jitney._core import trace as _trace
 from jitney._core.avals import ShapedArray, tangent_aval
-from jitney._core.checker import JaxprTypeError, check_jaxpr
+from jitney._core.checker import check_jaxpr
 from jitney._core.jaxpr import ClosedJaxpr, DropVar, Jaxpr, JaxprEqn, Literal, Var
 from jitney._core.jaxpr import subjaxprs as _subjaxprs
 from jitney._core.primitive import Primitive
