@@ -182,15 +182,24 @@ def trace_body(
     in_avals: Sequence[ShapedArray],
     what: str,
     check: Callable[[list[Any], Any], None],
+    variant: Any = None,
     adapt: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda fun: fun,
 ) -> Body:
     """Trace ``adapt(fun)`` on a tuple of arguments of structure ``in_tree``; traces of one function are shared.
 
-    ``check(leaves, out_tree)`` raises for outputs that are no arrays; ``what`` says which ``adapt`` and ``check``
-    are meant.  A cached trace is used as long as the variables that ``fun`` refers to are the same objects.
+    ``check(leaves, out_tree)`` raises for outputs that are no arrays; ``what`` and ``variant`` say which ``adapt`` and
+    ``check`` are meant.  A cached trace is used as long as the variables that ``fun`` refers to are the same objects.
     """
     environment = _environment(fun)
-    key = (what, in_tree, tuple(in_avals), axes.bound(), config.x64_enabled, config.jax_numpy_dtype_promotion)
+    key = (
+        what,
+        variant,
+        in_tree,
+        tuple(in_avals),
+        axes.bound(),
+        config.x64_enabled,
+        config.jax_numpy_dtype_promotion,
+    )
     if environment is not None:
         found = _bodies.get(fun, {}).get(key)
         if found is not None and _same_environment(found[0], environment):

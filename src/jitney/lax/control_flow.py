@@ -25,7 +25,7 @@ from jitney._ops import elementwise as ew
 from jitney._ops import raw, shapes
 from jitney.lax.operands import PYTHON_SCALARS, to_axis
 from jitney.lax.operands import operand as as_operand
-from jitney.lax.slicing import index_in_dim, slice_in_dim
+from jitney.lax.slicing import index_in_dim
 from jitney.lax.while_loops import fori_while
 
 _MISSING: Any = type("_Missing", (), {"__repr__": lambda self: "<none>"})()
@@ -115,15 +115,13 @@ def cond(
                 f"operand={operand!r} and positional operands {operands!r}."
             )
         operands = (operand,)
-    return _cond("cond", pred, (true_fun, false_fun), operands)
+    return _cond(pred, (true_fun, false_fun), operands)
 
 
 def _cond_of_two(pred: Any, true_operand: Any, true_fun: Any, false_operand: Any, false_fun: Any) -> Any:
     first = lambda fun: lambda x, y: fun(x)
     second = lambda fun: lambda x, y: fun(y)
-    return _cond(
-        "cond with two operands", pred, (true_fun, false_fun), (true_operand, false_operand), (first, second)
-    )
+    return _cond(pred, (true_fun, false_fun), (true_operand, false_operand), (first, second))
 
 
 _Adapt = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -134,11 +132,7 @@ def _itself(fun: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _cond(
-    what: str,
-    pred: Any,
-    funs: tuple[Any, Any],
-    operands: tuple,
-    adapt: tuple[_Adapt, _Adapt] = (_itself, _itself),
+    pred: Any, funs: tuple[Any, Any], operands: tuple, adapt: tuple[_Adapt, _Adapt] = (_itself, _itself)
 ) -> Any:
     for name, fun in zip(("true_fun", "false_fun"), funs, strict=True):
         _check_function("cond", name, fun)
@@ -147,14 +141,19 @@ def _cond(
         place = 0 if _concrete(pred) else 1
         return adapt[place](funs[place])(*operands)
     leaves, in_tree = _leaves("cond", "operand", operands)
-    bodies = [_trace_branch(what, f, in_tree, leaves, a) for f, a in zip(funs, adapt, strict=True)]
+    bodies = [
+        _trace_branch("cond", fun, in_tree, leaves, None if a is _itself else place, a)
+        for place, (fun, a) in enumerate(zip(funs, adapt, strict=True))
+    ]
     _check_branches("cond", ("true_fun", "false_fun"), funs, bodies)
     return _choose(_as_index(pred), bodies, (1, 0), leaves)
 
 
-def _trace_branch(what: str, fun: Any, in_tree: Any, leaves: Sequence[Any], adapt: _Adapt = _itself) -> Body:
-    key = f"{what}:{'' if adapt is _itself else adapt.__code__.co_firstlineno}"  # type: ignore[attr-defined]
-    return trace_body(fun, in_tree, [get_aval(x) for x in leaves], key, _output_check("cond", fun), adapt)
+def _trace_branch(
+    what: str, fun: Any, in_tree: Any, leaves: Sequence[Any], variant: Any = None, adapt: _Adapt = _itself
+) -> Body:
+    avals = [get_aval(x) for x in leaves]
+    return trace_body(fun, in_tree, avals, what, _output_check(what, fun), variant, adapt)
 
 
 def _check_pred(pred: Any) -> None:
@@ -357,6 +356,7 @@ def _scan(
     reverse: bool,
     unroll: Any,
     carry_name: str = "carry",
+    variant: Any = None,
 ) -> Any:
     carry, carry_tree = _leaves(what, carry_name, init)
     columns, xs_tree = _leaves(what, "xs", xs)
@@ -366,11 +366,11 @@ def _scan(
         return _python_scan(adapt(f), carry, carry_tree, columns, xs_tree, length, reverse)
     in_tree = tree.structure((tree.unflatten(carry_tree, carry), tree.unflatten(xs_tree, columns)))
     x_avals = [shaped_array(a.shape[1:], a.dtype, a.weak_type) for a in [get_aval(x) for x in columns]]
-    check = _carry_check(what, f, carry_tree)
+    check = _carry_check(what, carry_name, f, carry_tree)
 
     def traced() -> Body:
         avals = [get_aval(x) for x in carry] + x_avals
-        return trace_body(f, in_tree, avals, what, check, adapt)
+        return trace_body(f, in_tree, avals, what, check, variant, adapt)
 
     body = traced()
     promoted = [_promoted(x, a) for x, a in zip(carry, body.out_avals, strict=False)]
@@ -453,7 +453,14 @@ def _promoted(x: Any, out: ShapedArray) -> Any:
     return ew.convert(x, dtype, weak)
 
 
-def _carry_check(what: str, f: Any, carry_tree: Any) -> Callable[[list[Any], Any], None]:
+def _leaf_name(name: str, path: str) -> str:
+    """``carry['a']``; the carry of ``fori_loop`` is ``(i, val)``."""
+    if name == "val":
+        return f"val{path[3:]}" if path.startswith("[1]") else "i"
+    return name + path
+
+
+def _carry_check(what: str, name: str, f: Any, carry_tree: Any) -> Callable[[list[Any], Any], None]:
     """Whether a body returned a pair of a carry of the right structure and anything."""
 
     def check(leaves: list[Any], out_tree: Any) -> None:
@@ -465,9 +472,10 @@ def _carry_check(what: str, f: Any, carry_tree: Any) -> Callable[[list[Any], Any
             )
         found = out_tree.children()[0]
         if found != carry_tree:
+            mine, theirs = (t.children()[1] if name == "val" else t for t in (carry_tree, found))
             raise TypeError(
                 f"lax.{what}: the body {sources.function_location(f)} must return a carry of the same tree structure "
-                f"as it takes, but they differ:\n  carry in:  {_tree_text(carry_tree)}\n  carry out: {_tree_text(found)}\n"
+                f"as it takes, but they differ:\n  {name} in:  {_tree_text(mine)}\n  {name} out: {_tree_text(theirs)}\n"
                 "Return the same containers, keys and number of leaves."
             )
         check_outputs(leaves, f, what, out_tree)
@@ -480,11 +488,7 @@ def _short_type(x: Any) -> str:
 
 
 def _tree_text(structure: Any) -> str:
-    return (
-        str(structure).removeprefix("PyTreeSpec(").split(", namespace")[0].removesuffix(")")
-        if not structure.is_leaf()
-        else "*"
-    )
+    return str(structure).removeprefix("PyTreeDef(").removesuffix(")")
 
 
 def _check_carry_types(
@@ -500,7 +504,7 @@ def _check_carry_types(
                 else f"keep its shape, or begin with shape {out.shape}"
             )
             wrong.append(
-                f"  {name}{path} comes in as {aval.str_short()} and goes out as {out.str_short()}: {cure}"
+                f"  {_leaf_name(name, path)} comes in as {aval.str_short()} and goes out as {out.str_short()}: {cure}"
             )
     if wrong:
         raise TypeError(
@@ -565,7 +569,7 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
             rest.append(_rows(x, count * size, length))
     batches = tree.unflatten(xs_tree, whole)
     adapt = lambda fun: lambda _, x: ((), vmap(fun)(x))
-    found = _scan("map with batches", f, adapt, (), batches, None, False, 1)[1]
+    found = _scan("map", f, adapt, (), batches, None, False, 1, variant="batches")[1]
     flat = lambda y: raw.reshape(y, (count * size, *get_aval(y).shape[2:]))
     if count * size == length:
         return tree.map(flat, found)
@@ -626,7 +630,7 @@ def fori_loop(
             max(last - first, 0),
             False,
             1 if unroll is None else unroll,
-            "carry",
+            "val",
         )
         return value
     if unroll is not None and unroll is not False and unroll != 1:
@@ -688,10 +692,11 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
         axis: the axis of the elements.
 
     Returns:
-        Arrays of the shapes of ``elems``, in a number of rounds that is logarithmic in the size.
+        Arrays of the shapes of ``elems``.
 
     Raises:
         ValueError: the sizes along ``axis`` differ, or ``fn`` changes the structure.
+        TypeError: ``fn`` changes a type.
 
     Example:
         >>> import jitney.numpy as jnp
@@ -710,47 +715,59 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
         raise ValueError(
             f"lax.associative_scan: arrays must have the same size along axis {axis}, got the shapes {shown}."
         )
-    flip = lambda xs: [shapes.rev_p.bind(x, dimensions=(axis,)) for x in xs] if reverse else xs
+    if sizes[0] < 2:
+        return tree.unflatten(structure, as_arrays(leaves))
+    # One pass through the elements costs less than the rounds of a tree of pairs: fn runs once for each element,
+    # its operands stay in registers and cache, and the program is small.
+    moved = [raw.move_axis(x, axis, 0) for x in leaves]
+    size, last = sizes[0], sizes[0] - 1
+    first = [_rows(x, last, size) if reverse else _rows(x, 0, 1) for x in moved]
+    rest = [_rows(x, 0, last) if reverse else _rows(x, 1, size) for x in moved]
+    carry = tree.unflatten(structure, [raw.squeeze(x, (0,)) for x in first])
+    found = _scan(
+        "associative_scan",
+        fn,
+        lambda fun: _prefix_step(fun, axis),
+        carry,
+        tree.unflatten(structure, rest),
+        None,
+        reverse,
+        1,
+        "elems",
+        axis,
+    )[1]
+    outs = []
+    for x, y in zip(first, tree.leaves(found), strict=True):
+        whole = raw.concatenate([y, x] if reverse else [x, y], 0)
+        outs.append(raw.move_axis(whole, 0, axis))
+    return tree.unflatten(structure, as_arrays(outs))
 
-    def combine(xs: list[Any], ys: list[Any]) -> list[Any]:
-        out, out_tree = tree.flatten(fn(tree.unflatten(structure, xs), tree.unflatten(structure, ys)))
-        if out_tree != structure:
+
+def _prefix_step(fn: Callable[..., Any], axis: int) -> Callable[..., Any]:
+    """A step of a scan: ``fn`` of ranges of one element along ``axis``."""
+    widen = lambda value: tree.map(lambda x: raw.expand_dims(x, (axis,)), value)
+
+    def step(carry: Any, x: Any) -> Any:
+        found = fn(widen(carry), widen(x))
+        if tree.structure(found) != tree.structure(x):
             raise ValueError(
-                f"lax.associative_scan: fn must return the tree structure of its arguments, {_tree_text(structure)}, got "
-                f"{_tree_text(out_tree)}."
+                "lax.associative_scan: fn must return the tree structure of its arguments, "
+                f"{_tree_text(tree.structure(x))}, got {_tree_text(tree.structure(found))}."
             )
-        return out
+        out = tree.map(lambda y: _narrowed(y, axis), found)
+        return out, out
 
-    return tree.unflatten(structure, as_arrays(flip(_prefixes(combine, flip(leaves), axis))))
-
-
-def _prefixes(combine: Callable[[list[Any], list[Any]], list[Any]], xs: list[Any], axis: int) -> list[Any]:
-    """Pairs first: their prefixes are every second prefix, and one more step gives those between."""
-    size = get_aval(xs[0]).shape[axis]
-    if size < 2:
-        return xs
-    part = lambda ys, start, stop, step=1: [slice_in_dim(y, start, stop, step, axis) for y in ys]
-    pairs = combine(part(xs, 0, size - 1, 2), part(xs, 1, size, 2))
-    odd = _prefixes(combine, pairs, axis)
-    even = part(xs, 0, 1)
-    if size > 2:
-        count = (size - 1) // 2  # elements 2, 4, ...
-        between = combine(part(odd, 0, count), part(xs, 2, size, 2))
-        even = [shapes.concatenate([x, y], axis) for x, y in zip(even, between, strict=True)]
-    return [_interleaved(x, y, axis) for x, y in zip(even, odd, strict=True)]
+    return step
 
 
-def _interleaved(even: Any, odd: Any, axis: int) -> Any:
-    """``even`` and ``odd`` elements in turn; there may be one more of the former."""
-    shape = get_aval(odd).shape
-    count = shape[axis]
-    more = get_aval(even).shape[axis] > count
-    head = slice_in_dim(even, 0, count, 1, axis) if more else even
-    both = shapes.concatenate([raw.expand_dims(x, (axis + 1,)) for x in (head, odd)], axis + 1)
-    both = raw.reshape(both, (*shape[:axis], 2 * count, *shape[axis + 1 :]))
-    if not more:
-        return both
-    return shapes.concatenate([both, slice_in_dim(even, count, None, 1, axis)], axis)
+def _narrowed(y: Any, axis: int) -> Any:
+    shape = get_aval(y).shape
+    if len(shape) <= axis or shape[axis] != 1:
+        raise ValueError(
+            f"lax.associative_scan: fn must keep the size of its arguments along axis {axis}: ranges of 1 element gave the "
+            f"shape {shape}."
+        )
+    return raw.squeeze(y, (axis,))
 
 
 __all__ = ["associative_scan", "cond", "cond_p", "fori_loop", "map", "scan", "scan_p", "switch"]
