@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import jax
@@ -367,3 +368,89 @@ def test_wrong_backward_rules(fwd: Any, bwd: Any) -> None:
 )
 def test_misuse(run: Any) -> None:
     assert_raises_alike(run)
+
+
+# -- batching rules -----------------------------------------------------------------------------------
+
+
+def batching(lib: Any, rule: Any, fun: Any = lambda x, y: x * y) -> Any:
+    importlib.import_module(f"{lib.__name__}.custom_batching")
+    f = lib.custom_batching.custom_vmap(fun)
+    f.def_vmap(rule)
+    return f
+
+
+@both
+def test_custom_vmap(lib: Any) -> Any:
+    jnp, vmap = lib.numpy, lib.vmap
+    ones, twos = jnp.ones(3), jnp.full((3,), 2.0)
+    seen = []
+
+    def rule(size: int, batched: Any, x: Any, y: Any) -> Any:
+        seen.append((size, batched))
+        return x * y * 5, True
+
+    f = batching(lib, rule)
+    nested = batching(lib, lambda n, b, x, y: (jnp.sum(x) * y * 5, True))
+    tree = batching(
+        lib,
+        lambda n, b, d: ({"z": d["x"][0] * 7}, {"z": b[0]["x"][0]}),
+        lambda d: {"z": d["x"][0]},
+    )
+    again = batching(lib, lambda n, b, x, y: (again(x, y) + 1, True))
+    results = [
+        f(1.0, 2.0),
+        vmap(f, (0, None))(ones, 2.0),
+        vmap(lambda x: f(x, y=x))(ones),
+        vmap(nested)(ones, twos),
+        vmap(vmap(nested))(jnp.ones((2, 3)), jnp.ones((2, 3))),
+        vmap(tree)({"x": (ones, ones), "y": twos}),
+        vmap(again)(ones, twos),
+        lib.jit(vmap(lib.jit(f)))(ones, twos),
+        lib.jvp(f, (1.0, 2.0), (1.0, 1.0)),
+        vmap(lambda x: lib.jvp(f, (x, 2.0), (1.0, 1.0)))(ones),
+        lib.jvp(lambda x: vmap(f)(x, twos), (ones,), (ones,)),
+        lib.grad(lambda x: jnp.sum(vmap(f)(x, twos)))(ones),
+        lib.jit(lib.grad(lambda x: jnp.sum(vmap(f)(x, twos))))(ones),
+    ]
+    assert seen[0] == (3, [True, False])
+    return results
+
+
+@both
+def test_sequential_vmap(lib: Any) -> Any:
+    importlib.import_module(f"{lib.__name__}.custom_batching")
+    f = lib.custom_batching.sequential_vmap(lambda x, y: x * y + 1)
+    xs = lib.numpy.arange(3.0)
+    return [lib.vmap(f, (0, None))(xs, 2.0), lib.jit(lib.vmap(f))(xs, xs), f(1.0, 2.0)]
+
+
+def test_reverse_mode_of_custom_vmap() -> None:
+    f = batching(jitney, lambda n, b, x, y: (x * y, True))
+    assert float(jitney.grad(f)(2.0, 3.0)) == 3.0
+    assert float(jitney.jit(jitney.grad(f))(2.0, 3.0)) == 3.0
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda n, b, x, y: x,
+        lambda n, b, x, y: (x, x, x),
+        lambda n, b, x, y: ((x, x), (True, True)),
+        lambda n, b, x, y: ((x, x), True),
+        lambda n, b, x, y: (x, (True, True)),
+        lambda n, b, x, y: ("a", True),
+    ],
+)
+def test_wrong_batching_rules(rule: Any) -> None:
+    assert_raises_alike(
+        lambda lib: lib.vmap(batching(lib, rule))(lib.numpy.ones(3), lib.numpy.ones(3)), "rule"
+    )
+
+
+def test_missing_batching_rule() -> None:
+    def run(lib: Any) -> Any:
+        importlib.import_module(f"{lib.__name__}.custom_batching")
+        return lib.custom_batching.custom_vmap(lambda x: x)(1.0)
+
+    assert_raises_alike(run, "def_vmap")

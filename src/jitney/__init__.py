@@ -16,6 +16,7 @@ from jitney._api.autodiff import (
     vjp,
 )
 from jitney._api.callbacks import effects_barrier, pure_callback
+from jitney._api.checkpoint import checkpoint, checkpoint_policies, remat
 from jitney._api.closures import closure_convert
 from jitney._api.custom_jvp import custom_jvp
 from jitney._api.custom_vjp import custom_gradient, custom_vjp
@@ -29,8 +30,9 @@ from jitney._api.devices import (
     local_device_count,
     local_devices,
 )
-from jitney._api.inspection import eval_shape, make_jaxpr
+from jitney._api.inspection import eval_shape, make_jaxpr, typeof
 from jitney._api.jit import clear_caches, jit
+from jitney._api.naming import named_call, named_scope
 from jitney._api.stages import ShapeDtypeStruct
 from jitney._api.vmap import vmap
 from jitney._base.config import config
@@ -41,7 +43,20 @@ __version__ = "0.1.0"
 
 
 # Imported at first use, so that ``import jitney`` stays cheap.
-_AT_FIRST_USE = ("api_util", "core", "custom_derivatives", "debug", "experimental", "extend", "flatten_util", "interpreters", "random", "scipy")
+_AT_FIRST_USE = (
+    "ad_checkpoint",
+    "api_util",
+    "core",
+    "custom_batching",
+    "custom_derivatives",
+    "debug",
+    "experimental",
+    "extend",
+    "flatten_util",
+    "interpreters",
+    "random",
+    "scipy",
+)
 
 
 def __getattr__(name: str) -> object:

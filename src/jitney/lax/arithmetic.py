@@ -16,6 +16,7 @@ from jitney._core import tree
 from jitney._core.primitive import Primitive
 from jitney._core.trace import Array, get_aval
 from jitney._ops import elementwise as ew
+from jitney._ops.barriers import optimization_barrier_p
 from jitney._ops.stopping import stop_gradient_leaf
 from jitney.lax.operands import operand as as_operand
 from jitney.lax.operands import operands
@@ -227,6 +228,22 @@ def stop_gradient(x: Any) -> Any:
     return tree.map(stop_gradient_leaf, x)
 
 
+def optimization_barrier(operand: Any) -> Any:
+    """``operand`` (an array or tree) as it is, between what is computed before and after.
+
+    In compiled code, what is computed from the result is never shared with what is computed from ``operand``.
+
+    Example:
+        >>> import jitney
+        >>> jitney.lax.optimization_barrier((1.0, 2.0))[1].item()
+        2.0
+    """
+    flat, treedef = tree.flatten(operand)
+    return treedef.unflatten(
+        optimization_barrier_p.bind(*[as_operand("optimization_barrier", x) for x in flat])
+    )
+
+
 __all__ = [
     "RoundingMethod",
     "abs",
@@ -284,6 +301,7 @@ __all__ = [
     "ne",
     "neg",
     "nextafter",
+    "optimization_barrier",
     "polygamma",
     "population_count",
     "pow",
