@@ -49,24 +49,25 @@ def lorenz_euler(m: Any) -> Program:
 
 
 def lorenz_rk4(m: Any) -> Program:
+    n = m.numpy
+
+    def flow(s: Any) -> Any:
+        return n.array(_lorenz(*s))
+
     def run(s0: Any) -> Any:
         h = 0.0001
 
-        def move(s: Any, d: Any, by: float) -> tuple:
-            return tuple(a + by * b for a, b in zip(s, d, strict=True))
-
         def step(s: Any, _: Any) -> tuple:
-            k1 = _lorenz(*s)
-            k2 = _lorenz(*move(s, k1, h / 2))
-            k3 = _lorenz(*move(s, k2, h / 2))
-            k4 = _lorenz(*move(s, k3, h))
-            total = (a + 2 * b + 2 * c + d for a, b, c, d in zip(k1, k2, k3, k4, strict=True))
-            return move(s, tuple(total), h / 6), None
+            k1 = flow(s)
+            k2 = flow(s + h / 2 * k1)
+            k3 = flow(s + h / 2 * k2)
+            k4 = flow(s + h * k3)
+            return s + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4), None
 
-        last, _ = m.lax.scan(step, (s0[0], s0[1], s0[2]), None, length=10_000)
+        last, _ = m.lax.scan(step, s0, None, length=10_000)
         return last[0] ** 2 + last[1] * last[2]
 
-    return run, (m.numpy.array([1.0, 1.1, 20.0]),)
+    return run, (n.array([1.0, 1.1, 20.0]),)
 
 
 def kalman(m: Any) -> Program:
