@@ -14,8 +14,10 @@ from jitney.lax.arithmetic import *
 from jitney.lax.arrays import *
 from jitney.lax.collectives import *
 from jitney.lax.control_flow import *
+from jitney.lax.custom_solves import *
 from jitney.lax.ordering import *
 from jitney.lax.slicing import *
 from jitney.lax.while_loops import *
+from jitney.lax.windows import *
 
 _expose(globals())
