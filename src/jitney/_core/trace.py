@@ -242,11 +242,13 @@ class Tracer:
 _BOOL = (
     "Python asked for the truth of a traced value ({aval}): `if`, `while`, `and`, `or`, `not`, `assert` and "
     "chained comparisons need a concrete one.",
-    "Write jnp.where(condition, a, b) for a choice, and & | ~ in place of and, or, not.",
+    "Write jnp.where(a > b, x, y) or lax.cond(a > b, f, g, x) for a choice, lax.while_loop for a loop, and & | ~ in "
+    "place of and, or, not.",
 )
 _INDEX = (
     "Python needs an integer, but this value is traced ({aval}): range(n), list[i] and shapes need a concrete one.",
-    "Index a jnp array (x[i], jnp.take) in place of a list; sizes and loop counts of Python must be known.",
+    "For a loop use lax.fori_loop(0, n, body, init) or lax.scan; index a jnp array (x[i]) in place of a list, or choose "
+    "among functions with lax.switch. Sizes must be known.",
 )
 _ARRAY = (
     "A traced value ({aval}) was passed to NumPy, which needs concrete numbers.",
