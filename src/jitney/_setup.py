@@ -8,7 +8,7 @@ from typing import Any
 
 from jitney import _ext
 from jitney._base import sources
-from jitney._base.config import config
+from jitney._base.config import DISPATCHED_UNDER, config
 from jitney._core import plugs, tree
 from jitney._core.avals import shaped_array
 
@@ -43,4 +43,5 @@ plugs.release_memory = _release_memory
 _ext.register_hook("aval", shaped_array)
 _ext.register_hook("flatten", _flatten)
 config.on_change("jax_enable_x64", _ext.set_x64)
-config.on_change("jax_disable_jit", lambda on: _ext.config_key(int(bool(on))))
+for _name in DISPATCHED_UNDER:
+    config.on_change(_name, lambda _: _ext.config_key(config.dispatch_key))

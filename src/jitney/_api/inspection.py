@@ -7,8 +7,10 @@ from typing import Any
 
 from jitney._api.calls import as_indices, boundary, check_callable
 from jitney._api.jit import Jitted
-from jitney._api.stages import ShapeDtypeStruct, out_info
+from jitney._api.stages import out_info
 from jitney._core import axes
+from jitney._core.avals import ShapedArray
+from jitney._core.trace import get_aval
 
 
 def make_jaxpr(
@@ -33,7 +35,7 @@ def make_jaxpr(
     def maker(*args: Any, **kwargs: Any) -> Any:
         call = jitted.signature(args, kwargs)
         with axes.binding(axis_env or ()):
-            program = jitted.trace(call, jitted.avals(call))
+            program = jitted.trace(call, jitted.described_avals(call))
         if return_shape:
             return program.closed, out_info(program.closed, program.out_tree)
         return program.closed
@@ -54,18 +56,26 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     check_callable(fun, "eval_shape")
     jitted = Jitted(fun, frozenset(), frozenset())
     call = jitted.signature(args, kwargs)
-    avals = [
-        x.aval if isinstance(x, ShapeDtypeStruct) else jitted_aval(jitted, call, n)
-        for n, x in enumerate(call.leaves)
-    ]
-    program = jitted.trace(call, avals)
+    program = jitted.trace(call, jitted.described_avals(call))
     return out_info(program.closed, program.out_tree)
 
 
-def jitted_aval(jitted: Jitted, call: Any, number: int) -> Any:
-    from jitney._api.calls import check_leaf
+def typeof(x: Any) -> ShapedArray:
+    """The type of an array, tracer or scalar: its shape, dtype and weak type.
 
-    return check_leaf(call.leaves[number], f"number {number}", jitted.name)
+    Raises:
+        TypeError: ``x`` is no array.
+
+    Example:
+        >>> import jitney, jitney.numpy as jnp
+        >>> jitney.typeof(jnp.ones((2, 3)))
+        ShapedArray(float64[2,3])
+    """
+    try:
+        return get_aval(x)
+    except TypeError:
+        raise TypeError(f"Argument {x!r} of type {type(x)} is not a valid JAX type") from None
 
 
 eval_shape = boundary(eval_shape)
+typeof = boundary(typeof)

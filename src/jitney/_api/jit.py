@@ -6,9 +6,11 @@ import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any
 
 from jitney import _ext
+from jitney._api import misses
 from jitney._api.calls import (
     as_indices,
     boundary,
@@ -18,12 +20,14 @@ from jitney._api.calls import (
     debug_info,
     leaf_names,
 )
-from jitney._api.stages import Lowered, Traced
+from jitney._api.stages import Lowered, ShapeDtypeStruct, Traced
+from jitney._base import sources
 from jitney._base.config import config
 from jitney._control.jit import executable, jit_p
 from jitney._core import axes, plugs, tree
-from jitney._core.jaxpr import ClosedJaxpr
+from jitney._core.jaxpr import ClosedJaxpr, evaluate
 from jitney._core.staging import hoist_tracers, stage
+from jitney._core.trace import current_trace
 
 
 class Signature:
@@ -83,16 +87,48 @@ class Program:
         self.out_tree = out_tree
 
 
+class Options:
+    """The options of ``jit`` that change what is recorded, not what is computed."""
+
+    __slots__ = ("donate_names", "donate_nums", "inline", "keep_unused")
+
+    def __init__(
+        self,
+        donate_nums: tuple[int, ...] = (),
+        donate_names: tuple[str, ...] = (),
+        keep_unused: bool = False,
+        inline: bool = False,
+    ) -> None:
+        self.donate_nums = donate_nums
+        self.donate_names = donate_names
+        self.keep_unused = keep_unused
+        self.inline = inline
+
+    def shown(self, donated: tuple[bool, ...], hoisted: int) -> dict[str, Any]:
+        """The parameters of a ``jit`` equation that are not at their defaults."""
+        found: dict[str, Any] = {}
+        if any(donated):
+            found["donated_invars"] = (False,) * hoisted + donated
+        if self.keep_unused:
+            found["keep_unused"] = True
+        return found
+
+
 class Jitted:
     """What a jitted function knows beside the C++ dispatcher: how to trace itself, and its programs."""
 
     def __init__(
-        self, fun: Callable[..., Any], static_nums: frozenset[int], static_names: frozenset[str]
+        self,
+        fun: Callable[..., Any],
+        static_nums: frozenset[int],
+        static_names: frozenset[str],
+        options: Options | None = None,
     ) -> None:
         self.fun = fun
         self.name = getattr(fun, "__name__", type(fun).__name__)
         self.static_nums = static_nums
         self.static_names = static_names
+        self.options = options or Options()
         self.programs: dict[Any, Program] = {}
 
     def signature(self, args: tuple, kwargs: dict[str, Any]) -> Signature:
@@ -101,11 +137,15 @@ class Jitted:
 
     def program(self, call: Signature) -> Program:
         """The program for this signature, traced at its first use."""
-        avals = self.avals(call)
-        key = (call.in_tree, tuple(avals), call.static_key(), axes.bound(), config.x64_enabled)
-        program = self.programs.get(key)
+        return self.program_of(call, self.avals(call))
+
+    def program_of(self, call: Signature, avals: list[Any]) -> Program:
+        key = (call.in_tree, tuple(avals), call.static_key(), axes.bound(), config.trace_key)
+        program = None if config.jax_check_tracer_leaks else self.programs.get(key)
         if program is None:
-            program = self.trace(call, avals)
+            if config.jax_explain_cache_misses:
+                misses.explain(self.fun, key, list(self.programs), call.names(self.fun))
+            program = self.timed_trace(call, avals)
             if not program.hoisted:  # a program that closes over a tracer serves this one call only
                 self.programs[key] = program
         return program
@@ -115,6 +155,27 @@ class Jitted:
             return [check_leaf(leaf, "", "") for leaf in call.leaves]
         names = call.names(self.fun)  # one of them is no array: check again, with names for the message
         return [check_leaf(leaf, name, self.name) for leaf, name in zip(call.leaves, names, strict=False)]
+
+    def described_avals(self, call: Signature) -> list[Any]:
+        """The same where arguments may also be ``ShapeDtypeStruct``."""
+        if not any(isinstance(leaf, ShapeDtypeStruct) for leaf in call.leaves):
+            return self.avals(call)
+        return [
+            leaf.aval if isinstance(leaf, ShapeDtypeStruct) else check_leaf(leaf, name, self.name)
+            for leaf, name in zip(call.leaves, call.names(self.fun), strict=False)
+        ]
+
+    def timed_trace(self, call: Signature, avals: list[Any]) -> Program:
+        if config.jax_no_tracing:
+            raise RuntimeError(
+                f"re-tracing function {sources.function_location(self.fun)} for `jit`, but 'no_tracing' is set"
+            )
+        if not config.jax_log_compiles:
+            return self.trace(call, avals)
+        started = perf_counter()
+        program = self.trace(call, avals)
+        misses.log(f"Finished tracing {self.name} for jit in {perf_counter() - started:.6f} sec")
+        return program
 
     def trace(self, call: Signature, avals: list[Any]) -> Program:
         out_tree: Any = None
@@ -135,8 +196,10 @@ class Jitted:
         """A new signature of concrete arguments: trace and compile it for the dispatcher."""
         if config.jax_disable_jit:
             return NotImplemented
+        if config.checks_results:
+            return NotImplemented  # each call goes through on_trace, which ends in a checked program
         program = self.program(self.signature(args, kwargs))
-        if program.hoisted:
+        if program.hoisted or self.options.inline:
             return NotImplemented
         return executable(program.closed), tree.template(program.out_tree)
 
@@ -146,15 +209,39 @@ class Jitted:
             return self.fun(*args, **kwargs)
         call = self.signature(args, kwargs)
         program = self.program(call)
-        outs = jit_p.bind(*program.hoisted, *call.leaves, jaxpr=program.closed, name=self.name)
+        operands = [*program.hoisted, *call.leaves]
+        if self.options.inline and current_trace() is not None:
+            outs = evaluate(program.closed.jaxpr, program.closed.consts, *operands)
+        else:
+            shown = self.options.shown(self.donated(call), len(program.hoisted))
+            outs = jit_p.bind(*operands, jaxpr=program.closed, name=self.name, **shown)
         return tree.unflatten(program.out_tree, outs)
+
+    def donated(self, call: Signature) -> tuple[bool, ...]:
+        """Which dynamic leaves are donated."""
+        nums, names = self.options.donate_nums, self.options.donate_names
+        if not nums and not names:
+            return (False,) * len(call.leaves)
+        count = len(call.args)
+        places = {n % count if -count <= n < 0 else n for n in nums}
+        args = tuple(
+            [
+                tree.map(lambda _, i=i: i in places, a)
+                for i, a in enumerate(call.args)
+                if i not in call.static_args
+            ]
+        )
+        kwargs = {
+            k: tree.map(lambda _, k=k: k in names, call.kwargs[k])
+            for k in sorted(call.kwargs)
+            if k not in call.static_kwargs
+        }
+        return tuple(tree.leaves((args, kwargs)))
 
     def traced(self, *args: Any, **kwargs: Any) -> Traced:
         call = self.signature(args, kwargs)
-        program = self.program(call)
-        return Traced(
-            program.closed, program.out_tree, call.in_tree, self.name, self.static_nums, self.static_names
-        )
+        program = self.program_of(call, self.described_avals(call))
+        return Traced(program.closed, call.in_tree, program.out_tree, self.name, self.donated(call))
 
     def clear(self) -> None:
         self.programs.clear()
@@ -181,8 +268,10 @@ def clear_caches() -> None:
     plugs.release_memory()
 
 
-def _static_arguments(fun: Any, argnums: Any, argnames: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Positions and names of the static arguments, each inferred from the other where it was not given."""
+def _static_arguments(
+    fun: Any, argnums: Any, argnames: Any, what: str = "static"
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Positions and names of the static (or donated) arguments, each inferred from the other where it was not given."""
     nums = as_indices(argnums) if argnums is not None else ()
     names = () if argnames is None else (argnames,) if isinstance(argnames, str) else tuple(argnames)
     try:
@@ -195,13 +284,13 @@ def _static_arguments(fun: Any, argnums: Any, argnames: Any) -> tuple[tuple[int,
     for n in nums:
         if not has_varargs and not -len(positional) <= n < len(positional):
             raise ValueError(
-                f"jitted function has static_argnums={nums} but only accepts {len(positional)} positional arguments."
+                f"jitted function has {what}_argnums={nums} but only accepts {len(positional)} positional arguments."
             )
     known = {p.name for p in parameters}
     for name in names:
         if name not in known and not has_varkw:
             raise ValueError(
-                f"jitted function has invalid argname {{{name!r}}} in static_argnames. Function does not take these args."
+                f"jitted function has invalid argname {{{name!r}}} in {what}_argnames. Function does not take these args."
             )
     if argnums is None:
         nums = tuple(i for i, p in enumerate(positional) if p.name in names)
@@ -241,9 +330,11 @@ def jit(
         fun: a function of arrays, scalars and pytrees of them that returns the same.
         static_argnums: positions of arguments that are Python values fixed at compile time (hashable).
         static_argnames: the same by name.  Each of the two is inferred from the other if not given.
-        donate_argnums, donate_argnames: accepted; inputs are never overwritten.
-        keep_unused, device, backend, inline, abstracted_axes, compiler_options, in_shardings,
-            out_shardings: accepted for compatibility; one CPU device is all there is.
+        donate_argnums, donate_argnames: accepted and recorded; inputs are never overwritten, and stay usable.
+        inline: when called while another function is traced, leave its equations there instead of one ``jit`` equation.
+        keep_unused: accepted and recorded; arguments that nothing reads cost nothing.
+        device, backend, abstracted_axes, compiler_options, in_shardings, out_shardings: accepted for
+            compatibility; one CPU device is all there is.
 
     Returns:
         A callable with the same signature, and ``.lower(...)``, ``.trace(...)``, ``.eval_shape(...)``,
@@ -263,11 +354,19 @@ def jit(
         5.0
     """
     if fun is None:
-        options = {k: v for k, v in locals().items() if k != "fun"}
-        return functools.partial(jit, **options)
+        given = {k: v for k, v in locals().items() if k != "fun"}
+        return functools.partial(jit, **given)
     check_callable(fun, "jit")
     nums, names = _static_arguments(fun, static_argnums, static_argnames)
-    jitted = Jitted(fun, frozenset(nums), frozenset(names))
+    donate_nums, donate_names = _static_arguments(fun, donate_argnums, donate_argnames, "donate")
+    both = sorted({*nums} & {*donate_nums})
+    if both:
+        raise ValueError(
+            f"jit got argument {both[0]} both in static_argnums and in donate_argnums: a static argument is no array that "
+            "could be donated."
+        )
+    options = Options(donate_nums, donate_names, keep_unused, inline)
+    jitted = Jitted(fun, frozenset(nums), frozenset(names), options)
     public = _ext.JitFunction(fun, jitted.on_miss, jitted.on_trace, nums, names)
     functools.update_wrapper(public, fun)
     _attach(public, jitted)

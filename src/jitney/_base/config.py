@@ -14,14 +14,42 @@ _DEFAULTS: dict[str, Any] = {
     "jax_disable_jit": False,
     "jax_check_tracer_leaks": False,
     "jax_log_compiles": False,
+    "jax_explain_cache_misses": False,
+    "jax_no_tracing": False,
     "jax_numpy_rank_promotion": "allow",
     "jax_numpy_dtype_promotion": "standard",
     "jax_default_matmul_precision": None,
+    "jax_enable_checks": False,  # the same as jitney_check
     "jax_platforms": None,
     "jax_platform_name": "",
     "jax_traceback_filtering": "auto",
+    # Accepted; they concern what this engine does not have, or does always.
+    "jax_default_device": None,
+    "jax_default_prng_impl": "threefry2x32",
+    "jax_threefry_partitionable": True,
+    "jax_enable_custom_prng": False,
+    "jax_legacy_prng_key": "allow",
+    "jax_debug_key_reuse": False,
+    "jax_softmax_custom_jvp": True,
+    "jax_transfer_guard": "allow",
+    "jax_use_direct_linearize": True,
     "jitney_check": False,  # run the IR checkers between compiler passes
 }
+
+# What programs are traced under, and what else makes the dispatcher ask Python.
+_TRACED_UNDER = (
+    "jax_enable_x64",
+    "jax_numpy_rank_promotion",
+    "jax_numpy_dtype_promotion",
+    "jax_default_matmul_precision",
+)
+DISPATCHED_UNDER = (
+    *_TRACED_UNDER,
+    "jax_disable_jit",
+    "jax_debug_nans",
+    "jax_debug_infs",
+    "jax_check_tracer_leaks",
+)
 
 
 class Config:
@@ -34,6 +62,18 @@ class Config:
             text = os.environ.get(name.upper())
             if text is not None:
                 self._values[name] = _parse(text, self._values[name])
+        self._numbers: dict[tuple, int] = {}
+        self._derive()
+
+    def _derive(self) -> None:
+        """What follows from the values and is asked for often."""
+        values = self._values
+        self.trace_key = tuple([values[name] for name in _TRACED_UNDER])
+        self.checks_results = bool(values["jax_debug_nans"] or values["jax_debug_infs"])
+        key = tuple([values[name] for name in DISPATCHED_UNDER])
+        self.dispatch_key = self._numbers.setdefault(
+            key, len(self._numbers)
+        )  # a small number for each combination
 
     def update(self, name: str, value: Any) -> None:
         """Set switch ``name``; unknown names raise ``AttributeError``."""
@@ -41,6 +81,7 @@ class Config:
             known = ", ".join(sorted(self._values))
             raise AttributeError(f"Unrecognized config option: {name!r}. Known options: {known}")
         self._values[name] = value
+        self._derive()
         for listener in self._listeners.get(name, ()):
             listener(value)
 

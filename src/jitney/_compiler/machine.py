@@ -210,6 +210,21 @@ def assemble(text: str, entry: str, symbols: dict[str, int]) -> Code:
 
 def _assemble(text: str, entry: str, symbols: dict[str, int]) -> Code:
     m = machine()
+    image = _object(m, text)
+    library = m.llvm.JITLibraryBuilder().add_object_img(image).export_symbol(entry)
+    library.add_jit_library("jt_runtime")
+    for name, address in symbols.items():
+        library.import_symbol(name, address)
+    return Code(library.link(m.jit, f"jt{next(_names)}"), entry, m)
+
+
+def code_size(text: str) -> int:
+    """Bytes of the object file that a module becomes."""
+    with _lock:
+        return len(_object(machine(), text))
+
+
+def _object(m: Machine, text: str) -> bytes:
     llvm = m.llvm
     module = llvm.parse_assembly(m.header() + text, llvm.create_context())
     if options.check:
@@ -220,17 +235,14 @@ def _assemble(text: str, entry: str, symbols: dict[str, int]) -> Code:
     options.show("llvm", "llvm, optimised", lambda: str(module))
     image = m.emit_object(module)
     options.show("asm", "asm", lambda: m.target.emit_assembly(module))
-    library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(entry)
-    library.add_jit_library("jt_runtime")
-    for name, address in symbols.items():
-        library.import_symbol(name, address)
-    return Code(library.link(m.jit, f"jt{next(_names)}"), entry, m)
+    return image
 
 
 __all__ = [
     "Code",
     "Target",
     "assemble",
+    "code_size",
     "ctypes",
     "host_target",
     "machine",

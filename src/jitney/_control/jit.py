@@ -30,12 +30,12 @@ def executable(closed: ClosedJaxpr) -> Any:
     return closed.cache["executable"]
 
 
-def _impl(*args: Any, jaxpr: ClosedJaxpr, name: str) -> list[Any]:
+def _impl(*args: Any, jaxpr: ClosedJaxpr, **_: Any) -> list[Any]:
     return executable(jaxpr).execute(list(args))
 
 
 def _jvp(
-    primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr, name: str
+    primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr, name: str, **_: Any
 ) -> tuple[list, list]:
     nonzero = tuple(type(t) is not Zero for t in tangents)
     program, nonzero_out = jvp_jaxpr(jaxpr, nonzero)
@@ -69,7 +69,7 @@ def _partial_eval(trace: PartialTrace, args: Sequence[Any], params: dict[str, An
     return [next(unknown) if u else next(known) for u in split.unknown_out]
 
 
-def _transpose(cts: Sequence[Any], *args: Any, jaxpr: ClosedJaxpr, name: str) -> list[Any]:
+def _transpose(cts: Sequence[Any], *args: Any, jaxpr: ClosedJaxpr, name: str, **_: Any) -> list[Any]:
     linear = tuple(map(is_undefined, args))
     nonzero = tuple(type(ct) is not Zero for ct in cts)
     program, nonzero_out = transpose_jaxpr(jaxpr, linear, nonzero)
@@ -80,7 +80,7 @@ def _transpose(cts: Sequence[Any], *args: Any, jaxpr: ClosedJaxpr, name: str) ->
 
 
 def _batch(
-    size: int, args: Sequence[Any], dims: Sequence[int | None], *, jaxpr: ClosedJaxpr, name: str
+    size: int, args: Sequence[Any], dims: Sequence[int | None], *, jaxpr: ClosedJaxpr, name: str, **_: Any
 ) -> tuple[list, list]:
     program, out_dims = batch_jaxpr(jaxpr, size, tuple(dims))
     return jit_p.bind(*args, jaxpr=program, name=name), list(out_dims)
@@ -93,11 +93,11 @@ def _dce(eqn: JaxprEqn, used_outs: list[bool]) -> JaxprEqn | None:
     return eqn.replace(
         invars=[v for v, used in zip(eqn.invars, used_ins, strict=True) if used],
         outvars=[v for v, used in zip(eqn.outvars, used_outs, strict=True) if used],
-        params={**eqn.params, "jaxpr": program},
+        params={"jaxpr": program, "name": eqn.params["name"]},
     )
 
 
-jit_p.abstract = lambda *avals, jaxpr, name: jaxpr.out_avals
+jit_p.abstract = lambda *avals, jaxpr, **_: jaxpr.out_avals
 jit_p.impl = _impl
 jit_p.jvp = _jvp
 jit_p.partial_eval = _partial_eval
@@ -105,4 +105,4 @@ jit_p.transpose = _transpose
 jit_p.batch = _batch
 jit_p.dce = _dce
 
-jit_p.print_params = lambda eqn: {"name": eqn.params["name"], "jaxpr": eqn.params["jaxpr"]}
+jit_p.print_params = lambda eqn: {"name": eqn.params["name"], **dict(sorted(eqn.params.items()))}
