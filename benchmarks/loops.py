@@ -133,7 +133,7 @@ def products(m: Any) -> Program:
 
 def matrix_scan(m: Any) -> Program:
     n = m.numpy
-    start = n.array(np.random.default_rng(3).normal(size=(3, 3)) * 0.1)
+    start = n.array(np.random.default_rng(3).normal(size=(3, 3)) * 1.2)
 
     def run(a: Any) -> Any:
         last, _ = m.lax.scan(lambda c, _: (n.tanh(a @ c) + 0.1 * c, None), n.eye(3), None, length=1000)
