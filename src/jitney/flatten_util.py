@@ -38,7 +38,7 @@ def ravel_pytree(pytree: Any) -> tuple[Any, Any]:
     same = all(d == kinds[0] for d in kinds)
     common = None if same else jnp.result_type(*kinds)
     parts = [jnp.ravel(x if same else lax.convert_element_type(x, common)) for x in leaves]
-    flat = jnp.concatenate(parts) if len(parts) > 1 else parts[0]
+    flat = lax.concatenate(parts, 0)
     return flat, _Unravel(treedef, tuple(a.shape for a in avals), tuple(kinds), common)
 
 

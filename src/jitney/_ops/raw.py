@@ -90,6 +90,10 @@ def concatenate(xs: Sequence[Any], dimension: int) -> Any:
     return _named("concatenate")(*xs, dimension=dimension) if len(xs) != 1 else xs[0]
 
 
+def split(x: Any, sizes: Sequence[int], axis: int) -> list[Any]:
+    return _named("split")(x, sizes=tuple(sizes), axis=axis)
+
+
 def full(shape: Sequence[int], value: Any, dtype: np.dtype) -> Any:
     """An array of ``shape`` filled with a scalar."""
     scalar = np.dtype(dtype).type(value) if not hasattr(value, "aval") else value

@@ -28,6 +28,7 @@ from jitney._ops.raw import (
     reduce_sum,
     reshape,
     select,
+    split,
     subtract,
     transpose,
 )
@@ -499,18 +500,9 @@ def _concatenate_jvp(primals: Any, tangents: Any, *, dimension: int) -> tuple[An
 
 
 def _concatenate_transpose(ct: Any, *xs: Any, dimension: int) -> list[Any]:
-    out, start = [], 0
-    shape = get_aval(ct).shape
-    for x in xs:
-        size = get_aval(x.aval if is_undefined(x) else x).shape[dimension]
-        if is_undefined(x):
-            lo = tuple(start if d == dimension else 0 for d in range(len(shape)))
-            hi = tuple(start + size if d == dimension else n for d, n in enumerate(shape))
-            out.append(slice_p.bind(ct, start_indices=lo, limit_indices=hi, strides=None))
-        else:
-            out.append(None)
-        start += size
-    return out
+    sizes = [get_aval(x.aval if is_undefined(x) else x).shape[dimension] for x in xs]
+    pieces = split(ct, sizes, dimension)
+    return [piece if is_undefined(x) else None for piece, x in zip(pieces, xs, strict=True)]
 
 
 def _concatenate_batch(size: int, args: Any, dims: Any, *, dimension: int) -> Any:
