@@ -370,6 +370,18 @@ def test_misuse(run: Any) -> None:
     assert_raises_alike(run)
 
 
+@both
+def test_collectives_in_rules(lib: Any) -> Any:
+    x = lib.numpy.arange(1.0, 4.0)
+    psum = lambda x: lib.lax.psum(x, "i")
+    f = lib.custom_vjp(lambda x: x * psum(x))
+    f.defvjp(lambda x: (f(x), x), lambda r, ct: (psum(ct * r),))
+    g = lib.custom_jvp(lambda x: x * psum(x))
+    g.defjvp(lambda p, t: (g(*p), psum(p[0] * t[0])))
+    mapped = lambda h: lambda x: lib.numpy.sum(lib.vmap(h, axis_name="i")(x))
+    return [[lib.grad(mapped(h))(x), lib.jit(lib.grad(mapped(h)))(x)] for h in (f, g, lib.checkpoint(g))]
+
+
 # -- batching rules -----------------------------------------------------------------------------------
 
 

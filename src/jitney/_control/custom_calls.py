@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from jitney._core import axes
 from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn, evaluate
 from jitney._core.primitive import Primitive
 from jitney._core.staging import StagingTrace, hoist_tracers, stage
@@ -134,9 +135,11 @@ class Batched:
         """Outputs of ``fun`` and their batch axes."""
         trace, caller = self.trace, current_trace()
         parent, trace.parent = trace.parent, caller
+        named = () if trace.axis_name is None else ((trace.axis_name, self.size),)
         swap_trace(trace)
         try:
-            outs = fun(*self.wrap(xs, dims))
+            with axes.binding(named):
+                outs = fun(*self.wrap(xs, dims))
         finally:
             swap_trace(caller)
             trace.parent = parent
