@@ -39,8 +39,8 @@ from jitney._ops import raw
 from jitney._ops.reductions import reduce_or
 from jitney._transforms.batching import batch_jaxpr, place_axis
 
-masked_while_p = Primitive("while", multiple_results=True, higher_order=True)
 while_p = Primitive("while", multiple_results=True, higher_order=True)  # the one that is found by this name
+masked_while_p = Primitive("while", multiple_results=True, higher_order=True)
 
 Dims = tuple[int | None, ...]
 

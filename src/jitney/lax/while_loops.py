@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from jitney._base import dtypes
+from jitney._api.calls import check_outputs
+from jitney._base import dtypes, sources
 from jitney._base.config import config
+from jitney._control.bodies import Body, close_over, intern, trace_body
 from jitney._control.counted_while import counted_while_p as counted_while_p
 from jitney._control.while_loop import bind_while
 from jitney._control.while_loop import while_p as while_p
 from jitney._core import tree
 from jitney._core.avals import ShapedArray
 from jitney._core.jaxpr import ClosedJaxpr
-from jitney._core.staging import DebugInfo, stage
 from jitney._core.trace import get_aval, is_array_like
 from jitney._ops import elementwise as ew
 
@@ -53,29 +54,50 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
         raise TypeError(
             f"lax.while_loop: cond_fun and body_fun must be functions, got {wrong!r} of type {type(wrong).__name__}."
         )
-    if config.jax_disable_jit:
-        return _python_loop(cond_fun, body_fun, init_val)
-    init, in_tree = _checked_leaves(init_val, "while_loop")
-    cond, cond_consts = _trace_cond(cond_fun, in_tree, init)
-    body, body_consts = _trace_body(body_fun, in_tree, init)
-    promoted = [_promoted(x, aval) for x, aval in zip(init, body.out_avals, strict=True)]
-    if any(x is not y for x, y in zip(init, promoted, strict=True)):
-        init = promoted
-        cond, cond_consts = _trace_cond(cond_fun, in_tree, init)
-        body, body_consts = _trace_body(body_fun, in_tree, init)
-    _check_carry("while_loop", body_fun, in_tree, init, body.out_avals)
-    return tree.unflatten(in_tree, bind_while(cond, body, cond_consts, body_consts, init))
+    return _while_loop("while_loop", cond_fun, body_fun, _itself, init_val)
 
 
 def fori_while(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
     """``fori_loop`` as a ``while_loop`` over ``(i, upper, value)``; the bounds are integer scalars of one dtype."""
+    return _while_loop("fori_loop", _below, body_fun, _counting, (lower, upper, init_val))[2]
 
+
+_Adapt = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _itself(fun: Callable[..., Any]) -> Callable[..., Any]:
+    return fun
+
+
+def _below(carry: Any) -> Any:
+    return ew.lt(carry[0], carry[1])
+
+
+def _counting(body_fun: Callable[..., Any]) -> Callable[..., Any]:
     def body(carry: Any) -> Any:
         i, end, value = carry
         aval = get_aval(i)
         return ew.add(i, 1 if aval.weak_type else aval.dtype.type(1)), end, body_fun(i, value)
 
-    return while_loop(lambda carry: ew.lt(carry[0], carry[1]), body, (lower, upper, init_val))[2]
+    return body
+
+
+def _while_loop(
+    name: str, cond_fun: Callable[..., Any], body_fun: Callable[..., Any], adapt: _Adapt, init_val: Any
+) -> Any:
+    """The loop of ``cond_fun`` and ``adapt(body_fun)``."""
+    if config.jax_disable_jit:
+        return _python_loop(cond_fun, adapt(body_fun), init_val)
+    init, in_tree = _checked_leaves(init_val, name)
+    cond, body = _programs(name, cond_fun, body_fun, adapt, in_tree, init)
+    promoted = [_promoted(x, aval) for x, aval in zip(init, body.out_avals, strict=True)]
+    if any(x is not y for x, y in zip(init, promoted, strict=True)):
+        init = promoted
+        cond, body = _programs(name, cond_fun, body_fun, adapt, in_tree, init)
+    _check_carry(name, body_fun, in_tree, init, body.out_avals)
+    (cond_program, cond_consts), (program, consts) = _shared(cond), _shared(body)
+    outs = bind_while(cond_program, program, cond_consts, consts, init)
+    return tree.unflatten(in_tree, outs)
 
 
 def _python_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], value: Any) -> Any:
@@ -100,46 +122,51 @@ def _checked_leaves(init_val: Any, name: str) -> tuple[list[Any], Any]:
     return leaves, in_tree
 
 
-def _traced(
-    fun: Callable[[Any], Any], what: str, in_tree: Any, init: Sequence[Any]
-) -> tuple[ClosedJaxpr, list[Any], Any]:
-    """``fun`` of the carry as a program that takes what it closes over first; these values; the output's tree."""
-    out_tree: Any = None
-
-    def flat(*leaves: Any) -> list[Any]:
-        nonlocal out_tree
-        outs, out_tree = tree.flatten(fun(tree.unflatten(in_tree, leaves)))
-        for leaf in outs:
-            if not is_array_like(leaf):
-                raise TypeError(f"lax.while_loop: {what} must return arrays and numbers, got {leaf!r}.")
-        return outs
-
-    closed = stage(flat, [get_aval(x) for x in init], DebugInfo("while_loop", fun))
-    jaxpr = closed.jaxpr.replace(constvars=[], invars=[*closed.jaxpr.constvars, *closed.jaxpr.invars])
-    return ClosedJaxpr(jaxpr), closed.consts, out_tree
-
-
-def _trace_cond(fun: Callable[[Any], Any], in_tree: Any, init: Sequence[Any]) -> tuple[ClosedJaxpr, list]:
-    cond, consts, out_tree = _traced(fun, "cond_fun", in_tree, init)
-    avals = cond.out_avals
-    if not out_tree == tree.structure(0) or avals[0].shape or avals[0].dtype != bool:
-        got = avals[0].str_short() if out_tree == tree.structure(0) else f"a tree of structure {out_tree}"
+def _programs(
+    name: str,
+    cond_fun: Callable[..., Any],
+    body_fun: Callable[..., Any],
+    adapt: _Adapt,
+    in_tree: Any,
+    init: Sequence[Any],
+) -> tuple[Body, Body]:
+    """Both functions, traced and checked."""
+    avals = [get_aval(x) for x in init]
+    args_tree = tree.structure((tree.unflatten(in_tree, range(len(init))),))
+    cond = trace_body(cond_fun, args_tree, avals, name, _output_check(name, cond_fun), "cond")
+    _check_cond(name, cond_fun, cond)
+    body = trace_body(body_fun, args_tree, avals, name, _output_check(name, body_fun), "body", adapt)
+    if body.out_tree != in_tree:
         raise TypeError(
-            f"lax.while_loop: cond_fun must return a boolean scalar (bool[]), but it gave {got}. "
-            "Reduce an array with jnp.any or jnp.all; compare a number with 0."
-        )
-    return cond, consts
-
-
-def _trace_body(fun: Callable[[Any], Any], in_tree: Any, init: Sequence[Any]) -> tuple[ClosedJaxpr, list]:
-    body, consts, out_tree = _traced(fun, "body_fun", in_tree, init)
-    if out_tree != in_tree:
-        raise TypeError(
-            "lax.while_loop: body_fun must return a value of the structure that it takes, but they differ:\n"
-            f"  carry in:  {in_tree}\n  carry out: {out_tree}\n"
+            f"lax.{name}: body_fun must return a value of the structure that it takes, but they differ:\n"
+            f"  {sources.function_location(body_fun)}\n  carry in:  {in_tree}\n  carry out: {body.out_tree}\n"
             "Return the same containers, keys and number of leaves."
         )
-    return body, consts
+    return cond, body
+
+
+def _output_check(name: str, fun: Any) -> Callable[[list[Any], Any], None]:
+    return lambda leaves, out_tree: check_outputs(leaves, fun, name, out_tree)
+
+
+def _check_cond(name: str, fun: Any, cond: Body) -> None:
+    avals = cond.out_avals
+    leaf = cond.out_tree == tree.structure(0)
+    if not leaf or avals[0].shape or avals[0].dtype != bool:
+        got = avals[0].str_short() if leaf else f"a tree of structure {cond.out_tree}"
+        raise TypeError(
+            f"lax.{name}: cond_fun must return a boolean scalar (bool[]), but it gave {got}: "
+            f"{sources.function_location(fun)}. Reduce an array with jnp.any or jnp.all; compare a number with 0."
+        )
+
+
+def _shared(body: Body) -> tuple[ClosedJaxpr, list[Any]]:
+    """The program, the same object for all functions that do the same, and what they close over."""
+    cache = body.closed.cache
+    if "shared" not in cache:
+        program, _ = close_over(body.closed)
+        cache["shared"] = intern(program)
+    return cache["shared"], list(body.closed.consts)
 
 
 def _promoted(x: Any, out: ShapedArray) -> Any:
@@ -158,13 +185,14 @@ def _check_carry(name: str, fun: Any, in_tree: Any, init: Sequence[Any], outs: S
     for x, out, path in zip(init, outs, paths, strict=True):
         aval = get_aval(x)
         if (aval.shape, aval.dtype) != (out.shape, out.dtype):
-            cure = f"convert it: .astype({aval.dtype.name})" if aval.shape == out.shape else "keep its shape"
+            same_shape = aval.shape == out.shape
+            cure = f"convert it with .astype({aval.dtype.name!r})" if same_shape else "keep its shape"
             wrong.append(f"  val{path} comes as {aval.str_short()} and leaves as {out.str_short()}: {cure}")
     if wrong:
         raise TypeError(
             f"lax.{name}: body_fun must return the types that it takes, but they differ:\n"
-            + "\n".join(wrong)
-            + "\nOr start with a value of the type that leaves."
+            f"  {sources.function_location(fun)}\n" + "\n".join(wrong[:4]) + "\n"
+            "Or start with a value of the type that leaves."
         )
 
 
