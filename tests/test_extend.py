@@ -339,6 +339,17 @@ def test_missing_definitions_are_named() -> None:
             j.root.jit(p.bind)(1.0)
 
 
+def test_wrong_abstract_evaluation() -> None:
+    p = numpy_only("wrong_types")
+    p.multiple_results = True
+    with pytest.raises(TypeError, match="'wrong_types' must return a list of types"):
+        jitney.jit(partial(p.bind, k=1))(X)
+    p.multiple_results = False
+    p.def_abstract_eval(lambda x, k: x.shape)
+    with pytest.raises(TypeError, match="'wrong_types' must return one type"):
+        jitney.jit(partial(p.bind, k=1))(X)
+
+
 def test_wrong_results_on_the_host_are_errors() -> None:
     p = OURS.ext.Primitive("bad_host")
     p.def_impl(lambda x: np.ones(7))

@@ -28,6 +28,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitney._core import trace as _trace
+from jitney._core.avals import ShapedArray
 
 registry: dict[str, Primitive] = {}
 
@@ -111,15 +112,27 @@ class Primitive:
 
     def def_abstract_eval(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Define the type of the result: ``rule(*avals, **params)``, one aval or a list. Also a decorator."""
-        self.abstract = rule
+        self.abstract = lambda *avals, **params: self._checked(rule(*avals, **params))
         self.effectful_abstract = None
         return rule
 
     def def_effectful_abstract_eval(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Like ``def_abstract_eval`` for a ``rule`` that returns the types and the set of effects."""
         self.effectful_abstract = rule
-        self.abstract = lambda *avals, **params: rule(*avals, **params)[0]
+        self.abstract = lambda *avals, **params: self._checked(rule(*avals, **params)[0])
         return rule
+
+    def _checked(self, out: Any) -> Any:
+        """The result of a library's abstract evaluation; ``TypeError`` if it is not of avals."""
+        items = out if self.multiple_results and isinstance(out, (list, tuple)) else [out]
+        if self.multiple_results != isinstance(out, (list, tuple)) or not all(
+            isinstance(x, ShapedArray) for x in items
+        ):
+            wanted = "a list of types" if self.multiple_results else "one type"
+            raise TypeError(
+                f"the abstract evaluation of {self.name!r} must return {wanted} (core.ShapedArray), got {out!r}"
+            )
+        return out
 
     def abstract_eval(self, *avals: Any, **params: Any) -> tuple[Any, frozenset]:
         """The type of the result and the effects."""
