@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -308,6 +307,8 @@ def _check_fields(
             "Name them in data_fields, meta_fields or drop_fields."
         )
     for name in sorted(given - declared):
+        import difflib
+
         close = difflib.get_close_matches(name, declared, 1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"{nodetype!r} has no field {name!r} that its constructor takes.{hint}")

@@ -3,57 +3,90 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from jitney._core import tree as _tree
 
 KeyPath = tuple[Any, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SequenceKey:
+class _Key:
+    """One step of a path, immutable; the single field is named by ``__match_args__``."""
+
+    __slots__ = ()
+    __match_args__: tuple[str, ...] = ()
+
+    @property
+    def _value(self) -> Any:
+        return getattr(self, self.__match_args__[0])
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is immutable: cannot set {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._value))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.__match_args__[0]}={self._value!r})"
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self._value,)
+
+
+class SequenceKey(_Key):
     """The place ``[idx]`` in a tuple or list."""
 
-    idx: int
+    __slots__ = __match_args__ = ("idx",)
+
+    def __init__(self, idx: int) -> None:
+        object.__setattr__(self, "idx", idx)
 
     def __str__(self) -> str:
-        return f"[{self.idx!r}]"
+        return f"[{self._value!r}]"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class DictKey:
+class DictKey(_Key):
     """The place ``[key]`` in a dict."""
 
-    key: Hashable
+    __slots__ = __match_args__ = ("key",)
+
+    def __init__(self, key: Hashable) -> None:
+        object.__setattr__(self, "key", key)
 
     def __str__(self) -> str:
-        return f"[{self.key!r}]"
+        return f"[{self._value!r}]"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class GetAttrKey:
+class GetAttrKey(_Key):
     """The attribute ``.name`` of an object."""
 
-    name: str
+    __slots__ = __match_args__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        object.__setattr__(self, "name", name)
 
     def __str__(self) -> str:
-        return f".{self.name}"
+        return f".{self._value}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class FlattenedIndexKey:
+class FlattenedIndexKey(_Key):
     """The child number ``key`` of a registered class that does not name its children."""
 
-    key: int
+    __slots__ = __match_args__ = ("key",)
+
+    def __init__(self, key: int) -> None:
+        object.__setattr__(self, "key", key)
 
     def __str__(self) -> str:
-        return f"[<flat index {self.key}>]"
+        return f"[<flat index {self._value}>]"
 
 
-for _key in (SequenceKey, DictKey, GetAttrKey, FlattenedIndexKey):
-    _key.__module__ = "jitney.tree_util"
+for _class in (SequenceKey, DictKey, GetAttrKey, FlattenedIndexKey):
+    _class.__module__ = "jitney.tree_util"
 
 
 def keystr(keys: KeyPath, *, simple: bool = False, separator: str = "") -> str:
@@ -68,9 +101,7 @@ def keystr(keys: KeyPath, *, simple: bool = False, separator: str = "") -> str:
 
 
 def _simple(key: Any) -> str:
-    if isinstance(key, (SequenceKey, DictKey, GetAttrKey, FlattenedIndexKey)):
-        return str(getattr(key, key.__match_args__[0]))
-    return str(key)
+    return str(key._value if isinstance(key, _Key) else key)
 
 
 def one_level(x: Any) -> tuple[list[tuple[Any, Any]], Any] | None:
