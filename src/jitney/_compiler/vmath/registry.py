@@ -94,11 +94,20 @@ def relevant(features) -> frozenset:
     if isinstance(features, frozenset) and features <= _RELEVANT:
         return features
     if isinstance(features, str):
-        given = [x[1:] for x in features.split(",") if x.startswith("+")]
-    elif hasattr(features, "items"):
+        return _relevant_of_text(features)
+    if hasattr(features, "items"):
         given = [k for k, on in features.items() if on]
     else:
         given = [x.lstrip("+") for x in features]
+    return _chosen(given)
+
+
+@lru_cache(16)
+def _relevant_of_text(features: str) -> frozenset:
+    return _chosen([x[1:] for x in features.split(",") if x.startswith("+")])
+
+
+def _chosen(given) -> frozenset:
     found = _RELEVANT.intersection(given)
     return found | {"fma"} if _ALWAYS_FMA.intersection(given) else found
 
