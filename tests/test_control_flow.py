@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -462,6 +462,120 @@ def test_long_eager_loops_run_natively() -> None:
     total, _ = lax.scan(lambda c, x: (c + x * jnp.cos(c) ** 2, None), 0.0, xs)
     want, _ = jax.lax.scan(lambda c, x: (c + x * jax.numpy.cos(c) ** 2, None), 0.0, np.ones(100_000))
     assert_same(total, want, 1e-9)
+
+
+def test_cleared_caches_are_filled_again() -> None:
+    body = lambda c, x: (c + x, None)
+    before = lax.scan(body, 0.0, jnp.ones(5000))[0]
+    jitney.clear_caches()
+    assert float(lax.scan(body, 0.0, jnp.ones(5000))[0]) == float(before) == 5000.0
+
+
+# -- types of all kinds -----------------------------------------------------------------------------
+
+
+class Pair(NamedTuple):
+    a: Any
+    b: Any
+
+
+def narrow_floats(library: Any, np_: Any, lax: Any) -> Any:
+    return lax.scan(lambda c, x: (c + x, c * x), np_.bfloat16(1), np_.arange(4, dtype=np_.bfloat16))
+
+
+def complex_numbers(library: Any, np_: Any, lax: Any) -> Any:
+    f = lambda z: lax.scan(lambda c, x: (c * z + x, c), 1j, np_.arange(4.0))
+    pullback = library.vjp(lambda z: f(z)[1], 1 + 1j)[1]
+    return (
+        library.jit(f)(1 + 1j),
+        library.grad(lambda r: abs(f(r + 2j)[0]))(1.0),
+        pullback(np_.ones(4) * (1 + 2j)),
+    )
+
+
+def booleans(library: Any, np_: Any, lax: Any) -> Any:
+    f = lambda: lax.scan(lambda c, x: (c & (x > 1), ~c), True, np_.arange(4.0))
+    return f(), library.jit(f)()
+
+
+def named_tuples(library: Any, np_: Any, lax: Any) -> Any:
+    f = lambda x: tuple(
+        lax.fori_loop(0, 3, lambda i, p: Pair(p.a * x, [p.b[0] + i]), Pair(1.0, [np_.zeros(2)]))
+    )
+    return f(2.0), library.jvp(f, (2.0,), (1.0,))
+
+
+def integers(library: Any, np_: Any, lax: Any) -> Any:
+    def f(x: Any, n: Any) -> Any:
+        return lax.scan(lambda c, i: ((c[0] * x + i, c[1] + 1), i * c[1]), (x, n), np_.arange(3))[0][0]
+
+    return library.grad(f)(2.0, 3), library.grad(f, (0, 1), allow_int=True)(2.0, 3)
+
+
+def nothing(library: Any, np_: Any, lax: Any) -> Any:
+    return lax.scan(lambda c, x: (c, {}), (), {}, length=3), lax.map(lambda x: (x, None), np_.arange(3))
+
+
+def numpy_values(library: Any, np_: Any, lax: Any) -> Any:
+    step = lambda c, x: (np.float64(2.0) * c + np.arange(2.0), x)
+    return lax.scan(step, np.ones(2), np.arange(3.0)), lax.cond(
+        np.bool_(True), lambda: np.ones(2), lambda: np.zeros(2)
+    )
+
+
+def many_axes(library: Any, np_: Any, lax: Any) -> Any:
+    f = lambda x: lax.scan(lambda c, a: (c + a, c * a), np_.zeros(2), x, reverse=True)
+    return library.vmap(f, in_axes=2, out_axes=1)(np_.arange(24.0).reshape(3, 2, 4))
+
+
+def random_keys(library: Any, np_: Any, lax: Any) -> Any:
+    random = importlib.import_module(library.__name__ + ".random")
+    key = random.key(0)
+
+    def step(key: Any, _: Any) -> Any:
+        key, now = random.split(key)
+        return key, random.uniform(now, (2,))
+
+    draws = lambda key: lax.scan(step, key, None, length=3)[1]
+    choice = lambda m: lax.cond(m > 0, lambda k: random.uniform(k) * m, lambda k: m * 2.0, key)
+    return (
+        draws(key),
+        library.jit(draws)(key),
+        library.grad(choice)(1.0),
+        lax.map(random.uniform, random.split(key, 4)),
+    )
+
+
+def choices_of_choices(library: Any, np_: Any, lax: Any) -> Any:
+    def f(p: Any, q: Any, x: Any) -> Any:
+        first = lambda x: lax.cond(q, np_.sin, lambda y: y * x**2, x)
+        second = lambda x: np_.exp(x) * lax.cond(q, lambda: x, lambda: 1.0)
+        return lax.cond(p, first, second, x)
+
+    grad = library.grad(f, 2)
+    flags = np.array([True, False]), np.array([False, True])
+    return [grad(p, q, 1.3) for p in (True, False) for q in (True, False)], library.vmap(grad)(
+        *flags, np.ones(2)
+    )
+
+
+KINDS = [
+    narrow_floats,
+    complex_numbers,
+    booleans,
+    named_tuples,
+    integers,
+    nothing,
+    numpy_values,
+    many_axes,
+    random_keys,
+    choices_of_choices,
+]
+
+
+@pytest.mark.parametrize("case", KINDS, ids=lambda f: f.__name__)
+def test_kinds_of_values(case: Callable[..., Any]) -> None:
+    assert_same(case(jitney, *rooms(jitney)), case(jax, *rooms(jax)), 1e-9, weak=False)
 
 
 # -- eager evaluation -------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from jitney._api.calls import (
 from jitney._api.stages import Lowered, ShapeDtypeStruct, Traced
 from jitney._base import sources
 from jitney._base.config import config
+from jitney._control.bodies import forget_programs
 from jitney._control.jit import executable, jit_p
 from jitney._core import axes, plugs, tree
 from jitney._core.jaxpr import ClosedJaxpr, evaluate
@@ -261,9 +262,10 @@ def _registry() -> Any:
 
 
 def clear_caches() -> None:
-    """Forget every compiled and traced program of every jitted function, and return their memory."""
+    """Forget every compiled and traced program, of jitted functions and of loops, and return their memory."""
     for function in list(_registry()):
         function.clear_cache()
+    forget_programs()
     plugs.clear_eager_kernels()
     plugs.release_memory()
 

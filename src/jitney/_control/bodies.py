@@ -75,7 +75,12 @@ _lock = threading.Lock()
 
 
 def intern(closed: ClosedJaxpr) -> ClosedJaxpr:
-    """The one program of this structure: equations, params, types and literals equal, constants identical."""
+    """The one program of this structure: equations, params, types and literals equal, constants identical.
+
+    Programs that hold arrays inside are left alone: the table must not keep arrays alive.
+    """
+    if _holds_arrays(closed):
+        return closed
     key = program_key(closed)
     with _lock:
         found = _interned.get(key)
@@ -88,6 +93,12 @@ def intern(closed: ClosedJaxpr) -> ClosedJaxpr:
     # What made it (a function with all that it closes over) must not live as long as the table.
     closed.jaxpr.debug_info = None
     return closed
+
+
+def _holds_arrays(program: ClosedJaxpr | Jaxpr) -> bool:
+    if isinstance(program, ClosedJaxpr):
+        return bool(program.consts) or _holds_arrays(program.jaxpr)
+    return any(_holds_arrays(inner) for eqn in program.eqns for inner in subjaxprs(eqn.params))
 
 
 def forget_programs() -> None:

@@ -154,7 +154,7 @@ def _numpy(
     ys: list[list[Any]] = [[] for _ in jaxpr.out_avals[num_carry:]]
     with under(None):
         for i in reversed(range(length)) if reverse else range(length):
-            outs = run_equations(jaxpr.jaxpr, [*consts, *carry, *[x[i] for x in arrays]])
+            outs = run_equations(jaxpr.jaxpr, [*consts, *carry, *[x[i, ...] for x in arrays]])
             carry = outs[:num_carry]
             for column, y in zip(ys, outs[num_carry:], strict=True):
                 column.append(to_numpy(y))
