@@ -201,6 +201,35 @@ def test_loop_derivative() -> None:
     check_first(loss, [X])
 
 
+def _rules(L: Any) -> list[Any]:
+    """Collectives inside custom rules, rematerialised functions and derivatives."""
+
+    @L.custom_jvp
+    def square(v: Any) -> Any:
+        return L.lax.psum(v**2, "i")
+
+    square.defjvp(lambda p, t: (square(*p), L.lax.psum(3 * p[0] * t[0], "i")))
+
+    @L.custom_vjp
+    def cube(v: Any) -> Any:
+        return L.lax.psum(v**3, "i")
+
+    cube.defvjp(lambda v: (cube(v), v), lambda v, ct: (L.lax.psum(5 * ct * v, "i"),))
+    again = L.checkpoint(lambda v: L.lax.psum(L.numpy.sin(v), "i").sum() * v[0])
+    rows = X[:, :, 0]
+    mapped = lambda f: L.vmap(f, axis_name="i")
+    return [
+        mapped(lambda v: square(v) + cube(L.numpy.ones(3)))(rows),
+        mapped(L.grad(lambda v: square(v).sum() + cube(v).sum() + again(v)))(rows),
+        L.jit(L.grad(lambda x: mapped(lambda v: square(v) + cube(v) + again(v))(x).sum()))(rows),
+        mapped(L.hessian(lambda v: (L.lax.psum(L.numpy.sin(v), "i") ** 2).sum()))(rows),
+        mapped(lambda v: L.linearize(lambda v: L.lax.psum(L.numpy.sin(v), "i"), v)[1](v))(rows),
+    ]
+
+
+test_custom_rules = parity(_rules)
+
+
 # -- derivatives --------------------------------------------------------------------------------------
 
 
