@@ -17,7 +17,7 @@ another level of snapshots two up to R S S; beyond that, or where a segment is s
 piece by piece, each reached from the last snapshot.  So the result is exact for every n in bounded memory, and
 the time stays within a small factor of the loop's for all but astronomical n.  (The schedule that needs the fewest
 snapshots is binomial: Griewank and Walther, "Algorithm 799: revolve", ACM TOMS 26, 2000; memory for some
-thousand records makes this simpler one as fast.)  Where n is known when the buffers are made, in eager code, they hold
+hundred records makes this simpler one as fast.)  Where n is known when the buffers are made, in eager code, they hold
 all n steps (rounded up to a power of two, so that few programs are compiled) as long as memory allows.
 
 If examples have counts of their own (``vmap``), they step together; an example takes part in its first n steps, and
@@ -51,8 +51,8 @@ from jitney._transforms.linearize import PartialTrace, split_jaxpr
 from jitney._transforms.transpose import transpose_jaxpr
 
 _MOST_RECORDS = 4096  # in a buffer whose size cannot follow the number of steps
-_LEAST = 32
-_BUFFER_BYTES = 1 << 22
+_LEAST = 16
+_BUFFER_BYTES = 1 << 16  # stays in the cache, and is cleared in no time
 _LEVELS = 3
 _KNOWN_BUFFER_BYTES = 1 << 28  # where the number of steps is known
 _MANY_STEPS = 1 << 24  # up to which no segment is to be longer than its buffer
@@ -236,7 +236,8 @@ class Reversal:
 
 def _fitting(nbytes: int) -> int:
     """How many items fit into a buffer: a power of two, within limits."""
-    return min(max(1 << (_BUFFER_BYTES // max(nbytes, 1)).bit_length() - 1, _LEAST), _MOST_RECORDS)
+    room = max(_BUFFER_BYTES // max(nbytes, 1), 1)
+    return min(max(1 << room.bit_length() - 1, _LEAST), _MOST_RECORDS)
 
 
 class _Pass:
