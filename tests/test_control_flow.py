@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -445,6 +447,16 @@ def test_a_rebound_variable_is_seen() -> None:
     assert float(lax.scan(body, jnp.zeros(1), jnp.ones(3))[0][0]) == 6.0
     scale = jnp.array([3.0])
     assert float(lax.scan(body, jnp.zeros(1), jnp.ones(3))[0][0]) == 9.0
+
+
+def test_traces_do_not_keep_functions_alive() -> None:
+    scale = jnp.ones(3)
+    body = lambda c, x: (c + x * scale[0], None)
+    lax.scan(body, 0.0, jnp.ones(3))
+    gone = weakref.ref(body)
+    del body
+    gc.collect()
+    assert gone() is None
 
 
 def test_equal_programs_are_one_object() -> None:

@@ -224,6 +224,7 @@ def trace_body(
         return outs
 
     closed = stage(flat, in_avals, DebugInfo(what, fun))
+    closed.jaxpr.debug_info = None  # the function must not be kept alive by its own cached trace
     body = Body(closed, closed.consts, out_tree)
     if environment is not None and not any(isinstance(c, Tracer) for c in (*closed.consts, *environment)):
         entries = _bodies.setdefault(fun, {})
