@@ -13,6 +13,7 @@ stop_gradient_p = Primitive("stop_gradient")
 stop_gradient_p.abstract = lambda x: x
 stop_gradient_p.numpy = lambda x: x
 stop_gradient_p.jvp = lambda primals, tangents: (primals[0], Zero.of(primals[0]))
+stop_gradient_p.transpose = lambda ct, x: [None]  # as jvp: nothing flows
 stop_gradient_p.batch = lambda size, args, dims: (stop_gradient_p.bind(args[0]), dims[0])
 stop_gradient_p.lower = Map(lambda b, x: x)
 
