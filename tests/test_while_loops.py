@@ -457,3 +457,55 @@ def test_disabled_jit():
     finally:
         jitney.config.update("jax_disable_jit", False)
     assert len(seen) == 3
+
+
+def _through_all_control_flow(lib, steps, x, outer, inner):
+    """Loops of both kinds and a branch, in each other; ``outer`` and ``inner`` are the loops."""
+    np_ = lib.numpy
+
+    def step(c, t):
+        c = lib.lax.cond(c.sum() > 0.5, lambda c: np_.sin(c) * x, lambda c: c + x * t, c)
+        return inner(2, lambda j, d: d * x + 0.1 * j, c), c.sum()
+
+    def loop(i, c):
+        c, ys = lib.lax.scan(step, c, np_.arange(3.0))
+        return c + ys.sum() * 0.1
+
+    last = outer(steps, loop, np_.array([0.3, 0.1]))
+    scanned, _ = lib.lax.scan(lambda c, t: (inner(2, lambda j, d: d * x + c, t), c), x, np_.array([0.1, 0.2]))
+    return last.sum() + scanned
+
+
+def test_control_flow_in_each_other():
+    loop = lambda n, body, init: lax.fori_loop(0, jnp.asarray(n), body, init)  # noqa: E731
+    plain = lambda n, body, init: jax.lax.fori_loop(0, n, body, init)  # noqa: E731
+    ours = lambda x: _through_all_control_flow(jitney, 2, x, loop, loop)  # noqa: E731
+    theirs = lambda x: _through_all_control_flow(jax, 2, x, plain, plain)  # noqa: E731
+    assert_same(ours(0.7), theirs(0.7), 1e-11, weak=False)
+    assert_same(jitney.grad(ours)(0.7), jax.grad(theirs)(0.7), 1e-11, weak=False)
+    assert_same(jitney.jit(jitney.grad(ours))(0.7), jax.grad(theirs)(0.7), 1e-11, weak=False)
+    assert_same(jitney.hessian(ours)(0.7), jax.hessian(theirs)(0.7), 1e-11, weak=False)
+    xs = np.array([0.7, -0.3, 0.2])
+    assert_same(jitney.vmap(jitney.grad(ours))(xs), jax.vmap(jax.grad(theirs))(xs), 1e-11, weak=False)
+    assert_same(jitney.jacfwd(ours)(0.7), jax.grad(theirs)(0.7), 1e-11, weak=False)
+
+
+def test_many_examples_take_little_memory():
+    """The buffers of the backward pass are sized for the batch."""
+    from jitney._control.reverse_while import reverse_while_p
+
+    def fun(x, n):
+        return fori_while(0, n, lambda i, c: jnp.sin(c) * x, x)
+
+    closed = jitney.make_jaxpr(jitney.vmap(jitney.grad(fun), (0, None)))(np.ones(100_000), 3)
+    (eqn,) = [e for e in closed.eqns if e.primitive is reverse_while_p]
+    parts = reverse_while._reversal(**eqn.params)
+    plan = parts.plan(reverse_while.Undefined(eqn.invars[0].aval))
+    assert plan.records * sum(a.nbytes for a in parts.record_avals) < 1 << 27
+
+
+def test_the_name_means_the_native_loop():
+    from jitney._control.while_loop import while_p
+    from jitney._core.primitive import registry
+
+    assert registry["while"] is while_p

@@ -292,7 +292,7 @@ class _Pass:
         """Take ``state`` (cotangents, sums) back over ``steps`` that begin at step ``start`` with ``values``."""
         if level == 0:
             return self.reverse_pieces(start, steps, values, state)
-        below = _int(min(self.plan.records * self.plan.snapshots ** (level - 1), 1 << 40))
+        below = _int(min(self.plan.records * self.plan.snapshots ** (level - 1), 1 << 30))
         stride = ew.maximum(ceil_div(steps, _int(self.plan.snapshots)), below)
         segments = ceil_div(steps, stride)
 
