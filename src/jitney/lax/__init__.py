@@ -12,6 +12,7 @@ from jitney._ops.splitting import *
 from jitney._ops.stopping import stop_gradient_p
 from jitney.lax.arithmetic import *
 from jitney.lax.arrays import *
+from jitney.lax.assembling import *
 from jitney.lax.collectives import *
 from jitney.lax.control_flow import *
 from jitney.lax.custom_solves import *
