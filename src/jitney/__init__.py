@@ -17,6 +17,30 @@ from jitney._api.autodiff import (
 )
 from jitney._api.callbacks import effects_barrier, pure_callback
 from jitney._api.checkpoint import checkpoint, checkpoint_policies, remat
+from jitney._api.contexts import (
+    check_tracer_leaks,
+    checking_leaks,
+    debug_infs,
+    debug_key_reuse,
+    debug_nans,
+    default_device,
+    default_matmul_precision,
+    default_prng_impl,
+    disable_jit,
+    enable_checks,
+    enable_custom_prng,
+    enable_x64,
+    ensure_compile_time_eval,
+    explain_cache_misses,
+    legacy_prng_key,
+    log_compiles,
+    no_tracing,
+    numpy_dtype_promotion,
+    numpy_rank_promotion,
+    softmax_custom_jvp,
+    threefry_partitionable,
+    transfer_guard,
+)
 from jitney._api.closures import closure_convert
 from jitney._api.custom_jvp import custom_jvp
 from jitney._api.custom_vjp import custom_gradient, custom_vjp

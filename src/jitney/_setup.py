@@ -43,5 +43,17 @@ plugs.release_memory = _release_memory
 _ext.register_hook("aval", shaped_array)
 _ext.register_hook("flatten", _flatten)
 config.on_change("jax_enable_x64", _ext.set_x64)
+
+
+def _check_results(_: Any) -> None:
+    numerics = sys.modules.get("jitney._control.numerics")
+    if config.checks_results or numerics is not None:
+        from jitney._control import numerics
+
+        numerics.switch(config.checks_results)
+
+
+config.on_change("jax_debug_nans", _check_results)
+config.on_change("jax_debug_infs", _check_results)
 for _name in DISPATCHED_UNDER:
     config.on_change(_name, lambda _: _ext.config_key(config.dispatch_key))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import re
-import string
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -252,7 +250,7 @@ def debug_print(
             f"jitney.debug.print: the format must be a string: expected str, got {type(fmt).__name__}"
         )
     if not skip_format_check:
-        _FormatCheck().vformat(fmt, args, kwargs)
+        _check_format(fmt, args, kwargs)
     leaves, in_tree, static = _split_leaves(args, kwargs)
     debug_print_p.bind(
         *leaves,
@@ -262,7 +260,7 @@ def debug_print(
         in_tree=in_tree,
         static_args=static,
         np_printoptions=tuple(np.get_printoptions().items()),
-        has_placeholders=any(field is not None for _, field, _, _ in string.Formatter().parse(fmt)),
+        has_placeholders=_has_fields(fmt),
         logging_record="jitney.debug" if _use_logging else None,
     )
     return None
@@ -301,7 +299,7 @@ def debug_breakpoint(
         ...     jitney.debug.breakpoint(x=x)  # (Pdb) p values["x"]
         ...     return x
     """
-    where = sources.resolve(_user_frame())
+    where = sources.resolve(sources.here())
 
     def stop(**values: Any) -> None:
         print(f"breakpoint at {where}; values: {', '.join(values) or 'none'}")
@@ -310,47 +308,24 @@ def debug_breakpoint(
     debug_callback(stop, ordered=ordered, **kwargs)
 
 
+def _check_format(fmt: str, args: tuple, kwargs: dict[str, Any]) -> None:
+    from jitney._api.formats import FormatCheck
+
+    FormatCheck().vformat(fmt, args, kwargs)
+
+
+def _has_fields(fmt: str) -> bool:
+    from jitney._api.formats import FormatCheck
+
+    return any(field is not None for _, field, _, _ in FormatCheck().parse(fmt))
+
+
 def _split_leaves(args: tuple, kwargs: dict[str, Any]) -> tuple[list[Any], Any, tuple[tuple[int, Any], ...]]:
     """Arrays among the arguments, the tree of all, and the other leaves by number."""
     leaves, in_tree = tree.flatten((args, kwargs))
     arrays = [x for x in leaves if is_array_like(x)]
     static = tuple([(n, x) for n, x in enumerate(leaves) if not is_array_like(x)])
     return arrays, in_tree, static
-
-
-class _FormatCheck(string.Formatter):
-    """Checks that fields and arguments of a format belong together, without formatting any."""
-
-    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Any) -> tuple[None, Any]:
-        first = re.split(r"[.\[]", field_name, maxsplit=1)[0]
-        key: Any = int(first) if first.isdecimal() else first
-        if isinstance(key, int) and key >= len(args):
-            raise IndexError(
-                f"jitney.debug.print: the format asks for positional argument {key}, but {len(args)} are given."
-            )
-        if isinstance(key, str) and key not in kwargs:
-            raise KeyError(f"jitney.debug.print: the format asks for {key!r}, which is no keyword argument.")
-        return None, key
-
-    def convert_field(self, value: Any, conversion: Any) -> Any:
-        return value
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        return ""
-
-    def check_unused_args(self, used_args: Any, args: Sequence[Any], kwargs: Any) -> None:
-        unused = [name for name in kwargs if name not in used_args]
-        if unused:
-            raise ValueError(
-                f"Unused keyword arguments to `jitney.debug.print`: {unused}. You may be passing an f-string "
-                '(i.e, `f"{x}"`) into `jitney.debug.print` and instead should pass in a regular string.'
-            )
-
-
-def _user_frame() -> Any:
-    from jitney import _ext
-
-    return _ext.user_frame()
 
 
 pure_callback = boundary(pure_callback)

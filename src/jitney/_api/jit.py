@@ -21,7 +21,7 @@ from jitney._api.calls import (
     leaf_names,
 )
 from jitney._api.stages import Lowered, ShapeDtypeStruct, Traced
-from jitney._base import sources
+from jitney._base import logs, sources
 from jitney._base.config import config
 from jitney._control.bodies import forget_programs
 from jitney._control.jit import executable, jit_p
@@ -175,7 +175,7 @@ class Jitted:
             return self.trace(call, avals)
         started = perf_counter()
         program = self.trace(call, avals)
-        misses.log(f"Finished tracing {self.name} for jit in {perf_counter() - started:.6f} sec")
+        logs.warn(f"Finished tracing {self.name} for jit in {perf_counter() - started:.6f} sec")
         return program
 
     def trace(self, call: Signature, avals: list[Any]) -> Program:

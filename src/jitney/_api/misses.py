@@ -1,20 +1,12 @@
-"""What ``explain_cache_misses`` and ``log_compiles`` say: why a function is traced again, and how long it took."""
+"""What ``explain_cache_misses`` says: why a function is traced again."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 from jitney import _ext
-from jitney._base import sources
-
-logger = logging.getLogger("jitney")
-
-
-def log(text: str) -> None:
-    """Tell the user; by default on stderr."""
-    logger.warning(text)
+from jitney._base import logs, sources
 
 
 def explain(fun: Any, key: tuple, previous: Sequence[tuple], names: Sequence[str]) -> None:
@@ -24,11 +16,11 @@ def explain(fun: Any, key: tuple, previous: Sequence[tuple], names: Sequence[str
     if not previous:
         lines.append(f"  never seen function:\n    {where}")
     else:
-        found = min((_differences(key, old, names) for old in previous), key=len)
+        found = min((_differences(key, old, names) for old in reversed(previous)), key=len)
         lines.append(f"  for {where}")
         lines.append("  all previously seen signatures differ. The closest one differs in:")
         lines += [f"  * {text}" for text in found]
-    log("\n".join(lines))
+    logs.warn("\n".join(lines))
 
 
 def _differences(now: tuple, before: tuple, names: Sequence[str]) -> list[str]:
@@ -41,14 +33,12 @@ def _differences(now: tuple, before: tuple, names: Sequence[str]) -> list[str]:
         for name, a, b in zip(names, avals, old_avals, strict=False)
         if a != b
     ]
-    values = {name: value for name, _, value in old_static}
+    current, known = ({name: repr(value) for name, _, value in items} for items in (static, old_static))
     found += [
-        f"static argument {name!r}, now {value!r} and before {values.get(name)!r}"
-        for (name, kind, value), old in zip(static, old_static, strict=False)
-        if (name, kind, value) != old
+        f"static argument {name!r}, now {current.get(name, 'not given')} and before {known.get(name, 'not given')}"
+        for name in {**current, **known}
+        if current.get(name) != known.get(name)
     ]
-    if len(static) != len(old_static):
-        found.append(f"static arguments given: now {len(static)} and before {len(old_static)}")
     if axes != old_axes:
         found.append(f"named axes: now {axes} and before {old_axes}")
     if settings != old_settings:

@@ -19,7 +19,7 @@ _DEFAULTS: dict[str, Any] = {
     "jax_numpy_rank_promotion": "allow",
     "jax_numpy_dtype_promotion": "standard",
     "jax_default_matmul_precision": None,
-    "jax_enable_checks": False,  # the same as jitney_check
+    "jax_enable_checks": False,  # run the IR checkers between compiler passes
     "jax_platforms": None,
     "jax_platform_name": "",
     "jax_traceback_filtering": "auto",
@@ -33,7 +33,6 @@ _DEFAULTS: dict[str, Any] = {
     "jax_softmax_custom_jvp": True,
     "jax_transfer_guard": "allow",
     "jax_use_direct_linearize": True,
-    "jitney_check": False,  # run the IR checkers between compiler passes
 }
 
 # What programs are traced under, and what else makes the dispatcher ask Python.

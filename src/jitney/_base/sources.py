@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import linecache
 import os
+import threading
 from typing import Any, NamedTuple
+
+from jitney import _ext
 
 PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -24,6 +27,24 @@ class Location(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} ({self.function})"
+
+
+class _Current(threading.local):
+    source: Any = None
+
+
+_current = _Current()
+
+
+def here() -> Any:
+    """Where the user's code is: the nearest frame, or the equation whose transformation runs (``swap_here``)."""
+    return _current.source or _ext.user_frame()
+
+
+def swap_here(source: Any) -> Any:
+    """Let what is recorded from now on count as made at ``source`` (None: at the user's frame); returns the one before."""
+    before, _current.source = _current.source, source
+    return before
 
 
 def resolve(source: Any) -> Location | None:

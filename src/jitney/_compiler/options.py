@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from jitney._base.config import config
+
 
 @dataclass
 class Options:
@@ -31,6 +33,13 @@ options = Options(
     debug=frozenset(filter(None, os.environ.get("JITNEY_DEBUG", "").replace("|", ",").split(","))),
     check=bool(os.environ.get("JITNEY_CHECK")),
 )
+
+
+def _obey(checks: bool) -> None:
+    options.check = bool(checks) or bool(os.environ.get("JITNEY_CHECK"))
+
+
+config.on_change("jax_enable_checks", _obey)
 
 
 @contextlib.contextmanager

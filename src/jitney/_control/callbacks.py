@@ -6,7 +6,6 @@ and reaches the caller as it is.
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from jitney import _ext
+from jitney._base import logs
 from jitney._control import scan
 from jitney._core import tree
 from jitney._core.avals import ShapedArray, shaped_array
@@ -35,8 +35,6 @@ pure_callback_p = Primitive("pure_callback", multiple_results=True)
 io_callback_p = Primitive("io_callback", multiple_results=True)
 
 VMAP_METHODS = ("sequential", "sequential_unrolled", "expand_dims", "broadcast_all", "legacy_vectorized")
-
-logger = logging.getLogger("jitney.debug")
 
 
 class FlatCallback:
@@ -118,7 +116,7 @@ def _run_debug_print(
     if logging_record is None:
         sys.stdout.write(text + "\n")
     else:
-        logger.info(text)
+        logs.inform(text)
     return []
 
 

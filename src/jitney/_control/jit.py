@@ -7,8 +7,11 @@ compiled function are compiled functions.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any
 
+from jitney._base import logs
+from jitney._base.config import config
 from jitney._core import plugs
 from jitney._core.dce import dce_jaxpr
 from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn
@@ -26,8 +29,20 @@ jit_p = Primitive("jit", multiple_results=True, higher_order=True)
 def executable(closed: ClosedJaxpr) -> Any:
     """The native program of ``closed``, compiled at first use and kept with it."""
     if "executable" not in closed.cache:
-        closed.cache["executable"] = plugs.compile_jaxpr(closed)
+        closed.cache["executable"] = (
+            _compile_logged(closed) if config.jax_log_compiles else plugs.compile_jaxpr(closed)
+        )
     return closed.cache["executable"]
+
+
+def _compile_logged(closed: ClosedJaxpr) -> Any:
+    info = closed.jaxpr.debug_info
+    name = info.func_name if info is not None else "a program"
+    logs.warn(f"Compiling jit({name}) with types ({', '.join(a.str_short() for a in closed.in_avals)})")
+    started = perf_counter()
+    made = plugs.compile_jaxpr(closed)
+    logs.warn(f"Finished compilation of jit({name}) in {perf_counter() - started:.6f} sec")
+    return made
 
 
 def _impl(*args: Any, jaxpr: ClosedJaxpr, **_: Any) -> list[Any]:

@@ -14,7 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from jitney import _ext
+from jitney._base import sources
 from jitney._core.avals import ShapedArray
+
+current_trace = _ext.current_trace
 
 
 class Var:
@@ -225,13 +229,28 @@ class ClosedJaxpr:
 
 
 def evaluate(jaxpr: Jaxpr, consts: Sequence[Any], *args: Any) -> list[Any]:
-    """Run ``jaxpr`` equation by equation through ``bind`` (under whatever trace is current)."""
+    """Run ``jaxpr`` equation by equation through ``bind`` (under whatever trace is current).
+
+    What a trace records on the way keeps the source of the equation that it comes from.
+    """
+    if current_trace() is None:
+        return _evaluate(jaxpr, consts, args, False)
+    before = sources.swap_here(None)
+    try:
+        return _evaluate(jaxpr, consts, args, True)
+    finally:
+        sources.swap_here(before)
+
+
+def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], args: Sequence[Any], traced: bool) -> list[Any]:
     env: dict[Var, Any] = {}
     env.update(zip(jaxpr.constvars, consts, strict=True))
     env.update(zip(jaxpr.invars, args, strict=True))
     read = lambda atom: atom.val if type(atom) is Literal else env[atom]  # noqa: E731
     last_use = last_uses(jaxpr)
     for number, eqn in enumerate(jaxpr.eqns):
+        if traced:
+            sources.swap_here(eqn.source)
         out = eqn.primitive.bind(*map(read, eqn.invars), **eqn.params)
         if eqn.primitive.multiple_results:
             env.update(zip(eqn.outvars, out, strict=True))

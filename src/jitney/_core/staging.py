@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jitney import _ext
 from jitney._base import sources
+from jitney._base.config import config
+from jitney._core import leaks
 from jitney._core.avals import ShapedArray
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from jitney._core.trace import (
@@ -20,7 +22,6 @@ from jitney._core.trace import (
     to_numpy,
 )
 
-_user_frame = _ext.user_frame
 _PYTHON_SCALARS = frozenset((bool, int, float, complex))
 
 
@@ -102,10 +103,10 @@ class StagingTrace(Trace):
         out = primitive.abstract(*[v.aval for v in invars], **params)
         if primitive.multiple_results:
             outvars = [Var(aval) for aval in out]
-            self.eqns.append(JaxprEqn(primitive, invars, outvars, params, _user_frame()))
+            self.eqns.append(JaxprEqn(primitive, invars, outvars, params, sources.here()))
             return [StagedTracer(self, var) for var in outvars]
         var = Var(out)
-        self.eqns.append(JaxprEqn(primitive, invars, [var], params, _user_frame()))
+        self.eqns.append(JaxprEqn(primitive, invars, [var], params, sources.here()))
         return StagedTracer(self, var)
 
     def atom(self, x: Any) -> Var | Literal:
@@ -167,11 +168,22 @@ def stage(
 
     Constants of the result may be tracers of outer traces; see ``hoist_tracers``.
     """
+    if not config.jax_check_tracer_leaks:
+        return _stage(fun, StagingTrace(debug), in_avals)
     trace = StagingTrace(debug)
-    tracers = [trace.new_input(aval) for aval in in_avals]
+    alive = weakref.ref(trace)
+    closed = _stage(fun, trace, in_avals)
+    del trace
+    leaks.raise_if_alive(alive, debug or "a function")
+    return closed
+
+
+def _stage(
+    fun: Callable[..., Sequence[Any]], trace: StagingTrace, in_avals: Sequence[ShapedArray]
+) -> ClosedJaxpr:
     before = swap_trace(trace)
     try:
-        return trace.close(fun(*tracers))
+        return trace.close(fun(*[trace.new_input(aval) for aval in in_avals]))
     finally:
         trace.alive = False
         swap_trace(before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jitney._base import sources
 from jitney._core.avals import tangent_aval
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from jitney._core.staging import stage
@@ -32,12 +33,17 @@ def backward_pass(
 
     for atom, ct in zip(jaxpr.outvars, cts, strict=True):
         accumulate(atom, ct)
-    for eqn in reversed(linear_eqns):
-        out_cts = [found.pop(v, None) for v in eqn.outvars]
-        if all(ct is None for ct in out_cts):
-            continue
-        for atom, ct in zip(eqn.invars, _transpose_eqn(eqn, out_cts, values), strict=True):
-            accumulate(atom, ct)
+    before = sources.swap_here(None)
+    try:
+        for eqn in reversed(linear_eqns):
+            out_cts = [found.pop(v, None) for v in eqn.outvars]
+            if all(ct is None for ct in out_cts):
+                continue
+            sources.swap_here(eqn.source)  # what is recorded for the equation belongs to its line
+            for atom, ct in zip(eqn.invars, _transpose_eqn(eqn, out_cts, values), strict=True):
+                accumulate(atom, ct)
+    finally:
+        sources.swap_here(before)
     return [
         found.get(v, Zero(tangent_aval(v.aval)))
         for v, is_linear in zip(jaxpr.invars, linear, strict=True)

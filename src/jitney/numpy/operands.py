@@ -14,7 +14,7 @@ import numpy as np
 
 from jitney import _ext
 from jitney._base import dtypes
-from jitney._base.config import config
+from jitney._base.config import DISPATCHED_UNDER, config
 from jitney._core.trace import LARGE_EAGER as LARGE_EAGER
 from jitney._core.trace import ArrayImpl, Tracer, current_trace, get_aval
 from jitney._ops import elementwise as ew
@@ -252,12 +252,12 @@ def quiet(function: Callable[..., Any], *args: Any) -> Any:
 
 def is_eager(x: Any) -> bool:
     """True for a small concrete array in eager code."""
-    return type(x) is ArrayImpl and x.size < LARGE_EAGER and current_trace() is None
+    return type(x) is ArrayImpl and x.size < _Defaults.limit and current_trace() is None
 
 
 def is_eager_float(x: Any) -> bool:
     """True for a small concrete float array in eager code, which NumPy may compute on directly."""
-    if type(x) is not ArrayImpl or current_trace() is not None or x.size >= LARGE_EAGER:
+    if type(x) is not ArrayImpl or current_trace() is not None or x.size >= _Defaults.limit:
         return False
     dtype = x.dtype
     return dtype is F64 or dtype is F32
@@ -267,6 +267,7 @@ class _Defaults:
     """Whether promotion has no special configuration, so that shortcuts need not ask."""
 
     plain = True
+    limit = LARGE_EAGER  # sizes below which NumPy may compute directly
 
 
 def _watch(_: Any) -> None:
@@ -274,10 +275,12 @@ def _watch(_: Any) -> None:
         config.read("jax_enable_x64")
         and config.read("jax_numpy_dtype_promotion") == "standard"
         and config.read("jax_numpy_rank_promotion") == "allow"
+        and not config.checks_results
     )
+    _Defaults.limit = -1 if config.checks_results else LARGE_EAGER
 
 
-for _switch in ("jax_enable_x64", "jax_numpy_dtype_promotion", "jax_numpy_rank_promotion"):
+for _switch in DISPATCHED_UNDER:
     config.on_change(_switch, _watch)
 
 _NATIVE = frozenset(map(np.dtype, "?bhilBHILefdFD"))
