@@ -509,3 +509,21 @@ def test_the_name_means_the_native_loop():
     from jitney._core.primitive import registry
 
     assert registry["while"] is while_p
+
+
+def test_steps_that_are_computed_again_print_nothing(capsys):
+    def fun(x):
+        def body(c):
+            jitney.debug.print("step {}", c[0])
+            return c[0] + 1, c[1] * x
+
+        return lax.while_loop(lambda c: c[0] < 3, body, (0, x))[1]
+
+    for transform in (
+        jitney.grad,
+        lambda f: jitney.jit(jitney.grad(f)),
+        lambda f: jitney.grad(jitney.jit(f)),
+    ):
+        assert float(transform(fun)(2.0)) == 32.0
+        jitney.effects_barrier()
+        assert capsys.readouterr().out.split("\n") == ["step 0", "step 1", "step 2", ""]

@@ -25,6 +25,7 @@ from jitney._control.loop_bodies import (
     jvp_body,
     pruned_body,
     scattered,
+    silent,
     unknown_carries,
 )
 from jitney._control.reverse_while import transpose_counted
@@ -160,7 +161,7 @@ def _stage(
     """Stage the unknown carries beside the known ones that they need; all results, unknown and known."""
     if not any(unknown):
         return list(known)
-    body, used_consts, live = pruned_body(body, len(consts), unknown)
+    body, used_consts, live = pruned_body(silent(body), len(consts), unknown)
     operands = [count, *chosen(consts, used_consts), *chosen(init, live)]
     params = {"body_jaxpr": body, "body_nconsts": sum(used_consts)}
     staged = trace.record(counted_while_p, [trace.atom(x) for x in operands], params)

@@ -12,7 +12,7 @@ from typing import Any
 
 from jitney._core import axes
 from jitney._core.dce import dce_jaxpr
-from jitney._core.jaxpr import ClosedJaxpr, evaluate
+from jitney._core.jaxpr import ClosedJaxpr, Literal, evaluate
 from jitney._core.staging import stage
 from jitney._core.tangents import Zero
 from jitney._ops.raw import instantiate
@@ -135,3 +135,27 @@ def pruned_body(body: ClosedJaxpr, nconsts: int, used: Flags) -> tuple[ClosedJax
     live = live_carries(body, nconsts, used)
     program, ins = dce_jaxpr(body, live, (*[False] * nconsts, *live))
     return program, tuple(ins[:nconsts]), live
+
+
+def silent(program: ClosedJaxpr) -> ClosedJaxpr:
+    """The program without what is there for its effect alone: steps that are computed again print nothing."""
+    if not program.effects:
+        return program
+    if "silent" not in program.cache:
+        jaxpr = program.jaxpr
+        needed = {a for a in jaxpr.outvars if type(a) is not Literal}
+        kept = []
+        for eqn in reversed(jaxpr.eqns):
+            if any(v in needed for v in eqn.outvars):
+                kept.append(eqn.replace(params={k: _silent_param(v) for k, v in eqn.params.items()}))
+                needed.update(a for a in eqn.invars if type(a) is not Literal)
+        program.cache["silent"] = program.replace(jaxpr=jaxpr.replace(eqns=kept[::-1]))
+    return program.cache["silent"]
+
+
+def _silent_param(value: Any) -> Any:
+    if isinstance(value, ClosedJaxpr):
+        return silent(value)
+    if type(value) is tuple and any(isinstance(v, ClosedJaxpr) for v in value):
+        return tuple(map(_silent_param, value))
+    return value
