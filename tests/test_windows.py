@@ -295,3 +295,13 @@ def test_cumulative(name: str, reverse: bool) -> None:
         want = getattr(jax.lax, name)(x, 0, reverse)
         for got in (getattr(jitney.lax, name), jitney.jit(getattr(jitney.lax, name), static_argnums=(1, 2))):
             assert_close(got(x, 0, reverse), want, 1e-10 if dtype != "bfloat16" else 0.05)
+
+
+def test_large_arrays_at_once() -> None:
+    """Windows of large arrays are folded by compiled kernels, also outside of jit."""
+    x = np.random.default_rng(4).normal(size=40000)
+    want = np.lib.stride_tricks.sliding_window_view(x, 7)
+    np.testing.assert_allclose(jitney.lax.reduce_window(x, 0.0, jitney.lax.add, (7,)), want.sum(1), rtol=1e-9)
+    np.testing.assert_array_equal(jitney.lax.reduce_window(x, -np.inf, jitney.lax.max, (7,)), want.max(1))
+    slope = jitney.grad(lambda x: jitney.lax.reduce_window(x, -np.inf, jitney.lax.max, (7,), (7,)).sum())(x)
+    assert np.asarray(slope).sum() == 40000 // 7

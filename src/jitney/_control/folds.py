@@ -7,7 +7,7 @@ the operation applied to whole arrays.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from jitney._core.avals import ShapedArray, shaped_array
@@ -15,23 +15,46 @@ from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn, Literal, evaluate
 from jitney._core.primitive import Primitive
 from jitney._core.trace import get_aval
 from jitney._kernel.rules import Map
-from jitney._ops import raw
+from jitney._ops import raw, reductions
 from jitney._ops.windows import Frame, check_frame
 from jitney._transforms.batching import batch_flat, batch_jaxpr
 
-Combine = Callable[[Sequence[Any], Sequence[Any]], list[Any]]
+_WHOLE = {
+    "add": reductions.reduce_sum_p,
+    "mul": reductions.reduce_prod_p,
+    "max": reductions.reduce_max_p,
+    "min": reductions.reduce_min_p,
+    "and": reductions.reduce_and_p,
+    "or": reductions.reduce_or_p,
+    "xor": reductions.reduce_xor_p,
+}
 
 
-def elementwise(closed: ClosedJaxpr) -> Combine:
-    """The program of scalars ``(*left, *right) -> out`` as a function of arrays of one shape."""
-    plain = all(map(_applies_to_arrays, closed.jaxpr.eqns)) and not any(
-        type(v) is Literal for v in closed.jaxpr.outvars
-    )
+def known_operation(closed: ClosedJaxpr) -> str | None:
+    """The name of the one operation on two values that a program consists of, if a reduction folds by it."""
+    jaxpr = closed.jaxpr
+    if len(jaxpr.eqns) != 1 or len(jaxpr.invars) != 2:
+        return None
+    (eqn,) = jaxpr.eqns
+    if set(map(id, eqn.invars)) != set(map(id, jaxpr.invars)) or list(jaxpr.outvars) != list(eqn.outvars):
+        return None
+    return eqn.primitive.name if eqn.primitive.name in _WHOLE else None
 
-    def combine(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
-        xs = [*left, *right]
+
+class Operation:
+    """A program of scalars ``(*left, *right) -> out`` as a function of arrays of one shape."""
+
+    def __init__(self, closed: ClosedJaxpr) -> None:
+        self.closed = closed
+        self.whole = _WHOLE.get(known_operation(closed) or "")
+        self.plain = all(map(_applies_to_arrays, closed.jaxpr.eqns)) and not any(
+            type(v) is Literal for v in closed.jaxpr.outvars
+        )
+
+    def __call__(self, left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
+        closed, xs = self.closed, [*left, *right]
         shape = get_aval(xs[0]).shape
-        if plain:
+        if self.plain:
             return evaluate(closed.jaxpr, closed.consts, *xs)
         size = math.prod(shape)
         if size == 0:
@@ -43,8 +66,6 @@ def elementwise(closed: ClosedJaxpr) -> Combine:
             for y, d in zip(outs, dims, strict=True)
         ]
 
-    return combine
-
 
 def _applies_to_arrays(eqn: JaxprEqn) -> bool:
     """Whether an operation on scalars means the same, element by element, on arrays (and scalar literals)."""
@@ -54,13 +75,16 @@ def _applies_to_arrays(eqn: JaxprEqn) -> bool:
     return not any(literals) or eqn.primitive.name not in ("select_n", "clamp")
 
 
-def fold_last(combine: Combine, xs: Sequence[Any], inits: Sequence[Any]) -> list[Any]:
+def fold_last(combine: Operation, xs: Sequence[Any], inits: Sequence[Any]) -> list[Any]:
     """``init`` combined with all elements along the last axis, in their order."""
     shape = get_aval(xs[0]).shape
     *outer, count = shape
     start = [raw.broadcast_in_dim(v, outer, ()) for v in inits]
     if count == 0:
         return start
+
+    if combine.whole is not None:
+        return combine(start, [combine.whole.bind(xs[0], axes=(len(outer),), out_sharding=None)])
 
     def part(x: Any, first: int, stop: int, step: int) -> Any:
         zeros, ones = (0,) * len(outer), (1,) * len(outer)
@@ -140,7 +164,7 @@ def _reduce_abstract(
     return [shaped_array(kept, x.dtype, x.weak_type) for x in xs]
 
 
-def reduce_by(combine: Combine, args: Sequence[Any], dimensions: Sequence[int]) -> list[Any]:
+def reduce_by(combine: Operation, args: Sequence[Any], dimensions: Sequence[int]) -> list[Any]:
     """The fold of operands over ``dimensions``; ``args``: the operands, then the initial values."""
     xs, inits = _halves(args)
     shape = get_aval(xs[0]).shape
@@ -169,9 +193,7 @@ def _reduce_batch(
 
 
 reduce_p.abstract = _reduce_abstract
-reduce_p.expand = lambda *args, computation, jaxpr, dimensions: reduce_by(
-    elementwise(jaxpr), args, dimensions
-)
+reduce_p.expand = lambda *args, computation, jaxpr, dimensions: reduce_by(Operation(jaxpr), args, dimensions)
 reduce_p.batch = _reduce_batch
 
 # -- reduce_window ----------------------------------------------------------------------------------
@@ -188,7 +210,7 @@ def _window_abstract(
     return [shaped_array(frame.out_shape(x.shape), x.dtype, x.weak_type) for x in xs]
 
 
-def reduce_window_by(combine: Combine, args: Sequence[Any], frame: Frame) -> list[Any]:
+def reduce_window_by(combine: Operation, args: Sequence[Any], frame: Frame) -> list[Any]:
     """The fold of each window; holes and padding count as the initial value, with which each fold begins."""
     xs, inits = _halves(args)
     views = []
@@ -214,7 +236,7 @@ def _window_batch(
 
 reduce_window_p.abstract = _window_abstract
 reduce_window_p.expand = lambda *args, jaxpr, consts, **params: reduce_window_by(
-    elementwise(jaxpr), args, Frame(**params)
+    Operation(jaxpr), args, Frame(**params)
 )
 reduce_window_p.batch = _window_batch
 

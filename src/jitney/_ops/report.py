@@ -41,6 +41,8 @@ def missing(prim: Primitive, slot: str) -> bool:
     """Whether an empty ``slot`` of ``prim`` is a rule that somebody will miss."""
     if getattr(prim, slot, None) is not None:
         return False
+    if prim.expand is not None and slot != "abstract":
+        return False  # its body has the rule
     if slot == "numpy":
         return prim.impl is None and not prim.higher_order
     if slot == "transpose":
@@ -50,7 +52,9 @@ def missing(prim: Primitive, slot: str) -> bool:
 
 def native(prim: Primitive) -> bool:
     """Whether compiled code needs no Python for ``prim``: a rule of its own, a library, or inlined."""
-    return prim.lower is not None or prim.higher_order or prim.name == "dot_general"
+    return (
+        prim.lower is not None or prim.expand is not None or prim.higher_order or prim.name == "dot_general"
+    )
 
 
 def summary(prims: Sequence[Primitive]) -> str:

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jitney._core import plugs
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero
-from jitney._core.trace import get_aval
+from jitney._core.trace import LARGE_EAGER, get_aval
 from jitney._kernel.rules import Pull
 from jitney._ops import elementwise as ew
 from jitney._ops import indexing, raw, reductions
@@ -111,6 +112,19 @@ def check_frame(name: str, x: ShapedArray, frame: Frame) -> None:
             raise TypeError(f"{name} {field} must have every element be strictly positive, got {value}.")
     if any(n < 0 for n in frame.padded_shape(x.shape)):
         raise TypeError(f"{name}: padding {frame.padding} leaves nothing of operand shape {x.shape}.")
+
+
+def _eager(prim: Primitive) -> Callable[..., Any]:
+    """Evaluation at once: windows that are many elements together are folded by a compiled kernel, never written."""
+
+    def evaluate(*args: Any, window_dimensions: tuple[int, ...], **params: Any) -> Any:
+        params["window_dimensions"] = window_dimensions
+        avals = [get_aval(x) for x in args]
+        if avals[-1].size * math.prod(window_dimensions) >= LARGE_EAGER:
+            return plugs.evaluate_large(prim, args, avals, dict(sorted(params.items())))
+        return prim.expand(*args, **params)
+
+    return evaluate
 
 
 # -- windows ----------------------------------------------------------------------------------------
@@ -218,6 +232,7 @@ def _window_fold(
         return prim.bind(raw.move_axis(args[0], dims[0], 0), **Frame(**params).extended().params()), 0
 
     prim.abstract, prim.expand, prim.batch = abstract, expand, batch
+    prim.impl = _eager(prim)
     return prim
 
 
@@ -387,6 +402,8 @@ select_and_scatter_add_p.expand = lambda source, operand, *, select_prim, **para
     source, operand, _scatter_frame(**params), select_prim
 )
 linear(select_and_scatter_add_p, _scatter_transpose)
+for _prim in (select_and_gather_add_p, select_and_scatter_add_p):
+    _prim.impl = _eager(_prim)
 select_and_scatter_add_p.batch = _pair_batch(select_and_scatter_add_p, _extend_scatter)
 
 __all__ = [

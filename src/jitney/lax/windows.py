@@ -39,15 +39,10 @@ _MONOIDS: dict[str, tuple[Callable[[np.dtype], Any], Any, Any]] = {
 
 def _monoid(closed: ClosedJaxpr, xs: Sequence[Any], inits: Sequence[Any]) -> tuple[Any, Any] | None:
     """The folds over axes and of windows that a program of one well-known operation stands for."""
-    jaxpr = closed.jaxpr
-    if len(jaxpr.eqns) != 1 or len(xs) != 1 or isinstance(inits[0], Tracer):
+    name = folds.known_operation(closed)
+    if name is None or isinstance(inits[0], Tracer):
         return None
-    (eqn,) = jaxpr.eqns
-    if set(map(id, eqn.invars)) != set(map(id, jaxpr.invars)) or list(jaxpr.outvars) != list(eqn.outvars):
-        return None
-    if eqn.primitive.name not in _MONOIDS:
-        return None
-    neutral, fold, window = _MONOIDS[eqn.primitive.name]
+    neutral, fold, window = _MONOIDS[name]
     dtype = get_aval(xs[0]).dtype
     value = np.asarray(neutral(dtype)).astype(dtype)
     return (fold, window) if np.array_equal(np.asarray(to_numpy(inits[0])), value) else None
@@ -133,7 +128,7 @@ def reduce(
     if not axes:
         outs = xs
     elif closed.consts:  # the operation depends on arrays around: its steps are taken here
-        outs = folds.reduce_by(folds.elementwise(closed), args, axes)
+        outs = folds.reduce_by(folds.Operation(closed), args, axes)
     else:
         outs = reduce_p.bind(*args, **params)
     return tree.unflatten(in_tree, outs)
@@ -185,7 +180,7 @@ def reduce_window(
     args, params = _with_dtypes("reduce_window", xs, inits), {"jaxpr": closed, "consts": (), **frame.params()}
     reduce_window_p.abstract(*map(get_aval, args), **params)
     if closed.consts:
-        outs = folds.reduce_window_by(folds.elementwise(closed), args, frame)
+        outs = folds.reduce_window_by(folds.Operation(closed), args, frame)
     else:
         outs = reduce_window_p.bind(*args, **params)
     return tree.unflatten(in_tree, outs)
