@@ -10,6 +10,7 @@ from jitney._ops.reductions import *
 from jitney._ops.shapes import *
 from jitney._ops.splitting import *
 from jitney._ops.stopping import stop_gradient_p
+from jitney.lax import linalg as linalg
 from jitney.lax.arithmetic import *
 from jitney.lax.arrays import *
 from jitney.lax.assembling import *

@@ -37,6 +37,7 @@ from jitney.numpy.statistics import *  # noqa: F403
 from jitney.numpy.ufuncs import *  # noqa: F403
 from jitney.numpy.vectorizing import *  # noqa: F403
 from jitney.numpy.windows import *  # noqa: F403
+from jitney.numpy import linalg as linalg  # noqa: I001  (after the names that it uses)
 
 _expose(globals())
 _ufunc_methods.install(globals())

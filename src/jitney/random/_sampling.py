@@ -20,7 +20,7 @@ from jitney._ops.keys import FRY, random_bits_p, random_split_p, random_wrap_p
 from jitney.lax.operands import to_shape
 from jitney.numpy.operands import array_operand, broadcast_to, convert
 
-_UINTS = {8: np.dtype("u1"), 16: np.dtype("u2"), 32: np.dtype("u4"), 64: np.dtype("u8")}
+_UINTS: dict[int, np.dtype] = {8: np.dtype("u1"), 16: np.dtype("u2"), 32: np.dtype("u4"), 64: np.dtype("u8")}
 _U32 = _UINTS[32]
 _ONE = np.int8(1)
 
@@ -145,7 +145,7 @@ def is_small(key: Any, shape: tuple[int, ...]) -> bool:
 def split_key(key: Any, num: int = 2) -> list[Any]:
     """Several keys from one, as a list."""
     if is_small(key, ()):
-        words: Any = _ext.threefry_split(key._np, num).view(KEY)
+        words = _ext.threefry_split(key._np, num).view(KEY)
         return [_ext.wrap(words[i : i + 1].reshape(())) for i in range(num)]
     keys = random_split_p.bind(key, shape=(num,))
     return [raw.squeeze(raw.slice_(keys, (i,), (i + 1,), (1,)), (0,)) for i in range(num)]

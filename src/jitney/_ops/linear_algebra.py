@@ -1,0 +1,892 @@
+"""Factorisations and triangular systems: cholesky, triangular_solve, lu, lu_solve; qr, eigh, eig, svd call LAPACK.
+
+The leading axes of every operand count matrices. Up to ``UNROLLED`` rows, the first four are native: all steps
+written out for one matrix, with the loop over matrices as the vector loop. Derivatives are those of M. Giles,
+"Collected matrix derivative results for forward and reverse mode algorithmic differentiation" (2008).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from jitney._base import dtypes
+from jitney._core.avals import ShapedArray, shaped_array
+from jitney._core.primitive import Primitive
+from jitney._core.tangents import Zero
+from jitney._core.trace import get_aval
+from jitney._kernel.rules import Loops
+from jitney._ops import elementwise as ew
+from jitney._ops import indexing, raw
+from jitney._ops.contraction import dot_general
+from jitney._ops.families import check_same_dtype
+
+UNROLLED = 8
+_FLOATS = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
+_INT32 = np.dtype(np.int32)
+
+# -- what the rules are made of ---------------------------------------------------------------------------
+
+
+def matmul(x: Any, y: Any) -> Any:
+    """Products of matrices in the last two axes; the leading axes are equal."""
+    rank = get_aval(x).ndim
+    batch = tuple(range(rank - 2))
+    return dot_general(x, y, (((rank - 1,), (rank - 2,)), (batch, batch)))
+
+
+def transposed(x: Any) -> Any:
+    """Each matrix transposed."""
+    rank = get_aval(x).ndim
+    return raw.transpose(x, (*range(rank - 2), rank - 1, rank - 2))
+
+
+def adjoint(x: Any) -> Any:
+    """Each matrix transposed and conjugated."""
+    return ew.conj(transposed(x)) if get_aval(x).dtype.kind == "c" else transposed(x)
+
+
+def eye(shape: Sequence[int], dtype: np.dtype) -> Any:
+    """Unit matrices."""
+    return ew.convert(_places(shape, ew.eq), dtype)
+
+
+def _places(shape: Sequence[int], compare: Callable[..., Any], offset: int = 0) -> Any:
+    """Where ``compare(row + offset, column)`` holds."""
+    rank = len(shape)
+    rows, columns = (raw.iota(_INT32, shape, d) for d in (rank - 2, rank - 1))
+    return compare(ew.add(rows, np.int32(offset)) if offset else rows, columns)
+
+
+def _where(which: Any, x: Any) -> Any:
+    return raw.select(which, x, raw.full(get_aval(x).shape, 0, get_aval(x).dtype))
+
+
+def tril(x: Any, offset: int = 0) -> Any:
+    """The lower triangles; ``offset=-1`` without the diagonal."""
+    return _where(_places(get_aval(x).shape, ew.ge, offset), x)
+
+
+def triu(x: Any, offset: int = 0) -> Any:
+    """The upper triangles; ``offset=1`` without the diagonal."""
+    return _where(_places(get_aval(x).shape, ew.le, offset), x)
+
+
+def diagonal(x: Any) -> Any:
+    """The diagonals of square matrices."""
+    rank = get_aval(x).ndim
+    return raw.reduce_sum(_where(_places(get_aval(x).shape, ew.eq), x), (rank - 2,))
+
+
+def _scaled(x: Any, factors: Any, axis: int) -> Any:
+    """``x`` with its rows (``axis=-2``) or columns (``axis=-1``) multiplied by vectors."""
+    rank = get_aval(x).ndim
+    return ew.mul(x, raw.expand_dims(factors, (rank - 1 if axis == -2 else rank - 2,)))
+
+
+def check_matrices(name: str, x: ShapedArray, square: bool = True) -> None:
+    if x.dtype not in _FLOATS:
+        raise TypeError(
+            f"{name} does not accept dtype {x.dtype.name}. Accepted are float32, float64, complex64 and complex128."
+        )
+    if x.ndim < 2:
+        raise ValueError(f"{name} requires arrays of at least two axes, got shape {x.shape}.")
+    if square and x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"{name}: the last two axes must be square matrices, got shape {x.shape}.")
+
+
+def _batch_leading(prim: Primitive) -> Callable[..., Any]:
+    """The batch axis is one more leading axis."""
+
+    def batch(size: int, args: Any, dims: Any, **params: Any) -> Any:
+        xs = [
+            raw.broadcast_leading(x, size) if d is None else raw.move_axis(x, d, 0)
+            for x, d in zip(args, dims, strict=True)
+        ]
+        out = prim.bind(*xs, **params)
+        return (out, [0] * len(out)) if prim.multiple_results else (out, 0)
+
+    return batch
+
+
+def _each(x: Any) -> Any:
+    """The matrices of an array, one after the other."""
+    return x.reshape((-1, *x.shape[-2:])) if x.size else np.zeros((0, *x.shape[-2:]), x.dtype)
+
+
+class _lanes:  # noqa: N801  (reads as a statement)
+    """The loop over ``count`` matrices, vectorised; index 0 for a single one."""
+
+    def __init__(self, b: Any, count: int) -> None:
+        self.loop = b.loop(count, "vector") if count > 1 else None
+
+    def __enter__(self) -> Any:
+        return 0 if self.loop is None else self.loop.__enter__()
+
+    def __exit__(self, *details: Any) -> Any:
+        return None if self.loop is None else self.loop.__exit__(*details)
+
+
+def _count(x: Any) -> int:
+    return math.prod(x.shape[:-2])
+
+
+def _read(b: Any, x: Any, lane: Any) -> list[list[Any]]:
+    """The elements of one matrix."""
+    m, n = x.shape[-2:]
+    return [[b.load(x, lane * (m * n) + (i * n + j)) for j in range(n)] for i in range(m)]
+
+
+def _small(in_avals: Any, **params: Any) -> bool:
+    return max(in_avals[0].shape[-2:]) <= UNROLLED
+
+
+# -- cholesky ---------------------------------------------------------------------------------------------
+
+cholesky_p = Primitive("cholesky")
+
+
+def _cholesky_abstract(x: ShapedArray) -> ShapedArray:
+    check_matrices("cholesky", x)
+    return shaped_array(x.shape, x.dtype)
+
+
+def _np_cholesky(x: Any) -> Any:
+    """Of matrices that are not positive definite: nan."""
+    try:
+        return np.linalg.cholesky(x)
+    except np.linalg.LinAlgError:
+        out = np.full(_each(x).shape, np.nan, x.dtype)
+        for k, matrix in enumerate(_each(x)):
+            try:
+                out[k] = np.linalg.cholesky(matrix)
+            except np.linalg.LinAlgError:
+                continue
+        return out.reshape(x.shape)
+
+
+def _cholesky_loops(b: Any, outs: Any, ins: Any) -> None:
+    (out,), (x,) = outs, ins
+    n = x.shape[-1]
+    if not n:
+        return
+    with _lanes(b, _count(x)) as lane:
+        low: list[list[Any]] = [[None] * n for _ in range(n)]
+        for j in range(n):
+            for i in range(j, n):
+                rest = b.load(x, lane * (n * n) + (i * n + j))
+                for k in range(j):
+                    rest = b.sub(rest, b.mul(low[i][k], low[j][k]))
+                if i == j:
+                    low[j][j] = b.sqrt(rest)
+                    inverse = b.div(b.like(1, rest), low[j][j])
+                else:
+                    low[i][j] = b.mul(rest, inverse)
+        # A pivot that is not positive makes the last one nan or 0.
+        last = low[n - 1][n - 1]
+        valid, zero, nan = b.lt(b.like(0, last), last), b.like(0, last), b.like(math.nan, last)
+        for i in range(n):
+            for j in range(n):
+                value = low[i][j] if j <= i else zero
+                b.store(out, lane * (n * n) + (i * n + j), b.select(valid, value, nan))
+
+
+def _cholesky_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    """``L phi(L^-1 dA L^-H)``; phi takes the lower triangle and half of the diagonal."""
+    (x,), (g,) = primals, tangents
+    low = cholesky_p.bind(x)
+    inner = triangular_solve(low, g, left_side=False, transpose_a=True, conjugate_a=True, lower=True)
+    inner = triangular_solve(low, inner, left_side=True, lower=True)
+    shape = get_aval(x).shape
+    dtype = get_aval(x).dtype
+    half = raw.full(shape, 0.5, dtype)
+    one, zero = raw.full(shape, 1, dtype), raw.full(shape, 0, dtype)
+    weights = raw.select(_places(shape, ew.eq), half, raw.select(_places(shape, ew.gt), one, zero))
+    return low, matmul(low, ew.mul(weights, inner))
+
+
+cholesky_p.abstract = _cholesky_abstract
+cholesky_p.numpy = _np_cholesky
+cholesky_p.may_warn = True
+cholesky_p.jvp = _cholesky_jvp
+cholesky_p.batch = _batch_leading(cholesky_p)
+cholesky_p.lower = Loops(_cholesky_loops, _small)
+
+# -- triangular_solve -------------------------------------------------------------------------------------
+
+triangular_solve_p = Primitive("triangular_solve")
+
+
+def triangular_solve(
+    a: Any,
+    b: Any,
+    *,
+    left_side: bool = False,
+    lower: bool = False,
+    transpose_a: bool = False,
+    conjugate_a: bool = False,
+    unit_diagonal: bool = False,
+) -> Any:
+    """``op(a)^-1 b`` (left side) or ``b op(a)^-1`` of triangular ``a`` with equal leading axes."""
+    return triangular_solve_p.bind(
+        a,
+        b,
+        left_side=left_side,
+        lower=lower,
+        transpose_a=transpose_a,
+        conjugate_a=conjugate_a and get_aval(a).dtype.kind == "c",
+        unit_diagonal=unit_diagonal,
+    )
+
+
+def _triangular_abstract(a: ShapedArray, b: ShapedArray, *, left_side: bool, **params: Any) -> ShapedArray:
+    check_matrices("triangular_solve", a)
+    check_same_dtype("triangular_solve", [a, b])
+    if a.ndim != b.ndim or a.shape[:-2] != b.shape[:-2]:
+        raise TypeError(
+            f"triangular_solve requires both arguments to have the same number of dimensions and equal batch "
+            f"dimensions, got shapes {a.shape} and {b.shape}."
+        )
+    if b.shape[-2 if left_side else -1] != a.shape[-1]:
+        side = "left" if left_side else "right"
+        raise TypeError(f"triangular_solve on the {side} side: shapes {a.shape} and {b.shape} do not fit.")
+    return shaped_array(b.shape, b.dtype)
+
+
+def _np_triangular(
+    a: Any, b: Any, *, left_side: bool, lower: bool, transpose_a: bool, conjugate_a: bool, unit_diagonal: bool
+) -> Any:
+    from scipy.linalg import get_blas_funcs
+
+    if b.size == 0:
+        return np.zeros_like(b)
+    (trsm,) = get_blas_funcs(("trsm",), (a, b))
+    trans = 2 if transpose_a and conjugate_a else 1 if transpose_a else 0
+    a = np.conj(a) if conjugate_a and not transpose_a else a
+    solved = [
+        trsm(1, p, q, side=not left_side, lower=lower, trans_a=trans, diag=unit_diagonal)
+        for p, q in zip(_each(a), _each(b), strict=True)
+    ]
+    return np.stack(solved).reshape(b.shape)
+
+
+def _triangular_loops(
+    b: Any,
+    outs: Any,
+    ins: Any,
+    *,
+    left_side: bool,
+    lower: bool,
+    transpose_a: bool,
+    conjugate_a: bool,
+    unit_diagonal: bool,
+) -> None:
+    (out,), (a, rhs) = outs, ins
+    n = a.shape[-1]
+    rows, columns = rhs.shape[-2:]
+    others = columns if left_side else rows
+    # op(a) x = rhs, and x op(a) = rhs as op(a)^T x^T = rhs^T
+    swap = transpose_a != (not left_side)
+    first = range(n) if lower != swap else range(n - 1, -1, -1)
+
+    def solve(lane: Any, other: Any) -> None:
+        place = (
+            (lambda k: lane * (n * others) + other + k * others)
+            if left_side
+            else (lambda k: lane * (n * others) + other * n + k)
+        )
+        entry = lambda i, j: b.load(a, lane * (n * n) + ((j * n + i) if swap else (i * n + j)))  # noqa: E731
+        done: list[int] = []
+        x: dict[int, Any] = {}
+        for i in first:
+            rest = b.load(rhs, place(i))
+            for j in done:
+                rest = b.sub(rest, b.mul(entry(i, j), x[j]))
+            x[i] = rest if unit_diagonal else b.div(rest, entry(i, i))
+            done.append(i)
+        for i in range(n):
+            b.store(out, place(i), x[i])
+
+    _over_systems(b, _count(a), others, solve)
+
+
+def _over_systems(b: Any, count: int, others: int, solve: Callable[[Any, Any], None]) -> None:
+    """``solve(matrix, right-hand side)`` for all: the longer of both loops is the vector loop."""
+    if not count * others:
+        return
+    if count == 1:
+        with _lanes(b, others) as other:
+            solve(0, other)
+    elif others <= UNROLLED:
+        with _lanes(b, count) as lane:
+            for other in range(others):
+                solve(lane, other)
+    else:
+        with b.loop(count) as lane, _lanes(b, others) as other:
+            solve(lane, other)
+
+
+def _few_columns(in_avals: Any, **params: Any) -> bool:
+    return in_avals[0].shape[-1] <= UNROLLED
+
+
+def _triangular_jvp(primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:
+    (a, b), (ga, gb) = primals, tangents
+    ans = triangular_solve_p.bind(a, b, **params)
+    total: Any = Zero.of(ans)
+    if type(gb) is not Zero:
+        total = triangular_solve_p.bind(a, gb, **params)
+    if type(ga) is not Zero:
+        change = _triangle(ga, params)
+        change = transposed(change) if params["transpose_a"] else change
+        change = ew.conj(change) if params["conjugate_a"] else change
+        moved = matmul(change, ans) if params["left_side"] else matmul(ans, change)
+        total = raw.add_tangents(total, triangular_solve_p.bind(a, ew.neg(moved), **params))
+    return ans, total
+
+
+def _triangle(x: Any, params: dict[str, Any]) -> Any:
+    """The part of a tangent that the solution depends on."""
+    inner = int(params["unit_diagonal"])
+    return tril(x, -inner) if params["lower"] else triu(x, inner)
+
+
+def _triangular_transpose(ct: Any, a: Any, b: Any, *, transpose_a: bool, **params: Any) -> list[Any]:
+    return [None, triangular_solve_p.bind(a, ct, transpose_a=not transpose_a, **params)]
+
+
+def _triangular_batch(size: int, args: Any, dims: Any, *, left_side: bool, **params: Any) -> tuple[Any, int]:
+    (a, b), (da, db) = args, dims
+    if da is None and get_aval(a).ndim == 2:  # more right-hand sides of one matrix
+        return _folded(
+            lambda x: triangular_solve_p.bind(a, x, left_side=left_side, **params), b, db, left_side
+        )
+    return _batch_leading(triangular_solve_p)(size, args, dims, left_side=left_side, **params)
+
+
+def _folded(solve: Callable[[Any], Any], b: Any, dim: int, left_side: bool) -> tuple[Any, int]:
+    """Solve for a batch ``[n, size, m]`` (right side: ``[size, m, n]``) of right-hand sides as one matrix."""
+    at = 1 if left_side else 0
+    b = raw.move_axis(b, dim, at)
+    shape = get_aval(b).shape
+    n = shape[0] if left_side else shape[-1]
+    rest = math.prod(shape) // max(n, 1)
+    out = solve(raw.reshape(b, (n, rest) if left_side else (rest, n)))
+    return raw.reshape(out, shape), at
+
+
+triangular_solve_p.abstract = _triangular_abstract
+triangular_solve_p.numpy = _np_triangular
+triangular_solve_p.may_warn = True
+triangular_solve_p.jvp = _triangular_jvp
+triangular_solve_p.transpose = _triangular_transpose
+triangular_solve_p.batch = _triangular_batch
+triangular_solve_p.lower = Loops(_triangular_loops, _few_columns)
+
+# -- lu ---------------------------------------------------------------------------------------------------
+
+lu_p = Primitive("lu", multiple_results=True)
+
+
+def _lu_abstract(x: ShapedArray) -> list[ShapedArray]:
+    check_matrices("lu", x, square=False)
+    *batch, m, n = x.shape
+    return [
+        shaped_array(x.shape, x.dtype),
+        shaped_array((*batch, min(m, n)), _INT32),
+        shaped_array((*batch, m), _INT32),
+    ]
+
+
+def _np_lu(x: Any) -> list[Any]:
+    from scipy.linalg import get_lapack_funcs
+
+    *batch, m, n = x.shape
+    out = np.zeros((math.prod(batch), m, n), x.dtype)
+    pivots = np.zeros((len(out), min(m, n)), _INT32)
+    permutations = np.tile(np.arange(m, dtype=_INT32), (len(out), 1))
+    if x.size:
+        (getrf,) = get_lapack_funcs(("getrf",), (x,))
+        for k, matrix in enumerate(_each(x)):
+            out[k], pivots[k], _ = getrf(matrix)
+            for i, p in enumerate(pivots[k]):
+                permutations[k, [i, p]] = permutations[k, [p, i]]
+    return [out.reshape(x.shape), pivots.reshape((*batch, min(m, n))), permutations.reshape((*batch, m))]
+
+
+def _lu_loops(b: Any, outs: Any, ins: Any) -> None:
+    """Gaussian elimination; rows change places by selects."""
+    (out, pivots, permutation), (x,) = outs, ins
+    m, n = x.shape[-2:]
+    if not m * n:
+        return
+    i32 = lambda k: b.const(k, _INT32)  # noqa: E731
+    with _lanes(b, _count(x)) as lane:
+        rows = _read(b, x, lane)
+        order = [i32(i) for i in range(m)]
+        for k in range(min(m, n)):
+            chosen = _pivot(b, rows, order, k)
+            b.store(pivots, lane * min(m, n) + k, chosen)
+            pivot = rows[k][k]
+            regular = b.ne(pivot, b.like(0, pivot))
+            inverse = b.div(b.like(1, pivot), b.select(regular, pivot, b.like(1, pivot)))
+            for i in range(k + 1, m):
+                rows[i][k] = b.mul(rows[i][k], inverse)
+                for j in range(k + 1, n):
+                    rows[i][j] = b.sub(rows[i][j], b.mul(rows[i][k], rows[k][j]))
+        for i in range(m):
+            b.store(permutation, lane * m + i, order[i])
+            for j in range(n):
+                b.store(out, lane * (m * n) + (i * n + j), rows[i][j])
+
+
+def _pivot(b: Any, rows: list[list[Any]], order: list[Any], k: int) -> Any:
+    """Bring the row of greatest ``|rows[i][k]|``, ``i >= k``, to place ``k``; gives its number."""
+    chosen, greatest = b.const(k, _INT32), b.abs(rows[k][k])
+    for i in range(k + 1, len(rows)):
+        size = b.abs(rows[i][k])
+        greater = b.lt(greatest, size)
+        chosen = b.select(greater, b.const(i, _INT32), chosen)
+        greatest = b.select(greater, size, greatest)
+    old, old_place = rows[k], order[k]
+    new, new_place = list(old), old_place
+    for i in range(k + 1, len(rows)):
+        here = b.eq(chosen, b.const(i, _INT32))
+        new = [b.select(here, x, y) for x, y in zip(rows[i], new, strict=True)]
+        new_place = b.select(here, order[i], new_place)
+        rows[i] = [b.select(here, x, y) for x, y in zip(old, rows[i], strict=True)]
+        order[i] = b.select(here, old_place, order[i])
+    rows[k], order[k] = new, new_place
+    return chosen
+
+
+def unpack_lu(lu: Any) -> tuple[Any, Any]:
+    """The unit lower and the upper factor, ``[m, k]`` and ``[k, n]`` with ``k = min(m, n)``."""
+    *batch, m, n = get_aval(lu).shape
+    k = min(m, n)
+    left = lu if n == k else raw.slice_(lu, [0] * (len(batch) + 2), (*batch, m, k))
+    low = ew.add(tril(left, -1), eye((*batch, m, k), get_aval(lu).dtype))
+    return low, triu(lu if m == k else raw.slice_(lu, [0] * (len(batch) + 2), (*batch, k, n)))
+
+
+def permute_rows(x: Any, permutation: Any) -> Any:
+    """Rows of matrices in a new order."""
+    rank = get_aval(x).ndim
+    shape = get_aval(x).shape
+    places = raw.broadcast_in_dim(permutation, shape, tuple(range(rank - 1)))
+    return indexing.take_along_axis(x, places, rank - 2)
+
+
+def _block(x: Any, rows: tuple[int, int], columns: tuple[int, int]) -> Any:
+    batch = get_aval(x).shape[:-2]
+    zeros = [0] * len(batch)
+    return raw.slice_(x, (*zeros, rows[0], columns[0]), (*batch, rows[1], columns[1]))
+
+
+def _lu_jvp(primals: Any, tangents: Any) -> tuple[list, list]:
+    """``dL = L tril(F, -1)``, ``dU = triu(F) U`` of ``F = L^-1 P dA U^-1`` in the square leading block.
+
+    Of the rows below it ``dA = dL U + L dU``, and of the columns behind it likewise.
+    """
+    (x,), (g,) = primals, tangents
+    lu, pivots, permutation = lu_p.bind(x)
+    m, n = get_aval(x).shape[-2:]
+    k = min(m, n)
+    g = permute_rows(g, permutation)
+    low, up = unpack_lu(lu)
+    low_k, up_k = (low, up) if m == n else (_block(low, (0, k), (0, k)), _block(up, (0, k), (0, k)))
+    from_left = lambda y: triangular_solve(low_k, y, left_side=True, lower=True, unit_diagonal=True)  # noqa: E731
+    from_right = lambda y: triangular_solve(up_k, y, left_side=False, lower=False)  # noqa: E731
+    inner = from_right(from_left(g if m == n else _block(g, (0, k), (0, k))))
+    d_low, d_up = matmul(low_k, tril(inner, -1)), matmul(triu(inner), up_k)
+    total = ew.add(d_low, d_up)
+    rank = get_aval(x).ndim
+    if m > k:
+        below = ew.sub(_block(g, (k, m), (0, k)), matmul(_block(low, (k, m), (0, k)), d_up))
+        total = raw.concatenate([total, from_right(below)], rank - 2)
+    if n > k:
+        behind = ew.sub(_block(g, (0, k), (k, n)), matmul(d_low, _block(up, (0, k), (k, n))))
+        total = raw.concatenate([total, from_left(behind)], rank - 1)
+    return [lu, pivots, permutation], [total, Zero.of(pivots), Zero.of(permutation)]
+
+
+lu_p.abstract = _lu_abstract
+lu_p.numpy = _np_lu
+lu_p.jvp = _lu_jvp
+lu_p.batch = _batch_leading(lu_p)
+lu_p.lower = Loops(_lu_loops, _small)
+
+
+def _pivots_abstract(pivots: ShapedArray, *, permutation_size: int) -> ShapedArray:
+    if pivots.dtype != _INT32:
+        raise TypeError(f"lu_pivots_to_permutation requires int32 pivots, got {pivots.str_short()}.")
+    return shaped_array((*pivots.shape[:-1], permutation_size), _INT32)
+
+
+def _np_pivots(pivots: Any, *, permutation_size: int) -> Any:
+    rows = pivots.reshape(-1, pivots.shape[-1])
+    out = np.tile(np.arange(permutation_size, dtype=_INT32), (len(rows), 1))
+    for order, swaps in zip(out, rows, strict=True):
+        for i, p in enumerate(swaps):
+            order[[i, p]] = order[[p, i]]
+    return out.reshape((*pivots.shape[:-1], permutation_size))
+
+
+lu_pivots_to_permutation_p = Primitive("lu_pivots_to_permutation")
+lu_pivots_to_permutation_p.abstract = _pivots_abstract
+lu_pivots_to_permutation_p.numpy = _np_pivots
+lu_pivots_to_permutation_p.batch = _batch_leading(lu_pivots_to_permutation_p)
+
+# -- lu_solve ---------------------------------------------------------------------------------------------
+
+# Solves with a factorisation in hand. The matrix itself is an operand, of which derivatives are taken: they need
+# no derivative of the factorisation, and further solves only.
+lu_solve_p = Primitive("lu_solve")
+
+
+def lu_solve(a: Any, lu: Any, permutation: Any, b: Any, trans: int = 0) -> Any:
+    """``op(a)^-1 b``; ``trans``: 0 for ``a``, 1 for its transpose, 2 for its adjoint."""
+    if trans == 2 and get_aval(a).dtype.kind != "c":
+        trans = 1
+    return lu_solve_p.bind(a, lu, permutation, b, trans=trans)
+
+
+def _lu_solve_abstract(
+    a: ShapedArray, lu: ShapedArray, permutation: ShapedArray, b: ShapedArray, *, trans: int
+) -> ShapedArray:
+    check_matrices("lu_solve", a)
+    check_same_dtype("lu_solve", [a, lu, b])
+    if not (a.shape == lu.shape and a.shape[:-2] == b.shape[:-2] and a.shape[:-1] == permutation.shape):
+        raise TypeError(
+            f"lu_solve: shapes {a.shape}, {lu.shape}, {permutation.shape} and {b.shape} do not fit together."
+        )
+    if b.shape[-2] != a.shape[-1]:
+        raise TypeError(
+            f"lu_solve: matrix of shape {a.shape} and right-hand side of shape {b.shape} do not fit."
+        )
+    return shaped_array(b.shape, b.dtype)
+
+
+def _np_lu_solve(a: Any, lu: Any, permutation: Any, b: Any, *, trans: int) -> Any:
+    from scipy.linalg import get_blas_funcs
+
+    if b.size == 0:
+        return np.zeros_like(b)
+    (trsm,) = get_blas_funcs(("trsm",), (lu, b))
+    solved = []
+    orders = permutation.reshape(-1, permutation.shape[-1])
+    for f, order, y in zip(_each(lu), orders, _each(b), strict=True):
+        if trans == 0:
+            x = trsm(1, f, trsm(1, f, y[order], lower=True, diag=True))
+        else:
+            x = np.empty_like(y)
+            x[order] = trsm(1, f, trsm(1, f, y, trans_a=trans), lower=True, diag=True, trans_a=trans)
+        solved.append(x)
+    return np.stack(solved).reshape(b.shape)
+
+
+def _lu_solve_loops(b: Any, outs: Any, ins: Any, *, trans: int) -> None:
+    (out,), (_, lu, permutation, rhs) = outs, ins
+    n, others = rhs.shape[-2:]
+
+    def solve(lane: Any, other: Any) -> None:
+        entry = lambda i, j: b.load(lu, lane * (n * n) + (i * n + j))  # noqa: E731
+        place = lambda i: lane * (n * others) + i * others + other  # noqa: E731
+        given = [b.load(rhs, place(i)) for i in range(n)]
+        order = [b.load(permutation, lane * n + i) for i in range(n)]
+        if trans == 0:
+            x = [_chosen(b, order[i], given) for i in range(n)]
+            _substitute(b, x, entry, range(n), True)
+            _substitute(b, x, entry, range(n - 1, -1, -1), False)
+        else:
+            flipped = lambda i, j: entry(j, i)  # noqa: E731
+            _substitute(b, given, flipped, range(n), False)
+            _substitute(b, given, flipped, range(n - 1, -1, -1), True)
+            x = []
+            for i in range(n):
+                value = given[0]
+                for k in range(1, n):
+                    value = b.select(b.eq(order[k], b.const(i, _INT32)), given[k], value)
+                x.append(value)
+        for i in range(n):
+            b.store(out, place(i), x[i])
+
+    _over_systems(b, _count(lu), others, solve)
+
+
+def _chosen(b: Any, number: Any, values: list[Any]) -> Any:
+    """``values[number]``."""
+    value = values[0]
+    for k in range(1, len(values)):
+        value = b.select(b.eq(number, b.const(k, _INT32)), values[k], value)
+    return value
+
+
+def _substitute(b: Any, x: list[Any], entry: Callable[..., Any], order: Any, unit: bool) -> None:
+    """Solve a triangular system in place."""
+    done: list[int] = []
+    for i in order:
+        for j in done:
+            x[i] = b.sub(x[i], b.mul(entry(i, j), x[j]))
+        if not unit:
+            x[i] = b.div(x[i], entry(i, i))
+        done.append(i)
+
+
+def _lu_solve_jvp(primals: Any, tangents: Any, *, trans: int) -> tuple[Any, Any]:
+    a, lu, permutation, b = primals
+    ga, _, _, gb = tangents
+    x = lu_solve_p.bind(a, lu, permutation, b, trans=trans)
+    total: Any = gb
+    if type(ga) is not Zero:
+        change = ga if trans == 0 else transposed(ga) if trans == 1 else adjoint(ga)
+        total = raw.add_tangents(total, ew.neg(matmul(change, x)))
+    if type(total) is Zero:
+        return x, Zero.of(x)
+    return x, lu_solve_p.bind(a, lu, permutation, total, trans=trans)
+
+
+def _lu_solve_transpose(ct: Any, a: Any, lu: Any, permutation: Any, b: Any, *, trans: int) -> list[Any]:
+    if trans == 2:
+        out = ew.conj(lu_solve_p.bind(a, lu, permutation, ew.conj(ct), trans=0))
+    else:
+        out = lu_solve_p.bind(a, lu, permutation, ct, trans=1 - trans)
+    return [None, None, None, out]
+
+
+def _lu_solve_batch(size: int, args: Any, dims: Any, *, trans: int) -> tuple[Any, int]:
+    a, lu, permutation, b = args
+    if dims[:3] == [None] * 3 and get_aval(a).ndim == 2:
+        solve = lambda x: lu_solve_p.bind(a, lu, permutation, x, trans=trans)  # noqa: E731
+        return _folded(solve, b, dims[3], True)
+    return _batch_leading(lu_solve_p)(size, args, dims, trans=trans)
+
+
+lu_solve_p.abstract = _lu_solve_abstract
+lu_solve_p.numpy = _np_lu_solve
+lu_solve_p.may_warn = True
+lu_solve_p.jvp = _lu_solve_jvp
+lu_solve_p.transpose = _lu_solve_transpose
+lu_solve_p.batch = _lu_solve_batch
+lu_solve_p.lower = Loops(_lu_solve_loops, _few_columns)
+
+# -- qr ---------------------------------------------------------------------------------------------------
+
+qr_p = Primitive("qr", multiple_results=True)
+
+
+def _qr_abstract(x: ShapedArray, *, full_matrices: bool) -> list[ShapedArray]:
+    check_matrices("qr", x, square=False)
+    *batch, m, n = x.shape
+    k = m if full_matrices else min(m, n)
+    return [shaped_array((*batch, m, k), x.dtype), shaped_array((*batch, k, n), x.dtype)]
+
+
+def _qr_jvp(primals: Any, tangents: Any, *, full_matrices: bool) -> tuple[list, list]:
+    (x,), (g,) = primals, tangents
+    m, n = get_aval(x).shape[-2:]
+    if m < n or (full_matrices and m != n):
+        raise NotImplementedError(
+            f"Derivatives of qr are not defined for matrices of shape {(m, n)} with full_matrices={full_matrices}: "
+            "the matrix must have full column rank, and be square if full_matrices."
+        )
+    q, r = qr_p.bind(x, full_matrices=False)
+    change = triangular_solve(r, g, left_side=False, lower=False)
+    inner = matmul(adjoint(q), change)
+    below = tril(inner, -1)
+    turn = ew.sub(below, adjoint(below))
+    if get_aval(x).dtype.kind == "c":  # the diagonal of r stays real
+        turn = ew.add(turn, _where(_places(get_aval(inner).shape, ew.eq), _imaginary(inner)))
+    d_q = ew.add(matmul(q, ew.sub(turn, inner)), change)
+    return [q, r], [d_q, matmul(ew.sub(inner, turn), r)]
+
+
+def _imaginary(x: Any) -> Any:
+    dtype = get_aval(x).dtype
+    return ew.mul(ew.sub(x, ew.conj(x)), raw.full(get_aval(x).shape, 0.5, dtype))
+
+
+qr_p.abstract = _qr_abstract
+qr_p.numpy = lambda x, *, full_matrices: list(np.linalg.qr(x, "complete" if full_matrices else "reduced"))
+qr_p.jvp = _qr_jvp
+qr_p.batch = _batch_leading(qr_p)
+
+# -- eigh -------------------------------------------------------------------------------------------------
+
+eigh_p = Primitive("eigh", multiple_results=True)
+
+
+def _eigh_abstract(x: ShapedArray, *, lower: bool) -> list[ShapedArray]:
+    check_matrices("eigh", x)
+    return [shaped_array(x.shape, x.dtype), shaped_array(x.shape[:-1], dtypes.real_dtype(x.dtype))]
+
+
+def _per_matrix(fun: Callable[[Any], Sequence[Any]], shapes: Callable[[Any], Sequence[Any]]) -> Callable:
+    """A LAPACK routine on many matrices; nan for those of which it fails or that are not finite."""
+
+    def call(x: Any) -> list[Any]:
+        try:
+            return list(fun(x))
+        except np.linalg.LinAlgError:
+            outs = [np.full(shape, np.nan, dtype) for shape, dtype in shapes(x)]
+            flat = [y.reshape((-1, *y.shape[x.ndim - 2 :])) for y in outs]
+            for k, matrix in enumerate(_each(x)):
+                try:
+                    values = fun(matrix)
+                except np.linalg.LinAlgError:
+                    continue
+                for y, value in zip(flat, values, strict=True):
+                    y[k] = value
+            return outs
+
+    return call
+
+
+def _np_eigh(x: Any, *, lower: bool) -> list[Any]:
+    real = dtypes.real_dtype(x.dtype)
+    run = lambda a: np.linalg.eigh(a, "L" if lower else "U")[::-1]  # noqa: E731
+    return _per_matrix(run, lambda a: [(a.shape, a.dtype), (a.shape[:-1], real)])(x)
+
+
+def _eigh_jvp(primals: Any, tangents: Any, *, lower: bool) -> tuple[list, list]:
+    """``dw = diag(V^H dA V)``, ``dV = V (F * V^H dA V)``, ``F_ij = 1 / (w_j - w_i)``."""
+    (x,), (g,) = primals, tangents
+    v, w = eigh_p.bind(x, lower=lower)
+    inner = matmul(adjoint(v), matmul(g, v))
+    factors = ew.convert(_gaps(w, w), get_aval(x).dtype)
+    d_w = diagonal(inner)
+    d_w = ew.real(d_w) if get_aval(x).dtype.kind == "c" else d_w
+    return [v, w], [matmul(v, ew.mul(factors, inner)), d_w]
+
+
+def _gaps(w: Any, squares: Any) -> Any:
+    """``1 / (squares_j - squares_i)``, 0 on the diagonal."""
+    shape = (*get_aval(w).shape, get_aval(w).shape[-1])
+    rank = len(shape)
+    batch = tuple(range(rank - 2))
+    columns = raw.broadcast_in_dim(squares, shape, (*batch, rank - 1))
+    rows = raw.broadcast_in_dim(squares, shape, (*batch, rank - 2))
+    same = _places(shape, ew.eq)
+    one = raw.full(shape, 1, get_aval(w).dtype)
+    return _where(ew.not_p.bind(same), ew.div(one, raw.select(same, one, ew.sub(columns, rows))))
+
+
+eigh_p.abstract = _eigh_abstract
+eigh_p.numpy = _np_eigh
+eigh_p.jvp = _eigh_jvp
+eigh_p.batch = _batch_leading(eigh_p)
+
+# -- eig --------------------------------------------------------------------------------------------------
+
+eig_p = Primitive("eig", multiple_results=True)
+
+
+def _eig_abstract(x: ShapedArray) -> list[ShapedArray]:
+    check_matrices("eig", x)
+    dtype = dtypes.complex_dtype(x.dtype)
+    return [shaped_array(x.shape[:-1], dtype), shaped_array(x.shape, dtype)]
+
+
+def _np_eig(x: Any) -> list[Any]:
+    dtype = dtypes.complex_dtype(x.dtype)
+    return [y.astype(dtype) for y in _per_matrix(np.linalg.eig, _np_eig_shapes)(x)]
+
+
+def _np_eig_shapes(x: Any) -> list[tuple]:
+    dtype = dtypes.complex_dtype(x.dtype)
+    return [(x.shape[:-1], dtype), (x.shape, dtype)]
+
+
+def _eig_jvp(primals: Any, tangents: Any) -> tuple[list, list]:
+    """``dw = diag(V^-1 dA V)``; vectors of length 1 whose own phase does not change."""
+    (x,), (g,) = primals, tangents
+    w, v = eig_p.bind(x)
+    dtype = get_aval(v).dtype
+    g = ew.convert(g, dtype)
+    lu, _, permutation = lu_p.bind(v)
+    inner = lu_solve(v, lu, permutation, matmul(g, v))
+    change = matmul(v, ew.mul(_gaps(w, w), inner))
+    rank = get_aval(v).ndim
+    along = ew.convert(ew.real(raw.reduce_sum(ew.mul(ew.conj(v), change), (rank - 2,))), dtype)
+    return [w, v], [diagonal(inner), ew.sub(change, _scaled(v, along, -1))]
+
+
+eig_p.abstract = _eig_abstract
+eig_p.numpy = _np_eig
+eig_p.jvp = _eig_jvp
+eig_p.batch = _batch_leading(eig_p)
+
+# -- svd --------------------------------------------------------------------------------------------------
+
+svd_p = Primitive("svd", multiple_results=True)
+
+
+def _svd_abstract(x: ShapedArray, *, full_matrices: bool, compute_uv: bool) -> list[ShapedArray]:
+    check_matrices("svd", x, square=False)
+    *batch, m, n = x.shape
+    k = min(m, n)
+    s = shaped_array((*batch, k), dtypes.real_dtype(x.dtype))
+    if not compute_uv:
+        return [s]
+    left, right = ((m, m), (n, n)) if full_matrices else ((m, k), (k, n))
+    return [s, shaped_array((*batch, *left), x.dtype), shaped_array((*batch, *right), x.dtype)]
+
+
+def _np_svd(x: Any, *, full_matrices: bool, compute_uv: bool) -> list[Any]:
+    aval = lambda a: _svd_abstract(
+        shaped_array(a.shape, a.dtype), full_matrices=full_matrices, compute_uv=compute_uv
+    )
+    shapes = lambda a: [(y.shape, y.dtype) for y in aval(a)]  # noqa: E731
+
+    def run(a: Any) -> list[Any]:
+        if not compute_uv:
+            return [np.linalg.svd(a, compute_uv=False)]
+        u, s, vh = np.linalg.svd(a, full_matrices)
+        return [s, u, vh]
+
+    return _per_matrix(run, shapes)(x)
+
+
+def _svd_jvp(primals: Any, tangents: Any, *, full_matrices: bool, compute_uv: bool) -> tuple[list, list]:
+    """With ``P = U^H dA V``: ``ds = re diag(P)``; both bases turn in themselves and out of their span."""
+    (x,), (g,) = primals, tangents
+    m, n = get_aval(x).shape[-2:]
+    if compute_uv and full_matrices and m != n:
+        raise NotImplementedError("Singular value decomposition JVP not implemented for full matrices")
+    s, u, vh = svd_p.bind(x, full_matrices=False, compute_uv=True)
+    v, dtype = adjoint(vh), get_aval(x).dtype
+    inner = matmul(adjoint(u), matmul(g, v))
+    d_s = diagonal(inner)
+    d_s = ew.real(d_s) if dtype.kind == "c" else d_s
+    if not compute_uv:
+        return [s], [d_s]
+    gaps = ew.convert(_gaps(s, ew.mul(s, s)), dtype)
+    scale = ew.convert(s, dtype)
+    forward, backward = _scaled(inner, scale, -1), _scaled(inner, scale, -2)
+    d_u = matmul(u, ew.mul(gaps, ew.add(forward, adjoint(forward))))
+    d_v = matmul(v, ew.mul(gaps, ew.add(backward, adjoint(backward))))
+    inverse = ew.div(raw.full(get_aval(s).shape, 1, dtype), scale)
+    if dtype.kind == "c":  # the common phase of both vectors, given to the left one
+        d_u = ew.add(d_u, _scaled(u, ew.mul(_phase(inner), inverse), -1))
+    if m > n:
+        out = matmul(g, v)
+        d_u = ew.add(d_u, _scaled(ew.sub(out, matmul(u, inner)), inverse, -1))
+    if n > m:
+        out = matmul(adjoint(g), u)
+        d_v = ew.add(d_v, _scaled(ew.sub(out, matmul(v, adjoint(inner))), inverse, -1))
+    return [s, u, vh], [d_s, d_u, adjoint(d_v)]
+
+
+def _phase(inner: Any) -> Any:
+    return _imaginary(diagonal(inner))
+
+
+svd_p.abstract = _svd_abstract
+svd_p.numpy = _np_svd
+svd_p.jvp = _svd_jvp
+svd_p.batch = _batch_leading(svd_p)
+
+__all__ = sorted(name for name in globals() if name.endswith("_p"))
