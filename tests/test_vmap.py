@@ -258,3 +258,17 @@ def test_every_primitive_has_a_batch_rule(monkeypatch: pytest.MonkeyPatch) -> No
     ours = {p.name for module in table for p in vars(module).values() if isinstance(p, Primitive)}
     assert ours - seen <= {"iota", "igamma_grad_a"}
     assert all(registry[name].batch is not None or registry[name].expand is not None for name in ours)
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i4", "i8", "u8"])
+@pytest.mark.parametrize("count", [1, 2, 3, 300])
+def test_choice_by_integers(dtype: str, count: int) -> None:
+    """Numbers of cases of any integer dtype; those out of range choose the nearest."""
+    least = np.iinfo(dtype).min
+    which = np.array([0, 1, 2, 100, least if dtype[0] == "i" else 5, np.iinfo(dtype).max], dtype)
+    cases = [np.full(6, float(k)) for k in range(count)]
+    want = [float(min(max(int(w), 0), count - 1)) for w in which]
+    for fun in (jitney.lax.select_n, jitney.jit(jitney.lax.select_n)):
+        assert fun(which, *cases).tolist() == want
+    alone = jitney.vmap(jitney.lax.select_n, in_axes=(0, *[None] * count))(which, *[c[0] for c in cases])
+    assert alone.tolist() == want

@@ -754,8 +754,8 @@ def _select_abstract(which: Any, *cases: Any) -> Any:
         raise TypeError(
             f"select_n `which` must be scalar or have the shape of the cases, got {which.shape} but case shape {first.shape}."
         )
-    if which.dtype != _BOOL and which.dtype != np.dtype("int32"):
-        raise TypeError(f"select_n `which` must be boolean or int32, got {which.dtype.name}.")
+    if which.dtype.kind not in "biu":
+        raise TypeError(f"select_n `which` must be boolean or of an integer dtype, got {which.dtype.name}.")
     if which.dtype == _BOOL and len(cases) > 2:
         raise TypeError(f"select_n with boolean `which` expects at most two cases, got {len(cases)}.")
     return shaped_array(first.shape, first.dtype, all(c.weak_type for c in cases))
@@ -763,8 +763,9 @@ def _select_abstract(which: Any, *cases: Any) -> Any:
 
 def _np_select_n(which: Any, *cases: Any) -> Any:
     if len(cases) == 2:
-        return np.where(which, cases[1], cases[0])
-    index = np.clip(which, 0, len(cases) - 1)
+        return np.where(which if which.dtype == _BOOL else which > 0, cases[1], cases[0])
+    wide = which.astype(np.int64) if which.dtype.itemsize < 8 else which
+    index = np.clip(wide, 0, len(cases) - 1).astype(np.intp)
     return (
         np.choose(index, cases)
         if len(cases) <= 32
@@ -809,7 +810,8 @@ def _lower_select_n(b: Any, which: Any, *cases: Any) -> Any:
         return b.select(which, cases[1], cases[0]) if len(cases) == 2 else cases[0]
     out = cases[-1]
     for number in range(len(cases) - 2, -1, -1):
-        out = b.select(b.le(which, b.const(number, which.dtype)), cases[number], out)
+        bound = min(number, np.iinfo(which.dtype).max)
+        out = b.select(b.le(which, b.const(bound, which.dtype)), cases[number], out)
     return out
 
 
