@@ -11,6 +11,7 @@ from jitney._api.autodiff import (
     jacobian,
     jacrev,
     jvp,
+    linear_transpose,
     linearize,
     value_and_grad,
     vjp,

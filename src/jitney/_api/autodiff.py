@@ -17,18 +17,21 @@ from jitney._api.calls import (
     leaf_names,
     select_args,
 )
+from jitney._api.stages import ShapeDtypeStruct
 from jitney._api.vmap import vmap
 from jitney._base import dtypes
 from jitney._core import tree
 from jitney._core.avals import float0, tangent_aval
+from jitney._core.staging import DebugInfo, stage
 from jitney._core.tangents import Zero
 from jitney._core.trace import get_aval
 from jitney._ops import shapes
 from jitney._ops.elementwise import convert
 from jitney._ops.families import literal
-from jitney._ops.raw import instantiate
+from jitney._ops.raw import instantiate, zeros
 from jitney._transforms.jvp import jvp_flat
 from jitney._transforms.linearize import LinearMap, linearize_flat
+from jitney._transforms.transpose import backward_pass
 
 
 def grad(
@@ -60,6 +63,7 @@ def grad(
         >>> float(jitney.grad(lambda x: x**3)(2.0))
         12.0
     """
+    _check_reduce_axes(reduce_axes, "grad")
     value_and_gradient = _value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, "grad")
 
     def gradient(*args: Any, **kwargs: Any) -> Any:
@@ -88,7 +92,15 @@ def value_and_grad(
         >>> float(value), float(slope)
         (9.0, 6.0)
     """
+    _check_reduce_axes(reduce_axes, "value_and_grad")
     return boundary(_value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, "value_and_grad"), fun)
+
+
+def _check_reduce_axes(reduce_axes: Sequence[Any], what: str) -> None:
+    if reduce_axes:
+        raise NotImplementedError(
+            f"reduce_axes argument to {what} is deprecated in JAX and does nothing here: sum over the axes with lax.psum."
+        )
 
 
 def _value_and_grad(
@@ -219,7 +231,7 @@ def _jvp(fun: Any, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
         )
     leaves, in_tree = tree.flatten(tuple(primals))
     tangent_leaves, tangent_tree = tree.flatten(tuple(tangents))
-    if in_tree != tangent_tree:
+    if in_tree != tangent_tree or type(primals) is not type(tangents):
         raise TypeError(
             f"primal and tangent arguments to jvp must have the same tree structure; primals have tree structure {in_tree} "
             f"whereas tangents have tree structure {tangent_tree}."
@@ -250,6 +262,17 @@ def _check_tangent(x: Any, t: Any, what: str) -> Any:
     return Zero(want) if want.dtype == float0 else convert(t, want.dtype, True) if want.weak_type else t
 
 
+def _check_linear_tangent(x: Any, t: Any) -> Any:
+    aval, have = get_aval(x), get_aval(t)
+    want = tangent_aval(aval)
+    if have.shape != want.shape or have.dtype != want.dtype:
+        raise ValueError(
+            "linearized function called on tangent values inconsistent with the original primal values: got tangent of "
+            f"type {have.str_short()} for primal of type {aval.str_short()}, but expected {want.str_short()}."
+        )
+    return _check_tangent(x, t, "the linearized function")
+
+
 class Pullback:
     """The function that ``vjp`` returns: output cotangents to a tuple of input cotangents."""
 
@@ -275,6 +298,8 @@ class Pullback:
     @staticmethod
     def _check(ct: Any, aval: Any) -> None:
         have, want = get_aval(ct), tangent_aval(aval)
+        if have.shape == aval.shape and have.dtype == aval.dtype:  # of an integer output, it is ignored
+            return
         if have.shape != want.shape or have.dtype != want.dtype:
             raise ValueError(
                 f"unexpected shape or dtype of argument to vjp function: got {have.str_short()}, but expected {want.str_short()} "
@@ -297,6 +322,7 @@ def vjp(
         >>> float(pullback(1.0)[0])
         1.0
     """
+    _check_reduce_axes(reduce_axes, "vjp")
     return _vjp(fun, *primals, has_aux=has_aux)
 
 
@@ -336,13 +362,73 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
             raise TypeError(
                 f"linearized function called with tangents of structure {given_tree}, expected {in_tree}."
             )
-        checked = [
-            _check_tangent(x, t, "the linearized function") for x, t in zip(leaves, given, strict=True)
-        ]
+        checked = [_check_linear_tangent(x, t) for x, t in zip(leaves, given, strict=True)]
         return tree.unflatten(out_tree, _instantiate_all(linear.apply(checked), outs))
 
     value = tree.unflatten(out_tree, as_arrays(outs))
     return (value, boundary(push), flat.aux) if has_aux else (value, boundary(push))
+
+
+def linear_transpose(
+    fun: Callable[..., Any], *primals: Any, reduce_axes: Sequence[Any] = ()
+) -> Callable[..., Any]:
+    """The transpose of a linear function: a map from cotangents of its output to cotangents of its arguments.
+
+    Args:
+        fun: a function that is linear in its arguments, of floating-point numbers or of integers.
+        primals: arguments, of which shapes and dtypes count only; ``ShapeDtypeStruct`` will do.
+
+    Returns:
+        A function of one tree like the output, which returns a tuple with a tree like each of ``primals``.
+
+    Raises:
+        TypeError: dtypes that linear functions do not have, or a cotangent unlike the output.
+        NotImplementedError: a step of ``fun`` is not linear.
+
+    Example:
+        >>> import jitney
+        >>> transpose = jitney.linear_transpose(lambda x, y: 2 * x + 3 * y, 1.0, 1.0)
+        >>> [float(ct) for ct in transpose(1.0)]
+        [2.0, 3.0]
+    """
+    check_callable(fun, "linear_transpose")
+    _check_reduce_axes(reduce_axes, "linear_transpose")
+    leaves, in_tree = tree.flatten(primals)
+    names = leaf_names(fun, primals, {})
+    avals = [
+        x.aval if isinstance(x, ShapeDtypeStruct) else check_leaf(x, name, "linear_transpose")
+        for x, name in zip(leaves, names, strict=True)
+    ]
+    flat = FlatFunction(fun, in_tree, "linear_transpose")
+    closed = stage(flat, avals, DebugInfo("linear_transpose", fun, names))
+    out_tree, out_avals = flat.out_tree, closed.out_avals
+    kinds = ["".join({dtypes.kind_of(a.dtype) for a in some}) for some in (avals, out_avals)]
+    if not all(set(kind) <= set("fc") for kind in kinds) and not all(
+        set(kind) <= set("biu") for kind in kinds
+    ):
+        raise TypeError(
+            "linear_transpose only supports [float or complex -> float or complex], and integer -> integer functions, but "
+            f"got {[a.dtype.name for a in avals]} -> {[a.dtype.name for a in out_avals]}."
+        )
+
+    def transposed(ct: Any) -> tuple:
+        cts, ct_tree = tree.flatten(ct)
+        if ct_tree != out_tree:
+            raise TypeError(
+                f"cotangent tree does not match function output, expected {out_tree} but got {ct_tree}."
+            )
+        for given, aval in zip(cts, out_avals, strict=True):
+            have = get_aval(given)
+            if have.shape != aval.shape or have.dtype != aval.dtype:
+                raise TypeError(
+                    f"cotangent type does not match function output, expected {aval.str_short()} but got "
+                    f"{have.str_short()}."
+                )
+        found = backward_pass(closed.jaxpr, closed.consts, [True] * len(avals), (), cts)
+        outs = [zeros(a) if type(x) is Zero else x for x, a in zip(found, avals, strict=True)]
+        return tree.unflatten(in_tree, as_arrays(outs))
+
+    return boundary(transposed)
 
 
 # -- Jacobians --------------------------------------------------------------------------------------
@@ -407,7 +493,7 @@ def jacrev(
         out_avals = [get_aval(y) for y in outs]
         _check_outputs_real(out_avals, "jacrev", holomorphic)
         in_avals = [get_aval(x) for x in leaves]
-        pull = lambda cts: _instantiate_all(linear.transpose(cts), in_avals)  # noqa: E731
+        pull = lambda cts: _with_integer_zeros(linear.transpose(cts), in_avals)  # noqa: E731
         rows = vmap(pull)(_basis(out_avals)) if outs else []
         columns = [_split_rows(r, out_avals, 0) for r in rows]
         result = tree.unflatten(
@@ -439,11 +525,8 @@ def jacfwd(
 
         def push(tangents: Any) -> Any:
             outs, out_tangents = jvp_flat(flat, leaves, tangents)
-            out_tangents = out_tangents[: len(flat.main(outs))]
-            return [
-                instantiate(t if type(t) is not Zero or t.aval.dtype != float0 else Zero(get_aval(0.0)))
-                for t in out_tangents
-            ]
+            outs = flat.main(outs)
+            return _with_integer_zeros(out_tangents[: len(outs)], [get_aval(y) for y in outs])
 
         columns = vmap(push, out_axes=-1)(_basis(in_avals))
         pieces = [_split_rows(c, in_avals, get_aval(c).ndim - 1) for c in columns]
@@ -451,6 +534,14 @@ def jacfwd(
         return (result, flat.aux) if has_aux else result
 
     return boundary(jacobian_of, fun)
+
+
+def _with_integer_zeros(tangents: Sequence[Any], avals: Sequence[Any]) -> list[Any]:
+    """Tangents or cotangents as arrays; those of integers as integer zeros, which have axes to be batched over."""
+    return [
+        zeros(aval) if type(t) is Zero and t.aval.dtype == float0 else instantiate(t)
+        for t, aval in zip(tangents, avals, strict=True)
+    ]
 
 
 def _per_argument(in_tree: Any, leaves: Sequence[Any], argnums: Any) -> Any:
@@ -490,3 +581,4 @@ def hessian(
 jvp = boundary(jvp)
 vjp = boundary(vjp)
 linearize = boundary(linearize)
+linear_transpose = boundary(linear_transpose)

@@ -53,11 +53,14 @@ def select_args(
     numbers = as_indices(argnums)
     for number in numbers:
         if not -len(args) <= number < len(args):
-            raise TypeError(
+            forward = number >= 0 and what in ("grad", "value_and_grad")  # JAX's choice of class
+            raise (TypeError if forward else ValueError)(
                 f"{what} got argnums={argnums}, which requires at least {max(number + 1, -number)} positional arguments "
                 f"to be passed by the caller, but got only {len(args)} positional arguments."
             )
     places = [n % len(args) for n in numbers]
+    if len(set(places)) < len(places):
+        raise TypeError(f"{what} got argnums={argnums}, which names an argument twice.")
 
     def partial(*selected: Any) -> Any:
         full = list(args)

@@ -228,8 +228,12 @@ integer_pow_p = elementwise(
 
 
 def _pow_jvp_base(g: Any, ans: Any, x: Any, y: Any) -> Any:
-    exponent = y if get_aval(y).dtype == get_aval(x).dtype else convert(y, get_aval(x).dtype)
-    return mul(g, mul(exponent, pow(x, sub(exponent, literal(exponent, 1.0)))))
+    aval = get_aval(y)
+    exponent = y if aval.dtype == get_aval(x).dtype else convert(y, get_aval(x).dtype)
+    lower = sub(y, literal(y, 1))
+    if aval.dtype.kind in "iu":  # not 0 * 0**-1: the derivative of x**0 is 0, also at 0
+        lower = select(eq(y, literal(y, 0)), literal(y, 1), lower, aval)
+    return mul(g, mul(exponent, pow(x, lower)))
 
 
 def _pow_jvp_exponent(g: Any, ans: Any, x: Any, y: Any) -> Any:

@@ -232,6 +232,8 @@ def bilinear_transpose(left: Callable[..., Any], right: Callable[..., Any]) -> C
     """Transpose of a product: ``left(ct, y, aval_x, **params)`` or ``right(ct, x, aval_y, **params)``."""
 
     def transpose(ct: Any, x: Any, y: Any, **params: Any) -> list[Any]:
+        if is_undefined(x) and is_undefined(y):
+            raise NotImplementedError("a product of two linear values is not linear: it has no transpose")
         if is_undefined(x):
             return [left(ct, y, x.aval, **params), None]
         return [None, right(ct, x, y.aval, **params)]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jitney import lax
+from jitney._api.custom_jvp import custom_jvp
 from jitney._base import dtypes
 from jitney._core.trace import ArrayImpl, current_trace, get_aval
 from jitney._ops import elementwise as ew
@@ -274,9 +275,24 @@ degrees = _scaled("degrees", 180 / math.pi, "Radians to degrees.")
 def sinc(x: Any, /) -> Any:
     """``sin(pi x) / (pi x)``, with 1 (and derivative 0) at 0."""
     (x,) = el.floats("sinc", x)
-    at_zero, angle = x == 0, math.pi * x
-    safe = el.choose(at_zero, literal(x, 1), angle)
-    return el.choose(at_zero, 1 + 0 * angle, uf.sin(safe) / safe)
+    at_zero = x == 0
+    safe = el.choose(at_zero, literal(x, 1), math.pi * x)
+    return el.choose(at_zero, _sinc_at_zero(0, x), uf.sin(safe) / safe)
+
+
+def _sinc_derivative(order: int, x: Any) -> Any:
+    """The derivative of sinc at 0 in the place of each ``x``: of order 2n, ``(-1)**n pi**2n / (2n + 1)``."""
+    value = 0.0 if order % 2 else (-1) ** (order // 2) * math.pi**order / (order + 1)
+    return lax.full_like(x, value)
+
+
+_sinc_at_zero = custom_jvp(_sinc_derivative, nondiff_argnums=(0,))
+_sinc_at_zero.defjvp(
+    lambda order, primals, tangents: (
+        _sinc_at_zero(order, *primals),
+        _sinc_at_zero(order + 1, *primals) * tangents[0],
+    )
+)
 
 
 def heaviside(x1: Any, x2: Any, /) -> Any:
@@ -306,13 +322,25 @@ def ldexp(x1: Any, x2: Any, /) -> Any:
         raise ValueError(
             f"ldexp not supported for input types {get_aval(x1).dtype.name}, {get_aval(x2).dtype.name}"
         )
-    x, n = el.floats("ldexp", x1, x2)
+    return _times_power_of_two(*el.floats("ldexp", x1, x2))
+
+
+def _ldexp(x: Any, n: Any) -> Any:
     mantissa, exponent = el.frexp(x)
     total = ew.convert(exponent, get_aval(x).dtype) + n
     # One factor of two goes to the mantissa, so that the largest finite numbers do not overflow on the way.
     mantissa = el.choose(total > 0, mantissa * 2, mantissa)
     total = el.choose(total > 0, total - 1, total)
     return el.choose(el.isinf(x) | (x == 0), x, mantissa * power(literal(x, 2.0), total))
+
+
+_times_power_of_two = custom_jvp(_ldexp)
+_times_power_of_two.defjvp(
+    lambda primals, tangents: (
+        _times_power_of_two(*primals),
+        tangents[0] * power(literal(primals[1], 2.0), primals[1]),
+    )
+)
 
 
 # -- integers and extremes ----------------------------------------------------------------------------
