@@ -34,7 +34,7 @@ def inline_calls(closed: ClosedJaxpr) -> ClosedJaxpr:
     """One flat program; constants of inner programs become constants of the outer one."""
     jaxpr = closed.jaxpr
     if not any(
-        e.primitive.name in INLINED or _expandable(e) or _shares_name(e.primitive) for e in jaxpr.eqns
+        e.primitive.name in INLINED or is_expandable(e) or _shares_name(e.primitive) for e in jaxpr.eqns
     ):
         return closed
     eqns: list[JaxprEqn] = []
@@ -56,8 +56,8 @@ def _read(env: dict[Var, Any], atom: Any) -> Any:
 
 def called(eqn: JaxprEqn) -> ClosedJaxpr | None:
     """The program that an inlinable equation calls."""
-    if _expandable(eqn):
-        return _expanded(eqn)
+    if is_expandable(eqn):
+        return expanded(eqn)
     if eqn.primitive.name not in INLINED:
         return None
     for name in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
@@ -80,12 +80,12 @@ def _renamed(primitive: Primitive) -> Primitive:
     return same
 
 
-def _expandable(eqn: JaxprEqn) -> bool:
+def is_expandable(eqn: JaxprEqn) -> bool:
     """Whether the operation is written in terms of others."""
     return eqn.primitive.expand is not None and eqn.primitive.lower is None
 
 
-def _expanded(eqn: JaxprEqn) -> ClosedJaxpr:
+def expanded(eqn: JaxprEqn) -> ClosedJaxpr:
     """The program that an operation stands for."""
     prim, params = eqn.primitive, eqn.params
 

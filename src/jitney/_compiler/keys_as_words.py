@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from jitney._base.dtypes import KEY
+from jitney._compiler.inline_calls import expanded, is_expandable
+from jitney._control.jit import jit_p
 from jitney._core.avals import ShapedArray
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, subjaxprs
 from jitney._core.trace import ArrayImpl, to_numpy
@@ -78,6 +80,10 @@ def _equation(eqn: JaxprEqn, atom: Any) -> JaxprEqn:
         primitive, params = ON_WORDS[primitive](params)
     elif any(map(_inner_keys, subjaxprs(params))):
         params = {name: _program(value) for name, value in params.items()}
+    elif is_expandable(eqn) and any(v.aval.dtype is KEY for v in (*eqn.invars, *eqn.outvars)):
+        # What the operation stands for is written on keys, too.
+        params = {"jaxpr": keys_as_words(expanded(eqn)), "name": primitive.name}
+        primitive = jit_p
     return eqn.replace(
         primitive=primitive,
         params=params,

@@ -1,6 +1,6 @@
 """The compiler: a program in, one native function out.  Begin at :func:`compile_program`.
 
-    jaxpr   keys_as_words, inline_calls, drop_dead, simplify_programs, hoist_invariants,
+    jaxpr   split_complex, keys_as_words, inline_calls, drop_dead, simplify_programs, hoist_invariants,
             simplify_algebra, share_equal                              jaxpr -> jaxpr
     graph   build_graph, fuse, share_buffers, pack_stacks            jaxpr -> values, kernels
     loops   lower_kernels, drop_unused, choose_widths, pack_math, balance_divider, plan_memory     kernels -> loop IR
@@ -34,6 +34,7 @@ from jitney._compiler.plan_memory import plan_memory
 from jitney._compiler.share_equal import share_equal
 from jitney._compiler.simplify_algebra import simplify_algebra
 from jitney._compiler.simplify_programs import simplify_programs
+from jitney._compiler.split_complex import split_complex
 from jitney._core.jaxpr import ClosedJaxpr
 from jitney._kernel.checker import check_loops
 from jitney._kernel.ir import LoopProgram, Unsupported
@@ -56,8 +57,15 @@ def compile_program(closed: ClosedJaxpr, *, donated: Sequence[int] = ()) -> Any:
 
 
 def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
-    """The program, flat and with less in it."""
-    closed = simplify_programs(inline_calls(keys_as_words(closed)), simplify)
+    """The program on real numbers, flat and with less in it."""
+    if options.enabled("split_complex"):
+        closed = split_complex(closed)
+    return _simplify(closed)
+
+
+def _simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """The same for the programs inside, from the inside out."""
+    closed = simplify_programs(inline_calls(keys_as_words(closed)), _simplify)
     _show("inline_calls", "jaxpr", closed)
     for run in _JAXPR_PASSES:
         if options.enabled(run.__name__):
