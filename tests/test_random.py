@@ -19,6 +19,7 @@ jax = pytest.importorskip("jax")
 
 P = np.array([0.2, 0.3, 0.5])
 GRID = np.arange(12.0).reshape(3, 4)
+COV = np.array([[2.0, 0.5, 0.1], [0.5, 1.0, 0.2], [0.1, 0.2, 3.0]])
 LOGITS = np.arange(6.0).reshape(2, 3)
 
 # name -> sampler of (module, key): the result is JAX's to the bit
@@ -64,6 +65,8 @@ EXACT = {
     "categorical_shape": lambda r, k: r.categorical(k, np.log(P), shape=(5,)),
     "categorical_axis": lambda r, k: r.categorical(k, LOGITS, axis=0),
     "categorical_batch": lambda r, k: r.categorical(k, LOGITS, shape=(4, 2)),
+    "poisson": lambda r, k: r.poisson(k, 3.0, (50,)),
+    "poisson_means": lambda r, k: r.poisson(k, np.array([0.0, 1.0, 30.0, 1000.0])),
     "categorical_no_replace": lambda r, k: r.categorical(k, LOGITS, shape=(2, 2), replace=False),
 }
 
@@ -93,6 +96,21 @@ CLOSE = {
     "double_sided_maxwell": lambda r, k: r.double_sided_maxwell(k, 1.0, 2.0, (3,)),
     "triangular": lambda r, k: r.triangular(k, 0.0, 1.0, 2.0, (30,)),
     "wald": lambda r, k: r.wald(k, 1.5, (30,)),
+    "gamma": lambda r, k: r.gamma(k, 2.5, (6,)),
+    "gamma_small": lambda r, k: r.gamma(k, np.array([0.3, 0.9, 4.0])),
+    "gamma_f4": lambda r, k: r.gamma(k, 0.7, (6,), "float32"),
+    "loggamma": lambda r, k: r.loggamma(k, np.array([0.01, 0.9, 4.0])),
+    "beta": lambda r, k: r.beta(k, 1.0, 2.0, (6,)),
+    "dirichlet": lambda r, k: r.dirichlet(k, np.array([1.0, 2.0, 3.0]), (4,)),
+    "chisquare": lambda r, k: r.chisquare(k, 2.0, (6,)),
+    "f": lambda r, k: r.f(k, 3.0, 4.0, (6,)),
+    "t": lambda r, k: r.t(k, 3.0, (6,)),
+    "multivariate_normal": lambda r, k: r.multivariate_normal(k, P, COV, (4,)),
+    "multivariate_normal_one": lambda r, k: r.multivariate_normal(k, P, COV, method="eigh") ** 2,
+    "generalized_normal": lambda r, k: r.generalized_normal(k, 1.5, (4,)),
+    "ball": lambda r, k: r.ball(k, 3, shape=(2,)),
+    "orthogonal": lambda r, k: r.orthogonal(k, 3, (2,)),
+    "orthogonal_wide": lambda r, k: r.orthogonal(k, 2, m=4),
 }
 
 
@@ -257,9 +275,27 @@ def test_derivatives_of_parameters() -> None:
     assert jitney.jit(jitney.grad(lambda x, k: x * random.normal(k)))(1.0, key) == random.normal(key)
 
 
+def test_derivatives_of_gamma_numbers() -> None:
+    def total(r: Any, key: Any) -> Any:
+        return lambda a: r.gamma(key, a, (5,)).sum() + r.loggamma(key, a, (3,)).sum() + r.t(key, a)
+
+    for a in (0.7, 2.7):
+        want = jax.grad(total(jax.random, jax.random.key(2)))(a)
+        np.testing.assert_allclose(jitney.grad(total(random, random.key(2)))(a), want, rtol=1e-9)
+        np.testing.assert_allclose(jitney.jit(jitney.grad(total(random, random.key(2))))(a), want, rtol=1e-9)
+    keys = random.split(random.key(1), 3)
+    batched = jitney.vmap(lambda k: random.gamma(k, 2.0, (2,)))(keys)
+    np.testing.assert_allclose(batched, [random.gamma(k, 2.0, (2,)) for k in keys], rtol=1e-13)
+
+
 @pytest.mark.parametrize(
     ("error", "call"),
     [
+        (ValueError, lambda k: random.multivariate_normal(k, np.zeros(2), np.eye(3))),
+        (ValueError, lambda k: random.multivariate_normal(k, 0.0, np.eye(3))),
+        (ValueError, lambda k: random.multivariate_normal(k, np.zeros(2), np.eye(2), method="foo")),
+        (ValueError, lambda k: random.gamma(k, np.ones(3), (2,))),
+        (ValueError, lambda k: random.poisson(k, 1.0, dtype="float32")),
         (TypeError, lambda k: random.key(1.5)),
         (TypeError, lambda k: random.key(np.zeros(3, int))),
         (OverflowError, lambda k: random.key(10**20)),
@@ -322,6 +358,11 @@ DISTRIBUTIONS = {
     "triangular": (lambda k, n: random.triangular(k, 0.0, 0.5, 2.0, n), scipy.stats.triang(0.25, scale=2)),
     "wald": (lambda k, n: random.wald(k, 1.5, n), scipy.stats.invgauss(1.5)),
     "lognormal": (lambda k, n: random.lognormal(k, 0.5, n), scipy.stats.lognorm(0.5)),
+    "gamma": (lambda k, n: random.gamma(k, 0.6, n), scipy.stats.gamma(0.6)),
+    "beta": (lambda k, n: random.beta(k, 0.6, 2.0, n), scipy.stats.beta(0.6, 2.0)),
+    "t": (lambda k, n: random.t(k, 3.0, n), scipy.stats.t(3.0)),
+    "f": (lambda k, n: random.f(k, 3.0, 5.0, n), scipy.stats.f(3.0, 5.0)),
+    "generalized_normal": (lambda k, n: random.generalized_normal(k, 1.5, n), scipy.stats.gennorm(1.5)),
 }
 
 
@@ -343,7 +384,7 @@ def test_frequencies() -> None:
     assert abs(float(jnp.mean(random.geometric(key, 0.3, (n,)))) - 1 / 0.3) < 0.1
 
 
-@pytest.mark.parametrize("name", ["_keys", "_continuous", "_discrete"])
+@pytest.mark.parametrize("name", ["_keys", "_continuous", "_discrete", "_multivariate", "_rejection"])
 def test_examples(name: str) -> None:
     module = importlib.import_module(f"jitney.random.{name}")
     assert doctest.testmod(module).failed == 0

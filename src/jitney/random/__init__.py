@@ -7,5 +7,7 @@ from jitney._api.calls import expose as _expose
 from jitney.random._continuous import *  # noqa: F403
 from jitney.random._discrete import *  # noqa: F403
 from jitney.random._keys import *  # noqa: F403
+from jitney.random._multivariate import *  # noqa: F403
+from jitney.random._rejection import *  # noqa: F403
 
 _expose(globals())
