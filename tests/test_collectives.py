@@ -230,6 +230,34 @@ def _rules(L: Any) -> list[Any]:
 test_custom_rules = parity(_rules)
 
 
+def test_loop_that_examples_leave_one_by_one() -> None:
+    """Those still running go on reading the values with which others have stopped; derivatives follow."""
+
+    def each(v: Any, bound: Any) -> Any:
+        step = lambda s: (s[0] + 1, jitney.numpy.sin(s[1]) * jitney.lax.pmean(s[1], "i"))
+        return jitney.lax.while_loop(lambda s: s[0] < bound, step, (0, v))[1]
+
+    bounds = np.array([1, 3, 0, 2])
+    mapped = lambda x: jitney.vmap(each, axis_name="i")(x, bounds)
+    rows = want = np.random.default_rng(2).uniform(0.5, 1.0, (4, 3))
+    for k in range(3):
+        want = np.where((k < bounds)[:, None], np.sin(want) * want.mean(0), want)
+    np.testing.assert_allclose(mapped(rows), want, rtol=1e-12)
+    np.testing.assert_allclose(jitney.jit(mapped)(rows), want, rtol=1e-12)
+    check_first(lambda x: [mapped(x)], [rows])
+
+
+def test_fold_by_an_operation_with_collectives() -> None:
+    def each(x: Any) -> list[Any]:
+        add = lambda a, b: a + b * jitney.lax.psum(1, "i") - jitney.lax.axis_index("i") * b
+        return [jitney.lax.reduce(x, 0.0, add, (0,)), jitney.lax.reduce_window(x, 0.0, add, (1, 1))]
+
+    alone, windows = jitney.vmap(each, axis_name="i")(X[:, :1])
+    weights = (4 - np.arange(4))[:, None]
+    np.testing.assert_allclose(alone, X[:, 0] * weights, rtol=1e-12)
+    np.testing.assert_allclose(windows, X[:, :1] * weights[..., None], rtol=1e-12)
+
+
 # -- derivatives --------------------------------------------------------------------------------------
 
 

@@ -226,15 +226,21 @@ def _batch(
     carry = tuple(d is not None for d in init_dims)
     new_body, carry = batch_body(body, size, const_dims, carry, rank)
     place, lanes = rank, None
+    # Collectives read the values of finished examples too: these are no loops side by side, but one that selects.
+    coupled = bool(axes.used(cond) or axes.used(body))
     new_cond, masked = _batch_cond(cond, size, cond_dims, carry, rank)
     if masked:
         place = 0
         new_body, carry = batch_body(body, size, const_dims, (True,) * len(init), 0)
         new_cond, _ = _batch_cond(cond, size, cond_dims, carry, 0)
-        if rank == 0 and not axes.used(cond) and not axes.used(body):  # an example alone has no named axes
+        if rank == 0 and not coupled:
             lanes = Lanes(size, cond, body, cond_dims, const_dims, (0,) * len(init))
     init = [place_axis(x, d, size, place) if b else x for x, d, b in zip(init, init_dims, carry, strict=True)]
-    outs = bind_while(new_cond, new_body, cond_consts, consts, init, lanes)
+    if masked and coupled:
+        new = {**params, "cond_jaxpr": new_cond, "body_jaxpr": new_body}
+        outs = _expand_masked(*cond_consts, *consts, *init, **new)
+    else:
+        outs = bind_while(new_cond, new_body, cond_consts, consts, init, lanes)
     return outs, [place if batched else None for batched in carry]
 
 

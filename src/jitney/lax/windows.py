@@ -12,6 +12,7 @@ from jitney._control.folds import reduce_p as reduce_p
 from jitney._control.folds import reduce_window_p as reduce_window_p
 from jitney._core import tree
 from jitney._core.avals import shaped_array
+from jitney._core.axes import used as axes_in_use
 from jitney._core.jaxpr import ClosedJaxpr
 from jitney._core.staging import DebugInfo, stage
 from jitney._core.trace import Tracer, get_aval, to_numpy
@@ -127,7 +128,7 @@ def reduce(
     reduce_p.abstract(*map(get_aval, args), **params)
     if not axes:
         outs = xs
-    elif closed.consts:  # the operation depends on arrays around: its steps are taken here
+    elif closed.consts or axes_in_use(closed):  # depends on what is around: its steps are taken here
         outs = folds.reduce_by(folds.Operation(closed), args, axes)
     else:
         outs = reduce_p.bind(*args, **params)
@@ -179,7 +180,7 @@ def reduce_window(
         return tree.unflatten(in_tree, [found[1].bind(xs[0], **frame.params())])
     args, params = _with_dtypes("reduce_window", xs, inits), {"jaxpr": closed, "consts": (), **frame.params()}
     reduce_window_p.abstract(*map(get_aval, args), **params)
-    if closed.consts:
+    if closed.consts or axes_in_use(closed):
         outs = folds.reduce_window_by(folds.Operation(closed), args, frame)
     else:
         outs = reduce_window_p.bind(*args, **params)
