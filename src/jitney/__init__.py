@@ -18,6 +18,7 @@ from jitney._api.autodiff import (
 )
 from jitney._api.callbacks import effects_barrier, pure_callback
 from jitney._api.checkpoint import checkpoint, checkpoint_policies, remat
+from jitney._api.closures import closure_convert
 from jitney._api.contexts import (
     check_tracer_leaks,
     checking_leaks,
@@ -42,7 +43,6 @@ from jitney._api.contexts import (
     threefry_partitionable,
     transfer_guard,
 )
-from jitney._api.closures import closure_convert
 from jitney._api.custom_jvp import custom_jvp
 from jitney._api.custom_vjp import custom_gradient, custom_vjp
 from jitney._api.devices import (
@@ -58,6 +58,7 @@ from jitney._api.devices import (
 from jitney._api.inspection import eval_shape, make_jaxpr, typeof
 from jitney._api.jit import clear_caches, jit
 from jitney._api.naming import named_call, named_scope
+from jitney._api.references import Ref, empty_ref, free_ref, freeze, new_ref
 from jitney._api.stages import ShapeDtypeStruct
 from jitney._api.vmap import vmap
 from jitney._base.config import config
@@ -80,6 +81,7 @@ _AT_FIRST_USE = (
     "flatten_util",
     "interpreters",
     "random",
+    "ref",
     "scipy",
 )
 
