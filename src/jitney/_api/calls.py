@@ -12,7 +12,7 @@ import numpy as np
 
 from jitney import _ext
 from jitney._base import dtypes, sources
-from jitney._core import tree
+from jitney._core import refs, tree
 from jitney._core.avals import ShapedArray
 from jitney._core.staging import DebugInfo, argument_names
 from jitney._core.trace import ArrayImpl, Tracer, current_trace, get_aval, is_array_like, to_numpy
@@ -119,6 +119,9 @@ class FlatFunction:
 
 
 def check_outputs(leaves: Sequence[Any], fun: Any, what: str, out_tree: Any) -> None:
+    if refs.in_use():
+        place = lambda n: f" at output{tree.leaf_suffixes(tree.unflatten(out_tree, leaves))[n]}"  # noqa: E731
+        refs.check_no_refs(leaves, f"function {sources.function_location(fun)} traced for {what}", place)
     for number, leaf in enumerate(leaves):
         if (
             not is_array_like(leaf)

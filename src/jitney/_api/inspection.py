@@ -10,6 +10,7 @@ from jitney._api.jit import Jitted
 from jitney._api.stages import out_info
 from jitney._core import axes
 from jitney._core.avals import ShapedArray
+from jitney._core.refs import AbstractRef, Ref
 from jitney._core.trace import get_aval
 
 
@@ -60,8 +61,8 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return out_info(program.closed, program.out_tree)
 
 
-def typeof(x: Any) -> ShapedArray:
-    """The type of an array, tracer or scalar: its shape, dtype and weak type.
+def typeof(x: Any) -> ShapedArray | AbstractRef:
+    """The type of an array, tracer or scalar: its shape, dtype and weak type; that of a reference names its array's.
 
     Raises:
         TypeError: ``x`` is no array.
@@ -71,6 +72,8 @@ def typeof(x: Any) -> ShapedArray:
         >>> jitney.typeof(jnp.ones((2, 3)))
         ShapedArray(float64[2,3])
     """
+    if isinstance(x, Ref):
+        return x.aval
     try:
         return get_aval(x)
     except TypeError:

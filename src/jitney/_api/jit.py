@@ -25,8 +25,9 @@ from jitney._base import logs, sources
 from jitney._base.config import config
 from jitney._control.bodies import forget_programs
 from jitney._control.jit import executable, jit_p
-from jitney._core import axes, plugs, tree
+from jitney._core import axes, plugs, refs, tree
 from jitney._core.jaxpr import ClosedJaxpr, evaluate
+from jitney._core.refs import AbstractRef, Held, Ref
 from jitney._core.staging import hoist_tracers, stage
 from jitney._core.trace import current_trace
 
@@ -78,14 +79,22 @@ class Signature:
 
 
 class Program:
-    """A traced call: its jaxpr, the tracers that it closes over, and the tree of its result."""
+    """A traced call: its jaxpr, the tracers that it closes over, and the tree of its result.
 
-    __slots__ = ("closed", "hoisted", "out_tree")
+    Inputs are the tracers, the leaves, and the values of ``held``, the references that the function closes over; after
+    the results come the values of the references (among the leaves, then ``held``) that were ``written``.
+    """
 
-    def __init__(self, closed: ClosedJaxpr, hoisted: list[Any], out_tree: Any) -> None:
+    __slots__ = ("closed", "held", "hoisted", "out_tree", "written")
+
+    def __init__(
+        self, closed: ClosedJaxpr, hoisted: list[Any], out_tree: Any, held: Held, written: tuple[bool, ...]
+    ) -> None:
         self.closed = closed
         self.hoisted = hoisted
         self.out_tree = out_tree
+        self.held = held
+        self.written = written
 
 
 class Options:
@@ -105,11 +114,11 @@ class Options:
         self.keep_unused = keep_unused
         self.inline = inline
 
-    def shown(self, donated: tuple[bool, ...], hoisted: int) -> dict[str, Any]:
+    def shown(self, donated: tuple[bool, ...], hoisted: int, held: int) -> dict[str, Any]:
         """The parameters of a ``jit`` equation that are not at their defaults."""
         found: dict[str, Any] = {}
         if any(donated):
-            found["donated_invars"] = (False,) * hoisted + donated
+            found["donated_invars"] = (False,) * hoisted + donated + (False,) * held
         if self.keep_unused:
             found["keep_unused"] = True
         return found
@@ -155,7 +164,10 @@ class Jitted:
         with contextlib.suppress(TypeError):
             return [check_leaf(leaf, "", "") for leaf in call.leaves]
         names = call.names(self.fun)  # one of them is no array: check again, with names for the message
-        return [check_leaf(leaf, name, self.name) for leaf, name in zip(call.leaves, names, strict=False)]
+        return [
+            leaf.aval if isinstance(leaf, Ref) else check_leaf(leaf, name, self.name)
+            for leaf, name in zip(call.leaves, names, strict=False)
+        ]
 
     def described_avals(self, call: Signature) -> list[Any]:
         """The same where arguments may also be ``ShapeDtypeStruct``."""
@@ -179,19 +191,54 @@ class Jitted:
         return program
 
     def trace(self, call: Signature, avals: list[Any]) -> Program:
+        """The program; traced again where the function turns out to use references from outside."""
+        if not refs.in_use():
+            return self.trace_holding(call, avals, Held([]))
+        held = Held([])
+        while True:
+            with refs.search() as found:
+                program = self.trace_holding(call, avals, held)
+            if not found:
+                return program
+            held = Held([*held.refs, *(ref for ref, _ in found.values())])
+
+    def trace_holding(self, call: Signature, avals: list[Any], held: Held) -> Program:
+        """The program of a function that uses the references ``held``."""
         out_tree: Any = None
+        written: tuple[bool, ...] = ()
+        self.check_distinct(call, held)
 
         def flat(*leaves: Any) -> list[Any]:
-            nonlocal out_tree
-            args, kwargs = call.rebuild(leaves)
-            outs, out_tree = tree.flatten(self.fun(*args, **kwargs))
+            nonlocal out_tree, written
+            own, values = list(leaves[: len(avals)]), leaves[len(avals) :]
+            given = []
+            for number, leaf in enumerate(call.leaves):
+                if isinstance(leaf, Ref):
+                    own[number] = Ref(leaves[number])
+                    given.append(own[number])
+            before = [ref.read() for ref in given] + list(values)
+            with held.bound(values):
+                args, kwargs = call.rebuild(own)
+                outs, out_tree = tree.flatten(self.fun(*args, **kwargs))
+                after = [ref.read() for ref in given] + held.values()
             check_outputs(outs, self.fun, "jit", out_tree)
-            return outs
+            written = tuple([new is not old for new, old in zip(after, before, strict=True)])
+            return outs + [value for value, is_new in zip(after, written, strict=True) if is_new]
 
         info = debug_info("jit", self.fun, (), {})
         info.arg_names = call.names(self.fun)
-        closed, hoisted = hoist_tracers(stage(flat, avals, info))
-        return Program(closed, hoisted, out_tree)
+        inner = [a.inner_aval if isinstance(a, AbstractRef) else a for a in avals]
+        inner += [ref.aval.inner_aval for ref in held.refs]
+        closed, hoisted = hoist_tracers(stage(flat, inner, info))
+        return Program(closed, hoisted, out_tree, held, written)
+
+    def check_distinct(self, call: Signature, held: Held) -> None:
+        given = [leaf for leaf in call.leaves if isinstance(leaf, Ref)] + held.refs
+        if len({id(ref) for ref in given}) < len(given):
+            raise ValueError(
+                "only one reference to a mutable array may be passed as an argument to a function, but "
+                f"{sources.function_location(self.fun)} gets the same reference twice (as arguments, or by its closure)."
+            )
 
     def on_miss(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """A new signature of concrete arguments: trace and compile it for the dispatcher."""
@@ -200,7 +247,7 @@ class Jitted:
         if config.checks_results:
             return NotImplemented  # each call goes through on_trace, which ends in a checked program
         program = self.program(self.signature(args, kwargs))
-        if program.hoisted or self.options.inline:
+        if program.hoisted or program.held or self.options.inline:
             return NotImplemented
         return executable(program.closed), tree.template(program.out_tree)
 
@@ -210,12 +257,22 @@ class Jitted:
             return self.fun(*args, **kwargs)
         call = self.signature(args, kwargs)
         program = self.program(call)
-        operands = [*program.hoisted, *call.leaves]
+        leaves, given = call.leaves, []
+        if refs.in_use():
+            given = [leaf for leaf in leaves if isinstance(leaf, Ref)]
+            leaves = [leaf.read() if isinstance(leaf, Ref) else leaf for leaf in leaves]
+        operands = [*program.hoisted, *leaves, *program.held.values()]
         if self.options.inline and current_trace() is not None:
             outs = evaluate(program.closed.jaxpr, program.closed.consts, *operands)
         else:
-            shown = self.options.shown(self.donated(call), len(program.hoisted))
+            shown = self.options.shown(self.donated(call), len(program.hoisted), len(program.held.refs))
             outs = jit_p.bind(*operands, jaxpr=program.closed, name=self.name, **shown)
+        if any(program.written):
+            changed = [
+                ref for ref, new in zip([*given, *program.held.refs], program.written, strict=True) if new
+            ]
+            Held(changed).assign(outs[-len(changed) :])
+            outs = outs[: -len(changed)]
         return tree.unflatten(program.out_tree, outs)
 
     def donated(self, call: Signature) -> tuple[bool, ...]:
@@ -242,6 +299,11 @@ class Jitted:
     def traced(self, *args: Any, **kwargs: Any) -> Traced:
         call = self.signature(args, kwargs)
         program = self.program_of(call, self.described_avals(call))
+        if program.held or program.written:
+            raise NotImplementedError(
+                f"Stages of compilation of {self.name}, which uses mutable references, are not available. jitney.make_jaxpr "
+                "shows its program."
+            )
         return Traced(program.closed, call.in_tree, program.out_tree, self.name, self.donated(call))
 
     def clear(self) -> None:

@@ -92,7 +92,12 @@ class ShapeDtypeStruct:
 
 def out_info(closed: ClosedJaxpr, out_tree: Any) -> Any:
     return tree.unflatten(
-        out_tree, [ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in closed.out_avals]
+        out_tree,
+        # after the results, a program may return values of references
+        [
+            ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type)
+            for a in closed.out_avals[: out_tree.num_leaves]
+        ],
     )
 
 

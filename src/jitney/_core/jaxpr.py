@@ -81,7 +81,7 @@ class JaxprEqn:
         """
         if "source_info" in changes:
             changes["source"] = changes.pop("source_info")
-        fields = {name: changes.get(name, getattr(self, name)) for name in self.__slots__}
+        fields = {name: changes.get(name, getattr(self, name)) for name in JaxprEqn.__slots__}
         return JaxprEqn(**fields)
 
     @property

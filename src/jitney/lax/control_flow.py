@@ -23,6 +23,7 @@ from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.trace import ArrayImpl, Tracer, get_aval, is_array_like, raise_for_tracer, to_numpy
 from jitney._ops import elementwise as ew
 from jitney._ops import raw, shapes
+from jitney.lax import discharging
 from jitney.lax.operands import PYTHON_SCALARS, to_axis
 from jitney.lax.operands import operand as as_operand
 from jitney.lax.slicing import index_in_dim
@@ -141,6 +142,12 @@ def _cond(
         place = 0 if _concrete(pred) else 1
         return adapt[place](funs[place])(*operands)
     leaves, in_tree = _leaves("cond", "operand", operands)
+    adapted = [a(fun) for fun, a in zip(funs, adapt, strict=True)]
+    held = discharging.used_by(adapted, operands)
+    if held:
+        return discharging.branches(
+            lambda given, xs: _cond(pred, (given[0], given[1]), xs), held, adapted, operands
+        )
     bodies = [
         _trace_branch("cond", fun, in_tree, leaves, None if a is _itself else place, a)
         for place, (fun, a) in enumerate(zip(funs, adapt, strict=True))
@@ -220,6 +227,9 @@ def switch(
     if config.jax_disable_jit and _concrete(index) is not None:
         return branches[min(max(int(_concrete(index)), 0), len(branches) - 1)](*operands)
     leaves, in_tree = _leaves("switch", "operand", operands)
+    held = discharging.used_by(branches, operands)
+    if held:
+        return discharging.branches(lambda given, xs: switch(index, given, *xs), held, branches, operands)
     bodies = [_trace_branch("switch", f, in_tree, leaves) for f in branches]
     _check_branches("switch", [f"branches[{n}]" for n in range(len(bodies))], branches, bodies)
     clamped = ew.clamp_p.bind(np.int32(0), _as_int32(index), np.int32(len(branches) - 1))
@@ -366,6 +376,10 @@ def _scan(
         return _python_scan(adapt(f), carry, carry_tree, columns, xs_tree, length, reverse)
     in_tree = tree.structure((tree.unflatten(carry_tree, carry), tree.unflatten(xs_tree, columns)))
     x_avals = [shaped_array(a.shape[1:], a.dtype, a.weak_type) for a in [get_aval(x) for x in columns]]
+    held = discharging.used_by([adapt(f)], (init, tree.unflatten(xs_tree, x_avals)))
+    if held:
+        pure = lambda g, first: _scan(what, g, _itself, first, xs, length, reverse, unroll, carry_name)
+        return discharging.scan(pure, held, adapt(f), init)
     check = _carry_check(what, carry_name, f, carry_tree)
 
     def traced() -> Body:

@@ -19,6 +19,7 @@ from jitney._core.avals import ShapedArray
 from jitney._core.jaxpr import ClosedJaxpr
 from jitney._core.trace import get_aval, is_array_like
 from jitney._ops import elementwise as ew
+from jitney.lax import discharging
 
 
 def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any) -> Any:
@@ -89,6 +90,10 @@ def _while_loop(
     if config.jax_disable_jit:
         return _python_loop(cond_fun, adapt(body_fun), init_val)
     init, in_tree = _checked_leaves(init_val, name)
+    held = discharging.used_by([cond_fun, adapt(body_fun)], (init_val,))
+    if held:
+        pure = lambda test, step, first: _while_loop(name, test, step, _itself, first)  # noqa: E731
+        return discharging.while_loop(pure, held, cond_fun, adapt(body_fun), init_val)
     cond, body = _programs(name, cond_fun, body_fun, adapt, in_tree, init)
     promoted = [_promoted(x, aval) for x, aval in zip(init, body.out_avals, strict=True)]
     if any(x is not y for x, y in zip(init, promoted, strict=True)):
