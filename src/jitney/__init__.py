@@ -83,6 +83,7 @@ _AT_FIRST_USE = (
     "random",
     "ref",
     "scipy",
+    "test_util",
 )
 
 
