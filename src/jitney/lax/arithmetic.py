@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jitney._api.calls import as_arrays
 from jitney._base import dtypes
 from jitney._core import tree
 from jitney._core.primitive import Primitive
@@ -239,9 +240,8 @@ def optimization_barrier(operand: Any) -> Any:
         2.0
     """
     flat, treedef = tree.flatten(operand)
-    return treedef.unflatten(
-        optimization_barrier_p.bind(*[as_operand("optimization_barrier", x) for x in flat])
-    )
+    outs = optimization_barrier_p.bind(*[as_operand("optimization_barrier", x) for x in flat])
+    return treedef.unflatten(as_arrays(outs))
 
 
 __all__ = [
