@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import pkgutil
+import sys
 from collections.abc import Iterable, Sequence
 
 from jitney import _ops
@@ -24,6 +25,15 @@ LINEAR = frozenset(
 )
 
 
+# Between integers or random keys, which have no derivatives.
+DISCRETE = frozenset(
+    """
+    lu_pivots_to_permutation random_bits random_clone random_fold_in random_seed random_split random_unwrap random_wrap
+    threefry_bits threefry_fold_in threefry_seed threefry_split
+    """.split()
+)
+
+
 def load_all() -> None:
     """Import all of this floor; higher-order primitives came with ``jitney`` itself."""
     for module in pkgutil.iter_modules(_ops.__path__):
@@ -32,9 +42,11 @@ def load_all() -> None:
 
 
 def primitives() -> list[Primitive]:
-    """All primitives, by name."""
+    """All primitives of this library, by name; those that users made are theirs."""
     load_all()
-    return [registry[name] for name in sorted(registry)]
+    modules = [module for name, module in list(sys.modules.items()) if name.split(".")[0] == "jitney"]
+    ours = {id(x) for module in modules for x in vars(module).values() if isinstance(x, Primitive)}
+    return [registry[name] for name in sorted(registry) if id(registry[name]) in ours]
 
 
 def missing(prim: Primitive, slot: str) -> bool:
@@ -47,6 +59,10 @@ def missing(prim: Primitive, slot: str) -> bool:
         return prim.impl is None and not prim.higher_order
     if slot == "transpose":
         return prim.name in LINEAR
+    if slot == "jvp":
+        return prim.name not in DISCRETE
+    if slot == "batch" and type(prim).bind is not Primitive.bind:
+        return False  # meets the trace itself
     return True
 
 
@@ -106,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(options.strict and bool(gaps(prims)))
 
 
-__all__ = ["LINEAR", "gaps", "load_all", "matrix", "missing", "primitives", "summary"]
+__all__ = ["DISCRETE", "LINEAR", "gaps", "load_all", "matrix", "missing", "primitives", "summary"]
 
 if __name__ == "__main__":
     raise SystemExit(main())
