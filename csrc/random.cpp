@@ -104,7 +104,9 @@ bool make_key_dtype(PyObject* module) {
     int number = PyArray_RegisterDataType(&proto);
     if (number < 0) return false;
     key_descr = PyArray_DescrFromType(number);
-    return key_descr && PyModule_AddObjectRef(module, "key_dtype", reinterpret_cast<PyObject*>(key_descr)) == 0;
+    // Under its own name, too, pickle finds the type of scalars.
+    return key_descr && PyModule_AddObjectRef(module, "key_dtype", reinterpret_cast<PyObject*>(key_descr)) == 0 &&
+           PyModule_AddObjectRef(module, "key<fry>", reinterpret_cast<PyObject*>(KeyScalarType)) == 0;
 }
 
 // ---- Threefry-2x32, 20 rounds -------------------------------------------------------------------

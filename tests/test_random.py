@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import doctest
 import importlib
 import math
+import pickle
 from typing import Any
 
 import numpy as np
@@ -194,7 +196,43 @@ def test_wrap_and_unwrap() -> None:
     assert random.split(random.PRNGKey(0), (2, 2)).shape == (2, 2, 2)
 
 
+def test_keys_in_control_flow() -> None:
+    key = random.key(3)
+    data = random.key_data
+    loop = jitney.jit(
+        lambda k: lax.while_loop(lambda s: s[1] < 3, lambda s: (random.split(s[0])[0], s[1] + 1), (k, 0))
+    )
+    want = key
+    for _ in range(3):
+        want = random.split(want)[0]
+    np.testing.assert_array_equal(data(loop(key)[0]), data(want))
+    choose = lambda p, k: lax.cond(p, lambda k: random.split(k)[0], lambda k: random.fold_in(k, 1), k)  # noqa: E731
+    for choose_ in (choose, jitney.jit(choose)):
+        np.testing.assert_array_equal(data(choose_(True, key)), data(random.split(key)[0]))
+        np.testing.assert_array_equal(data(choose_(False, key)), data(random.fold_in(key, 1)))
+    keys = random.split(key, 4)
+    np.testing.assert_array_equal(lax.map(random.normal, keys), [random.normal(k) for k in keys])
+    for put in (lambda ks, k: ks.at[1].set(k), jitney.jit(lambda ks, k: ks.at[1].set(k))):
+        np.testing.assert_array_equal(put(keys, key) == keys, [True, False, True, True])
+    np.testing.assert_array_equal(jitney.jit(lambda ks, i: data(ks[i]))(keys, 2), data(keys[2]))
+    slope = jitney.grad(lambda x: lax.scan(lambda c, k: (c * x + random.normal(k), None), x, keys)[0])
+    np.testing.assert_allclose(jitney.jit(slope)(1.0), slope(1.0), rtol=1e-12)
+    gradient = jitney.vjp(lambda x, k: x * random.normal(k), 1.0, key)[1](1.0)
+    assert gradient[0] == random.normal(key) and gradient[1].dtype == jitney.float0
+
+
+def test_keys_as_objects() -> None:
+    key = random.key(3)
+    assert bool(pickle.loads(pickle.dumps(key)) == key) and bool(copy.deepcopy(key) == key)
+    assert jnp.issubdtype(key.dtype, jitney.dtypes.prng_key) and not jnp.issubdtype(key.dtype, np.number)
+    assert not jnp.issubdtype(np.float32, jitney.dtypes.prng_key)
+    assert jitney.eval_shape(lambda: random.split(key)).dtype == key.dtype
+
+
 def test_jaxprs() -> None:
+    key, theirs = random.key(5), jax.random.key(5)
+    ours = str(jitney.make_jaxpr(lambda: random.split(key))())
+    assert ours == str(jax.make_jaxpr(lambda: jax.random.split(theirs))())
     for f in (
         lambda r: lambda k: r.split(k, 3),
         lambda r: lambda k: r.fold_in(k, 3),
@@ -335,6 +373,11 @@ def test_derivatives_of_gamma_numbers() -> None:
         (TypeError, lambda k: float(k)),
         (TypeError, lambda k: int(k)),
         (TypeError, lambda k: jnp.sin(k)),
+        (TypeError, lambda k: k.astype(float)),
+        (TypeError, lambda k: jitney.jit(lambda k: k.astype(float))(k)),
+        (TypeError, lambda k: jitney.jit(lambda k: k + 1)(k)),
+        (TypeError, lambda k: jitney.grad(random.normal)(k)),
+        (TypeError, lambda k: random.split(k).sum()),
     ],
 )
 def test_misuse(error: type[Exception], call: Any) -> None:

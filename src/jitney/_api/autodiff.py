@@ -171,7 +171,7 @@ def _check_input(leaf: Any, name: Callable[[], str], what: str, holomorphic: boo
             f"for the argument {name()}. For holomorphic differentiation, pass holomorphic=True. For differentiation of "
             "non-holomorphic functions involving complex inputs, use jitney.vjp directly."
         )
-    if kind in "biu" and not allow_int:
+    if kind in "biuk" and not allow_int:
         raise TypeError(
             f"{what} requires real- or complex-valued inputs (input dtype that is a sub-dtype of np.inexact), but got "
             f"{aval.dtype.name} for the argument {name()}. If you want to use Boolean- or integer-valued inputs, use vjp or "

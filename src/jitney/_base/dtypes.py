@@ -49,6 +49,15 @@ float0 = np.dtype([("float0", np.void, 0)])
 
 KEY = _ext.key_dtype  # key<fry>, the dtype of arrays of random keys
 
+
+class extended(np.generic):  # noqa: N801  (named as the scalar types of NumPy are)
+    """Stands for all dtypes that are no numbers, in ``issubdtype``."""
+
+
+class prng_key(extended):  # noqa: N801
+    """Stands for the dtypes of random keys: ``issubdtype(key.dtype, jitney.dtypes.prng_key)``."""
+
+
 _bool = np.dtype(bool)
 
 Node = Any  # an np.dtype or one of "i*", "f*", "c*"

@@ -9,6 +9,7 @@ from typing import Any
 
 from jitney._base import sources
 from jitney._base.config import config
+from jitney._base.dtypes import KEY
 from jitney._core import leaks
 from jitney._core.avals import ShapedArray
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
@@ -123,7 +124,7 @@ class StagingTrace(Trace):
             if hasattr(x, "__jax_array__"):
                 return self.atom(x.__jax_array__())
             aval = get_aval(x)
-            if aval.ndim == 0:
+            if aval.ndim == 0 and aval.dtype is not KEY:
                 value = to_numpy(x) if kind is not ArrayImpl else x._np
                 return Literal(value.item() if aval.weak_type else value[()], aval)
         var = self.const_ids.get(id(x))

@@ -676,8 +676,17 @@ def _compare(name: str, numpy: Any, kinds: str = ANY) -> Primitive:
     )
 
 
-eq_p = _compare("eq", np.equal)
-ne_p = _compare("ne", np.not_equal)
+def _of_keys(compare: np.ufunc) -> Any:
+    """The comparison of random keys as well, by their words."""
+
+    def call(x: Any, y: Any) -> Any:
+        return compare(x.view(np.uint64), y.view(np.uint64)) if x.dtype is dtypes.KEY else compare(x, y)
+
+    return call
+
+
+eq_p = _compare("eq", _of_keys(np.equal), ANY + "k")
+ne_p = _compare("ne", _of_keys(np.not_equal), ANY + "k")
 lt_p = _compare("lt", np.less)
 le_p = _compare("le", np.less_equal)
 gt_p = _compare("gt", np.greater)
@@ -870,6 +879,11 @@ clamp_p.batch = _clamp_batch
 
 
 def _convert_abstract(x: Any, *, new_dtype: Any, weak_type: bool) -> Any:
+    if (x.dtype is dtypes.KEY) != (new_dtype is dtypes.KEY):
+        raise TypeError(
+            f"convert_element_type: {x.str_short()} cannot be converted to {new_dtype}: random keys are no numbers "
+            "(their words are given by jitney.random.key_data)."
+        )
     return shaped_array(x.shape, new_dtype, weak_type)
 
 

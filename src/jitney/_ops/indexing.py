@@ -282,9 +282,7 @@ dynamic_update_slice_p.numpy = _np_update_slice
 dynamic_update_slice_p.jvp = _update_slice_jvp
 dynamic_update_slice_p.transpose = _update_slice_transpose
 dynamic_update_slice_p.batch = _update_slice_batch
-dynamic_update_slice_p.lower = Loops(
-    _update_slice_loops, in_place=True, pull=Pull(_update_slice_element)
-)
+dynamic_update_slice_p.lower = Loops(_update_slice_loops, in_place=True, pull=Pull(_update_slice_element))
 
 # -- windows ----------------------------------------------------------------------------------------
 
@@ -870,7 +868,11 @@ def _scatter_loops(combine: Callable[..., Any] | None) -> Loops:
 
 
 def _nested_loops(
-    b: Any, shape: Sequence[int], order: Sequence[int], body: Callable[[tuple], None], innermost: str = "serial"
+    b: Any,
+    shape: Sequence[int],
+    order: Sequence[int],
+    body: Callable[[tuple], None],
+    innermost: str = "serial",
 ) -> None:
     """``body(idx)`` for all indices of ``shape``, the axes of ``order`` from the outside in."""
     idx: list[Any] = [0] * len(shape)
@@ -944,7 +946,7 @@ def _write_last(target: Any, addresses: tuple, updates: Any, unique: bool) -> No
     target[addresses] = updates
 
 
-scatter_p = scatter_family("scatter", "biufc", _write_last, None)
+scatter_p = scatter_family("scatter", "biufck", _write_last, None)
 
 
 def _scatter_jvp(primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:

@@ -150,6 +150,9 @@ def promote_types(a: Any, b: Any) -> np.dtype:
 def issubdtype(arg1: Any, arg2: Any) -> Any:
     """True if dtype ``arg1`` is ``arg2`` or below it, as ``issubdtype(x.dtype, jnp.floating)``."""
     first = _as_type(arg1)
+    if first is dtypes.KEY or arg2 in (dtypes.prng_key, dtypes.extended):
+        key_kinds = (dtypes.KEY, dtypes.prng_key, dtypes.extended, np.generic)
+        return first is dtypes.KEY and any(arg2 is kind for kind in key_kinds)
     try:
         made = np.dtype(first) if not (isinstance(first, type) and issubclass(first, np.generic)) else None
     except TypeError:
