@@ -264,7 +264,8 @@ def _over(x: _Pair, y: _Pair) -> _Pair:
     """Smith's quotient: by the larger part of the divisor first."""
     wide = ew.ge(ew.abs(y.re), ew.abs(y.im))
     large, small = _choose(wide, y.re, y.im), _choose(wide, y.im, y.re)
-    ratio = ew.div(small, large)
+    nothing = ew.eq(large, _like(0, large))
+    ratio = _choose(nothing, large, ew.div(small, large))  # x / 0 is infinite, part by part
     divisor = ew.add(large, ew.mul(small, ratio))
     a, b = _choose(wide, x.re, x.im), _choose(wide, x.im, x.re)
     re = ew.div(ew.add(a, ew.mul(b, ratio)), divisor)
