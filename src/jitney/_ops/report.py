@@ -42,9 +42,10 @@ def load_all() -> None:
 
 
 def primitives() -> list[Primitive]:
-    """All primitives of this library, by name; those that users made are theirs."""
+    """All primitives of this library, by name; not those that users made, or the compiler for itself."""
     load_all()
-    modules = [module for name, module in list(sys.modules.items()) if name.split(".")[0] == "jitney"]
+    floors = [(name.split("."), module) for name, module in list(sys.modules.items())]
+    modules = [module for path, module in floors if path[0] == "jitney" and path[1:2] != ["_compiler"]]
     ours = {id(x) for module in modules for x in vars(module).values() if isinstance(x, Primitive)}
     return [registry[name] for name in sorted(registry) if id(registry[name]) in ours]
 
