@@ -10,7 +10,6 @@ from jitney._ops.reductions import *
 from jitney._ops.shapes import *
 from jitney._ops.splitting import *
 from jitney._ops.stopping import stop_gradient_p
-from jitney.lax import linalg as linalg
 from jitney.lax.arithmetic import *
 from jitney.lax.arrays import *
 from jitney.lax.assembling import *
@@ -23,3 +22,11 @@ from jitney.lax.while_loops import *
 from jitney.lax.windows import *
 
 _expose(globals())
+
+
+def __getattr__(name: str) -> object:
+    if name == "linalg":  # imported at first use, so that ``import jitney`` stays cheap
+        import importlib
+
+        return importlib.import_module("jitney.lax.linalg")
+    raise AttributeError(f"module 'jitney.lax' has no attribute {name!r}")

@@ -37,13 +37,16 @@ from jitney.numpy.statistics import *  # noqa: F403
 from jitney.numpy.ufuncs import *  # noqa: F403
 from jitney.numpy.vectorizing import *  # noqa: F403
 from jitney.numpy.windows import *  # noqa: F403
-from jitney.numpy import linalg as linalg  # noqa: I001  (after the names that it uses)
 
 _expose(globals())
 _ufunc_methods.install(globals())
 
 
 def __getattr__(name: str) -> object:
+    if name == "linalg":  # imported at first use, so that ``import jitney`` stays cheap
+        import importlib
+
+        return importlib.import_module("jitney.numpy.linalg")
     from jitney._base.dtypes import EXTENSION_NAMES
     from jitney.numpy.dtype_functions import extension_type
 
