@@ -16,35 +16,6 @@ from jitney._api.autodiff import (
     value_and_grad,
     vjp,
 )
-from jitney._api.callbacks import effects_barrier, pure_callback
-from jitney._api.checkpoint import checkpoint, checkpoint_policies, remat
-from jitney._api.closures import closure_convert
-from jitney._api.contexts import (
-    check_tracer_leaks,
-    checking_leaks,
-    debug_infs,
-    debug_key_reuse,
-    debug_nans,
-    default_device,
-    default_matmul_precision,
-    default_prng_impl,
-    disable_jit,
-    enable_checks,
-    enable_custom_prng,
-    enable_x64,
-    ensure_compile_time_eval,
-    explain_cache_misses,
-    legacy_prng_key,
-    log_compiles,
-    no_tracing,
-    numpy_dtype_promotion,
-    numpy_rank_promotion,
-    softmax_custom_jvp,
-    threefry_partitionable,
-    transfer_guard,
-)
-from jitney._api.custom_jvp import custom_jvp
-from jitney._api.custom_vjp import custom_gradient, custom_vjp
 from jitney._api.devices import (
     block_until_ready,
     default_backend,
@@ -57,39 +28,51 @@ from jitney._api.devices import (
 )
 from jitney._api.inspection import eval_shape, make_jaxpr, typeof
 from jitney._api.jit import clear_caches, jit
-from jitney._api.naming import named_call, named_scope
-from jitney._api.references import Ref, empty_ref, free_ref, freeze, new_ref
 from jitney._api.stages import ShapeDtypeStruct
 from jitney._api.vmap import vmap
 from jitney._base.config import config
 from jitney._base.dtypes import float0
+from jitney._base.lazily import at_first_use as _at_first_use
 from jitney._core.trace import Array
 
 __version__ = "0.1.0"
 
 
-# Imported at first use, so that ``import jitney`` stays cheap.
-_AT_FIRST_USE = (
-    "ad_checkpoint",
-    "api_util",
-    "core",
-    "custom_batching",
-    "custom_derivatives",
-    "debug",
-    "experimental",
-    "extend",
-    "flatten_util",
-    "interpreters",
-    "random",
-    "ref",
-    "scipy",
-    "test_util",
+# What many programs never need is imported at its first use.
+__getattr__, __dir__ = _at_first_use(
+    globals(),
+    {
+        "jitney._api.callbacks": """
+            effects_barrier pure_callback
+        """.split(),
+        "jitney._api.checkpoint": """
+            checkpoint checkpoint_policies remat
+        """.split(),
+        "jitney._api.closures": """
+            closure_convert
+        """.split(),
+        "jitney._api.contexts": """
+            check_tracer_leaks checking_leaks debug_infs debug_key_reuse debug_nans
+            default_device default_matmul_precision default_prng_impl disable_jit enable_checks
+            enable_custom_prng enable_x64 ensure_compile_time_eval explain_cache_misses
+            legacy_prng_key log_compiles no_tracing numpy_dtype_promotion numpy_rank_promotion
+            softmax_custom_jvp threefry_partitionable transfer_guard
+        """.split(),
+        "jitney._api.custom_jvp": """
+            custom_jvp
+        """.split(),
+        "jitney._api.custom_vjp": """
+            custom_gradient custom_vjp
+        """.split(),
+        "jitney._api.naming": """
+            named_call named_scope
+        """.split(),
+        "jitney._api.references": """
+            Ref empty_ref free_ref freeze new_ref
+        """.split(),
+    },
+    modules="""
+        ad_checkpoint api_util core custom_batching custom_derivatives debug experimental extend flatten_util
+        interpreters random ref scipy test_util
+    """.split(),
 )
-
-
-def __getattr__(name: str) -> object:
-    if name in _AT_FIRST_USE:
-        import importlib
-
-        return importlib.import_module(f"jitney.{name}")
-    raise AttributeError(f"module 'jitney' has no attribute {name!r}")

@@ -1,6 +1,7 @@
 """``jitney.lax``: the primitives as functions, with JAX's names and signatures."""
 
 from jitney._api.calls import expose as _expose
+from jitney._base.lazily import at_first_use as _at_first_use
 from jitney._control.jit import jit_p
 from jitney._ops.contraction import dot_general_p
 from jitney._ops.elementwise import *
@@ -12,21 +13,39 @@ from jitney._ops.splitting import *
 from jitney._ops.stopping import stop_gradient_p
 from jitney.lax.arithmetic import *
 from jitney.lax.arrays import *
-from jitney.lax.assembling import *
-from jitney.lax.collectives import *
-from jitney.lax.control_flow import *
-from jitney.lax.custom_solves import *
 from jitney.lax.ordering import *
 from jitney.lax.slicing import *
-from jitney.lax.while_loops import *
-from jitney.lax.windows import *
 
 _expose(globals())
 
-
-def __getattr__(name: str) -> object:
-    if name == "linalg":  # imported at first use, so that ``import jitney`` stays cheap
-        import importlib
-
-        return importlib.import_module("jitney.lax.linalg")
-    raise AttributeError(f"module 'jitney.lax' has no attribute {name!r}")
+__getattr__, __dir__ = _at_first_use(
+    globals(),
+    {
+        "jitney.lax.assembling": """
+            approx_max_k approx_min_k broadcast_like dtype empty mulhi mulhi_p platform_dependent
+            reduce_precision reduce_precision_p shape_as_value stack stack_p tile tile_p unstack
+            unstack_p
+        """.split(),
+        "jitney.lax.collectives": """
+            all_gather all_gather_p all_to_all all_to_all_p axis_index axis_index_p axis_size
+            pbroadcast pmax pmax_p pmean pmin pmin_p ppermute ppermute_p pshuffle psum psum_p
+            psum_scatter pswapaxes
+        """.split(),
+        "jitney.lax.control_flow": """
+            associative_scan cond cond_p fori_loop map scan scan_p switch
+        """.split(),
+        "jitney.lax.custom_solves": """
+            custom_linear_solve custom_root
+        """.split(),
+        "jitney.lax.while_loops": """
+            counted_while_p while_loop while_p
+        """.split(),
+        "jitney.lax.windows": """
+            padtype_to_pads reduce reduce_p reduce_window reduce_window_max_p reduce_window_min_p
+            reduce_window_p reduce_window_shape_tuple reduce_window_sum_p select_and_gather_add_p
+            select_and_scatter_add_p
+        """.split(),
+    },
+    modules=("linalg",),
+    expose=_expose,
+)
