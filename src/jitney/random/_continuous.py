@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from jitney import lax
+from jitney import _ext, lax
 from jitney import numpy as jnp
 from jitney._base import dtypes
 from jitney._ops.stopping import stop_gradient_leaf
@@ -100,17 +101,30 @@ def _normal(key: Any, *, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     if dtype.kind == "c":
         real, imag = (_normal(k, shape=shape, dtype=dtypes.real_dtype(dtype)) for k in split_key(key))
         return lax.complex(real, imag) / dtype.type(math.sqrt(2))
-    below = (
-        np.nextafter(dtype.type(-1), dtype.type(0), dtype=dtype)
-        if dtype.kind == "f"
-        else _above_minus_one(dtype)
-    )
-    return dtype.type(math.sqrt(2)) * lax.erf_inv(sampling.uniform(key, shape, dtype, below, dtype.type(1)))
+    below, one, root = _normal_constants(dtype)
+    u = sampling.uniform(key, shape, dtype, below, one)
+    if dtype.itemsize >= 4 and sampling.is_small(key, shape):
+        out = np.asarray(_np_erf_inv()(u._np))
+        return _ext.wrap(np.multiply(out, root, out=out))
+    return root * lax.erf_inv(u)
 
 
-def _above_minus_one(dtype: np.dtype) -> Any:
-    """The number next to -1 in bfloat16 and kin."""
-    return dtype.type(-1) + dtype.type(finfo(dtype).epsneg)
+@lru_cache(maxsize=16)
+def _normal_constants(dtype: np.dtype) -> tuple[Any, Any, Any]:
+    """The number next to -1, 1, and the root of 2."""
+    minus_one = dtype.type(-1)
+    if dtype.kind == "f":
+        below = np.nextafter(minus_one, dtype.type(0), dtype=dtype)
+    else:  # bfloat16 and kin
+        below = minus_one + dtype.type(finfo(dtype).epsneg)
+    return below, dtype.type(1), dtype.type(math.sqrt(2))
+
+
+@lru_cache(maxsize=1)
+def _np_erf_inv() -> Any:
+    from scipy.special import erfinv
+
+    return erfinv
 
 
 def lognormal(

@@ -138,6 +138,9 @@ def fold_in(key: Any, data: Any) -> Any:
     if type(data) is int:
         if not 0 <= data < 1 << 32:
             raise OverflowError(f"Python integer {data} out of bounds for uint32: fold_in takes 32 bits.")
+        if type(keys) is ArrayImpl and typed and current_trace() is None:
+            words = _ext.threefry_fold(keys._np, np.array(data << 32, np.uint64))
+            return _ext.wrap(words.view(KEY).reshape(()))
         number: Any = np.uint32(data)
     else:
         number = array_operand("fold_in", data)
