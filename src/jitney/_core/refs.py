@@ -205,7 +205,7 @@ class Part:
 
 def new_ref(init_val: Any) -> Ref:
     """A reference whose first value is ``init_val``."""
-    return Ref(_as_value(init_val, "new_ref"))
+    return Ref(as_array_value(init_val, "new_ref"))
 
 
 def get(ref: Ref | Part, index: Any = ...) -> Any:
@@ -235,7 +235,7 @@ def addupdate(ref: Ref | Part, index: Any, value: Any) -> None:
 
 def _update(ref: Ref | Part, index: Any, value: Any, method: str, what: str) -> None:
     whole, indices = _resolve(ref, index, what)
-    new = _as_value(value, what)
+    new = as_array_value(value, what)
     steps = [whole]
     for i in indices[:-1]:
         steps.append(steps[-1][_checked_index(i, steps[-1])])
@@ -268,7 +268,7 @@ def _resolve(ref: Any, index: Any, what: str) -> tuple[Any, tuple]:
     return (ref.ref.read(), (*ref.indices, index)) if isinstance(ref, Part) else (ref.read(), (index,))
 
 
-def _as_value(x: Any, what: str) -> Any:
+def as_array_value(x: Any, what: str) -> Any:
     """An array of a strong type."""
     if isinstance(x, (Ref, Part)) or not is_array_like(x):
         kind = type(x).__name__
