@@ -247,7 +247,7 @@ class Lowering:
         if node.complete:
             return b.load(node.buffer, self.position(node, idx))
         if node.small and node.kind != "pull" and not all(not i.terms for i in idx):
-            return b.load(self._spill(node), self.position(node, idx))
+            return b.load(self._spill(node), self._flat(node, idx))
         params = node.eqn.params if node.eqn is not None else {}
         if node.kind == "map":
             values = [
@@ -261,10 +261,14 @@ class Lowering:
         raise AssertionError(f"{node.kind} node is read before it is computed")
 
     def position(self, node: Node, idx: tuple[Index, ...]) -> Index:
+        """The place of an element in the node's buffer."""
+        return self._flat(node, idx) + node.base
+
+    def _flat(self, node: Node, idx: tuple[Index, ...]) -> Index:
         shape = node.aval.shape
         if self.space is not None and len(idx) == len(self.space) and node.aval.size == math.prod(self.space):
             shape = self.space
-        return ix.linearize(idx, shape) + node.base
+        return ix.linearize(idx, shape)
 
     def _aligned(self, operand: Node, edge: str, idx: tuple[Index, ...]) -> tuple[Index, ...]:
         """The index at which an elementwise operation reads its operand: size-1 axes broadcast."""
