@@ -39,6 +39,14 @@ def rooted(x: Any) -> Any:
     return jnp.sqrt(x) * 0  # the line
 
 
+@jitney.custom_jvp
+def custom(x: Any) -> Any:
+    return jnp.log(x)  # the line
+
+
+custom.defjvp(lambda primals, tangents: (custom(*primals), tangents[0] / primals[0]))
+
+
 def divided(x: Any) -> Any:
     return x / x  # the line
 
@@ -62,6 +70,10 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "hessian": (lambda: jitney.hessian(rooted)(0.0), "mul"),
     "jacfwd": (lambda: jitney.jit(jitney.jacfwd(rooted))(0.0), "mul"),
     "grad of scan": (lambda: jitney.jit(jitney.grad(lambda x: stepped(x)))(3.0), "sqrt"),
+    "custom rule": (lambda: custom(-1.0), "log"),
+    "jit of a custom rule": (lambda: jitney.jit(custom)(-1.0), "log"),
+    "compiled": (lambda: jitney.jit(logarithm).lower(1.0).compile()(-1.0), "log"),
+    "checkpoint": (lambda: jitney.jit(jitney.checkpoint(logarithm))(-1.0), "log"),
     "float32": (lambda: jitney.jit(logarithm)(np.float32(-1)), "log"),
     "bfloat16": (lambda: logarithm(jnp.asarray(-1, "bfloat16")), "log"),
     "complex": (lambda: divided(jnp.zeros(2, complex)), "div"),

@@ -186,6 +186,24 @@ def test_callbacks_may_keep_their_arguments() -> None:
         np.testing.assert_array_equal(x, np.full(64, 2.0**i))
 
 
+def test_random_keys() -> None:
+    import jitney.random
+
+    key = jitney.random.key(3)
+    seen: list[Any] = []
+
+    def f(key: Any) -> Any:
+        jitney.debug.callback(seen.append, key)
+        return jitney.pure_callback(
+            lambda k: np.asarray(jitney.random.key_data(k)), jnp.zeros(2, "uint32"), key
+        )
+
+    data = jitney.random.key_data(key).tolist()
+    for run in (f, jitney.jit(f)):
+        assert run(key).tolist() == data
+    assert [jitney.random.key_data(k).tolist() for k in seen] == [data, data]
+
+
 def test_effects_are_kept_and_values_dropped() -> None:
     seen: list[str] = []
 

@@ -15,6 +15,7 @@ from jitney._base.dtypes import as_dtype, canonicalize_dtype
 from jitney._control.callbacks import (
     VMAP_METHODS,
     FlatCallback,
+    bind_callback,
     debug_callback_p,
     debug_print_p,
     io_callback_p,
@@ -68,8 +69,9 @@ def pure_callback(
         )
     leaves, in_tree = _array_leaves(args, kwargs, "pure_callback")
     avals, out_tree = _result_types(result_shape_dtypes, "pure_callback")
-    outs = pure_callback_p.bind(
-        *leaves,
+    outs = bind_callback(
+        pure_callback_p,
+        leaves,
         callback=FlatCallback(callback, in_tree),
         result_avals=avals,
         sharding=sharding,
@@ -115,8 +117,9 @@ def io_callback(
     _check_callback(callback, "io_callback")
     leaves, in_tree = _array_leaves(args, kwargs, "io_callback")
     avals, out_tree = _result_types(result_shape_dtypes, "io_callback")
-    outs = io_callback_p.bind(
-        *leaves,
+    outs = bind_callback(
+        io_callback_p,
+        leaves,
         callback=FlatCallback(callback, in_tree),
         result_avals=avals,
         sharding=sharding,
@@ -200,8 +203,9 @@ def debug_callback(
         return functools.partial(debug_callback, ordered=ordered, partitioned=partitioned)
     _check_callback(callback, "debug.callback")
     leaves, in_tree, static = _split_leaves(args, kwargs)
-    debug_callback_p.bind(
-        *leaves,
+    bind_callback(
+        debug_callback_p,
+        leaves,
         callback=FlatCallback(callback, in_tree, static),
         effect=ordered_debug_effect if ordered else debug_effect,
         partitioned=partitioned,
@@ -252,8 +256,9 @@ def debug_print(
     if not skip_format_check:
         _check_format(fmt, args, kwargs)
     leaves, in_tree, static = _split_leaves(args, kwargs)
-    debug_print_p.bind(
-        *leaves,
+    bind_callback(
+        debug_print_p,
+        leaves,
         fmt=fmt,
         ordered=bool(ordered),
         partitioned=partitioned,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jitney._base.config import config
 from jitney._base.dtypes import as_dtype
-from jitney._control.jit import executable
+from jitney._control.jit import executable, jit_p
 from jitney._core import tree
 from jitney._core.avals import ShapedArray
 from jitney._core.jaxpr import ClosedJaxpr
@@ -298,7 +299,11 @@ class Compiled(Stage):
                 f"Compiled {self._name} was lowered for arguments {self.in_tree}, but was called with {in_tree}."
             )
         self._check_types(leaves)
-        return tree.unflatten(self.out_tree, self._executable.execute(leaves))
+        if config.checks_results:
+            outs = jit_p.bind(*leaves, jaxpr=self._closed, name=self._name)
+        else:
+            outs = self._executable.execute(leaves)
+        return tree.unflatten(self.out_tree, outs)
 
     def _check_types(self, leaves: list[Any]) -> None:
         mismatches = []

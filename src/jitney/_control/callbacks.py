@@ -14,6 +14,7 @@ import numpy as np
 
 from jitney import _ext
 from jitney._base import logs
+from jitney._base.dtypes import KEY
 from jitney._control import scan
 from jitney._core import tree
 from jitney._core.avals import ShapedArray, shaped_array
@@ -79,10 +80,18 @@ def merge_arguments(
     return args, kwargs
 
 
-def _as_arguments(leaves: Sequence[Any]) -> list[Any]:
+def bind_callback(primitive: Primitive, leaves: Sequence[Any], **params: Any) -> list[Any]:
+    """Apply a primitive of this module; it remembers which operands are random keys, which compiled programs hold as words."""
+    keys = tuple([n for n, x in enumerate(leaves) if get_aval(x).dtype is KEY])
+    return primitive.bind(*leaves, **params, **({"key_args": keys} if keys else {}))
+
+
+def _as_arguments(leaves: Sequence[Any], keys: Sequence[int] = ()) -> list[Any]:
     """Operands as arrays that the user's function may keep: the memory of a running program is not theirs."""
     found = []
-    for x in leaves:
+    for number, x in enumerate(leaves):
+        if number in keys and type(x) is np.ndarray and x.dtype is not KEY:
+            x = x.copy().view(KEY)
         if type(x) is not ArrayImpl:
             aval = get_aval(x)
             x = _ext.wrap(np.array(to_numpy(x), aval.dtype), aval.weak_type)
@@ -93,8 +102,10 @@ def _as_arguments(leaves: Sequence[Any]) -> list[Any]:
 # -- debug_callback, debug_print ----------------------------------------------------------------------
 
 
-def _run_debug_callback(*args: Any, callback: Callable[..., Any], **_: Any) -> list[Any]:
-    callback(*_as_arguments(args))
+def _run_debug_callback(
+    *args: Any, callback: Callable[..., Any], key_args: Sequence[int] = (), **_: Any
+) -> list[Any]:
+    callback(*_as_arguments(args, key_args))
     return []
 
 
@@ -106,11 +117,12 @@ def _run_debug_print(
     np_printoptions: Sequence[tuple[str, Any]],
     has_placeholders: bool,
     logging_record: Any,
+    key_args: Sequence[int] = (),
     **_: Any,
 ) -> list[Any]:
     text = fmt
     if has_placeholders:
-        positional, named = merge_arguments(in_tree, _as_arguments(args), static_args)
+        positional, named = merge_arguments(in_tree, _as_arguments(args, key_args), static_args)
         with np.printoptions(**dict(np_printoptions)):
             text = fmt.format(*positional, **named)
     if logging_record is None:
@@ -191,8 +203,14 @@ for _primitive in (debug_callback_p, debug_print_p):
 # -- pure_callback, io_callback -----------------------------------------------------------------------
 
 
-def _run_callback(*args: Any, callback: FlatCallback, result_avals: Sequence[ShapedArray], **_: Any) -> list:
-    outs = tree.leaves(callback(*_as_arguments(args)))
+def _run_callback(
+    *args: Any,
+    callback: FlatCallback,
+    result_avals: Sequence[ShapedArray],
+    key_args: Sequence[int] = (),
+    **_: Any,
+) -> list:
+    outs = tree.leaves(callback(*_as_arguments(args, key_args)))
     if len(outs) != len(result_avals):
         raise RuntimeError(
             f"The callback {_name(callback)} returned {len(outs)} arrays, but result_shape_dtypes describes {len(result_avals)}. "
@@ -287,3 +305,5 @@ pure_callback_p.batch = _batch_pure
 io_callback_p.jvp = _jvp_io
 io_callback_p.batch = _batch_io
 io_callback_p.effects = lambda params: frozenset((ordered_io_effect if params["ordered"] else io_effect,))
+for _primitive in (debug_callback_p, debug_print_p, pure_callback_p, io_callback_p):
+    _primitive.print_params = lambda eqn: {k: v for k, v in sorted(eqn.params.items()) if k != "key_args"}
