@@ -10,6 +10,7 @@ iterations then run exactly once.
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 from jitney._kernel.index import Index
@@ -142,14 +143,25 @@ def _apart(a: Index, b: Index, node: For) -> bool | None:
     (outer_a, inner_a), (outer_b, inner_b) = _around(a, node), _around(b, node)
     gap = outer_a - outer_b
     lo, hi = gap.lo + inner_a.lo - inner_b.hi, gap.hi + inner_a.hi - inner_b.lo
-    if _meets(lo, hi, abs(step), node.var.hi) or _meets(-hi, -lo, abs(step), node.var.hi):
-        return None
-    return not lo <= 0 <= hi
+    # All distances are gap.const plus a multiple of this: 0, or the width of a row if inner loops walk along columns.
+    unit = math.gcd(*[c for _, c in (*gap.terms, *inner_a.terms, *inner_b.terms)])
+    for distance, first, last in ((gap.const, lo, hi), (-gap.const, -hi, -lo)):
+        if _meets(first, last, distance, unit, abs(step), node.var.hi):
+            return None
+    return not (lo <= 0 <= hi and (gap.const % unit == 0 if unit else gap.const == 0))
 
 
-def _meets(lo: int, hi: int, step: int, most: int) -> bool:
-    """Whether some ``step * k``, k in 1 .. most, lies in ``[lo, hi]``."""
-    return max(1, -(-lo // step)) <= min(most, hi // step)
+def _meets(lo: int, hi: int, distance: int, unit: int, step: int, most: int) -> bool:
+    """Whether some ``step * k``, k in 1 .. most, lies in ``[lo, hi]`` and is ``distance`` plus a multiple of ``unit``."""
+    least, most = max(1, -(-lo // step)), min(most, hi // step)
+    if unit == 0:
+        return distance % step == 0 and least <= distance // step <= most
+    common = math.gcd(step, unit)
+    if distance % common:
+        return False
+    period = unit // common
+    k = distance // common * pow(step // common, -1, period) % period
+    return least + (k - least) % period <= most
 
 
 def _around(index: Index, node: For) -> tuple[Index, Index]:
