@@ -197,6 +197,31 @@ def test_transformations(make: Any) -> None:
             np.testing.assert_array_equal(got, np.stack(want))
 
 
+def test_batches_of_references(theirs: Any) -> None:
+    found = []
+    for lib, np_ in libraries(theirs):
+        r = lib.new_ref(np_.arange(6.0).reshape(2, 3))
+
+        def f(r: Any, x: Any) -> Any:
+            r[0] = x * r[1]
+            return r[2] + x
+
+        out = lib.vmap(f)(r, np_.array([2.0, 3.0]))
+        found.append([out.tolist(), r[...].tolist()])
+    assert found[0] == found[1]
+    r = jitney.new_ref(jnp.zeros((3, 2)))
+    jitney.jit(
+        lambda r: jitney.vmap(lambda r, x: r.__setitem__(..., x), in_axes=(1, 0))(
+            r, jnp.arange(6.0).reshape(2, 3)
+        )
+    )(r)
+    assert r[...].tolist() == [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]
+    shared = jitney.new_ref(jnp.ones(()))
+    assert jitney.vmap(lambda r, x: r[...] + x, in_axes=(None, 0))(shared, jnp.ones(2)).tolist() == [2.0, 2.0]
+    with pytest.raises(ValueError, match="None"):
+        jitney.vmap(lambda r, x: r.__setitem__(..., x), in_axes=(None, 0))(shared, jnp.ones(2))
+
+
 def test_references_of_jitted_functions() -> None:
     r = jitney.new_ref(jnp.arange(3.0))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from jitney._api.calls import as_array, boundary, check_callable, check_leaf, check_outputs, leaf_names
-from jitney._core import tree
+from jitney._core import refs, tree
 from jitney._core.paths import prefix_errors
+from jitney._core.refs import Ref
 from jitney._core.trace import get_aval
 from jitney._transforms.batching import batch_flat, place_axis
 
@@ -61,6 +63,8 @@ def vmap(
 
     def batched(*args: Any, **kwargs: Any) -> Any:
         leaves, in_tree = tree.flatten((args, kwargs))
+        if refs.in_use() and any(isinstance(x, Ref) for x in leaves):
+            return _over_refs(fun, in_axes, out_axes, axis_name, axis_size, leaves, in_tree)
         dims = _in_dims(fun, in_axes, args, kwargs, leaves)
         size = _axis_size(fun, args, kwargs, leaves, dims, axis_size)
         out_tree: Any = None
@@ -82,6 +86,37 @@ def vmap(
         return tree.unflatten(out_tree, [as_array(y) for y in placed])
 
     return boundary(batched, fun)
+
+
+def _over_refs(
+    fun: Callable[..., Any],
+    in_axes: Any,
+    out_axes: Any,
+    axis_name: Any,
+    axis_size: int | None,
+    leaves: list[Any],
+    in_tree: Any,
+) -> Any:
+    """``vmap`` of a function of mutable references: their values go in, and come out along the same axes."""
+    given = [n for n, x in enumerate(leaves) if isinstance(x, Ref)]
+    values = [x.read() if isinstance(x, Ref) else x for x in leaves]
+    args, kwargs = tree.unflatten(in_tree, values)
+    dims = _in_dims(fun, in_axes, args, kwargs, values)
+
+    @functools.wraps(fun)
+    def pure(*args: Any, **kwargs: Any) -> Any:
+        own = tree.leaves((args, kwargs))
+        for n in given:
+            own[n] = Ref(own[n])
+        positional, named = tree.unflatten(in_tree, own)
+        out = fun(*positional, **named)
+        return out, [own[n].read() for n in given]
+
+    axes = (out_axes, [dims[n] for n in given])
+    out, after = vmap(pure, in_axes, axes, axis_name, axis_size)(*args, **kwargs)
+    for n, value in zip(given, after, strict=True):
+        leaves[n].write(value)
+    return out
 
 
 def _is_axis(x: Any) -> bool:

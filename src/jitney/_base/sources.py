@@ -33,17 +33,17 @@ class _Current(threading.local):
     source: Any = None
 
 
-_current = _Current()
+current = _Current()  # of this thread; see ``here``
 
 
 def here() -> Any:
     """Where the user's code is: the nearest frame, or the equation whose transformation runs (``swap_here``)."""
-    return _current.source or _ext.user_frame()
+    return current.source or _ext.user_frame()
 
 
 def swap_here(source: Any) -> Any:
     """Let what is recorded from now on count as made at ``source`` (None: at the user's frame); returns the one before."""
-    before, _current.source = _current.source, source
+    before, current.source = current.source, source
     return before
 
 

@@ -250,7 +250,7 @@ def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], args: Sequence[Any], traced: 
     last_use = last_uses(jaxpr)
     for number, eqn in enumerate(jaxpr.eqns):
         if traced:
-            sources.swap_here(eqn.source)
+            sources.current.source = eqn.source
         out = eqn.primitive.bind(*map(read, eqn.invars), **eqn.params)
         if eqn.primitive.multiple_results:
             env.update(zip(eqn.outvars, out, strict=True))

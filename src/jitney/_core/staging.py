@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from jitney import _ext
 from jitney._base import sources
 from jitney._base.config import config
 from jitney._base.dtypes import KEY
@@ -23,6 +24,8 @@ from jitney._core.trace import (
     to_numpy,
 )
 
+_user_frame = _ext.user_frame
+_here = sources.current
 _PYTHON_SCALARS = frozenset((bool, int, float, complex))
 
 
@@ -104,10 +107,10 @@ class StagingTrace(Trace):
         out = primitive.abstract(*[v.aval for v in invars], **params)
         if primitive.multiple_results:
             outvars = [Var(aval) for aval in out]
-            self.eqns.append(JaxprEqn(primitive, invars, outvars, params, sources.here()))
+            self.eqns.append(JaxprEqn(primitive, invars, outvars, params, _here.source or _user_frame()))
             return [StagedTracer(self, var) for var in outvars]
         var = Var(out)
-        self.eqns.append(JaxprEqn(primitive, invars, [var], params, sources.here()))
+        self.eqns.append(JaxprEqn(primitive, invars, [var], params, _here.source or _user_frame()))
         return StagedTracer(self, var)
 
     def atom(self, x: Any) -> Var | Literal:

@@ -39,7 +39,7 @@ def backward_pass(
             out_cts = [found.pop(v, None) for v in eqn.outvars]
             if all(ct is None for ct in out_cts):
                 continue
-            sources.swap_here(eqn.source)  # what is recorded for the equation belongs to its line
+            sources.current.source = eqn.source  # what is recorded for the equation belongs to its line
             for atom, ct in zip(eqn.invars, _transpose_eqn(eqn, out_cts, values), strict=True):
                 accumulate(atom, ct)
     finally:

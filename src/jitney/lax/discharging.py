@@ -10,7 +10,7 @@ from typing import Any
 
 from jitney._core import refs, tree
 from jitney._core.refs import Held
-from jitney._core.staging import stage
+from jitney._core.staging import DebugInfo, stage
 from jitney._core.trace import get_aval
 
 
@@ -20,11 +20,12 @@ def used_by(funs: Sequence[Callable[..., Any]], args: Sequence[Any]) -> Held:
         return Held([])
     leaves, in_tree = tree.flatten(tuple(args))
 
+    avals = [get_aval(x) for x in leaves]
+
     def call() -> None:
         for fun in funs:
-            stage(
-                lambda *xs, fun=fun: _leaves(fun(*tree.unflatten(in_tree, xs))), [get_aval(x) for x in leaves]
-            )
+            flat = lambda *xs, fun=fun: _leaves(fun(*tree.unflatten(in_tree, xs)))
+            stage(flat, avals, DebugInfo("control flow", fun))
 
     return refs.find(call)
 
