@@ -182,9 +182,14 @@ def test_leaks_are_found() -> None:
         )
         sound(1.0)
         jitney.vmap(jitney.jit(lambda x: x * 2))(jnp.ones(2))
-    with pytest.raises(jitney.errors.UnexpectedTracerError, match="leaky"):
-        jitney.jit(leaky)(1.0)
-        jnp.sin(kept[0])
+    for call in (
+        lambda: jitney.jit(leaky)(1.0),
+        lambda: jitney.jit(jitney.grad(leaky))(1.0),
+        lambda: jitney.jit(jitney.vmap(leaky))(jnp.ones(2)),
+    ):
+        call()
+        with pytest.raises(jitney.errors.UnexpectedTracerError, match=r"y = x \* 2"):
+            jnp.sin(kept.pop())
 
 
 # -- running without compilation ----------------------------------------------------------------------

@@ -63,12 +63,12 @@ class _State(threading.local):
 
 
 _state = _State()
-_made = False
+_alive = 0
 
 
 def in_use() -> bool:
-    """Whether there has been any reference, so that functions must be searched for them."""
-    return _made
+    """Whether there is any reference, so that functions must be searched for them."""
+    return _alive > 0
 
 
 class Ref:
@@ -80,11 +80,15 @@ class Ref:
     __slots__ = ("__weakref__", "_depth", "_home", "_value")
 
     def __init__(self, value: Any) -> None:
-        global _made
-        _made = True
+        global _alive
+        _alive += 1
         self._value = value
         self._home = current_trace()  # whose values it holds
         self._depth = len(_state.searches)  # searches below this one are of functions around
+
+    def __del__(self) -> None:
+        global _alive
+        _alive -= 1
 
     @property
     def aval(self) -> AbstractRef:
@@ -332,8 +336,6 @@ def search() -> Iterator[dict[int, tuple[Ref, Any]]]:
 
 def find(call: Callable[[], Any]) -> Held:
     """The references from outside that ``call`` uses."""
-    if not _made:
-        return Held([])
     with search() as found:
         call()
     return Held([ref for ref, _ in found.values()])

@@ -71,6 +71,10 @@ class StagedTracer(Tracer):
     def origin(self) -> str:
         return self._trace.explain(self.var)
 
+    def source(self) -> Any:
+        made_by = (e.source for e in reversed(self._trace.eqns) if self.var in e.outvars)
+        return next(made_by, None)
+
     def arguments(self) -> list[str]:
         return self._trace.arguments_behind(self.var)
 

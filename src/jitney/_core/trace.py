@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from jitney import _ext
-from jitney._base import dtypes, errors
+from jitney._base import dtypes, errors, sources
 from jitney._core import plugs
 from jitney._core.avals import ShapedArray, shaped_array
 
@@ -143,6 +143,10 @@ class Tracer:
     def origin(self) -> str:
         """One sentence on which arguments this value comes from."""
         return ""
+
+    def source(self) -> Any:
+        """Where in the user's code the value was made, if that was recorded."""
+        return None
 
     def arguments(self) -> list[str]:
         """Names of the arguments of a jitted function that this value is computed from."""
@@ -286,10 +290,15 @@ def raise_for_tracer(tracer: Tracer, error: type[Exception], text: tuple[str, st
 
 def raise_leaked(tracer: Tracer, where: str) -> NoReturn:
     """Raise ``UnexpectedTracerError``: a tracer is used after (or outside of) its function."""
-    made = tracer.origin()
+    inner: Any = tracer
+    while isinstance(inner, Tracer) and inner.source() is None:
+        inner = getattr(inner, "primal", getattr(inner, "value", None))
+    made = [tracer.origin()]
+    if isinstance(inner, Tracer):
+        made.append(f"The value was made at {sources.excerpt(inner.source())}")
     raise errors.UnexpectedTracerError(
         f"A traced value {tracer.aval.str_short()} leaked out of the function that made it and reached {where}."
-        + (f"\n{made}" if made else "")
+        + "".join(f"\n{line}" for line in made if line)
         + "\nTransformed functions must not store values in globals, attributes or closures: return them instead."
     )
 
