@@ -172,6 +172,12 @@ def test_stop_gradient(j: Any) -> Any:
 
 
 @parity
+def test_second_derivatives_stop_too(j: Any) -> Any:
+    f = lambda x: j.lax.stop_gradient(x) * x * x
+    return j.grad(j.grad(f))(3.0), j.hessian(f)(3.0), j.jit(j.jacfwd(j.jacfwd(f)))(3.0)
+
+
+@parity
 def test_grad_of_numpy_scalars_and_arrays(j: Any) -> Any:
     f = lambda x: (x * x).sum()
     return j.grad(f)(np.float64(2.0)), j.grad(f)(np.float32(2.0)), j.grad(f)(np.array(2.0)), j.grad(f)(X)

@@ -12,7 +12,8 @@ from jitney._kernel.rules import Map
 stop_gradient_p = Primitive("stop_gradient")
 stop_gradient_p.abstract = lambda x: x
 stop_gradient_p.numpy = lambda x: x
-stop_gradient_p.jvp = lambda primals, tangents: (primals[0], Zero.of(primals[0]))
+# The value stays behind a stop_gradient, for the derivatives further out.
+stop_gradient_p.jvp = lambda primals, tangents: (stop_gradient_p.bind(primals[0]), Zero.of(primals[0]))
 stop_gradient_p.transpose = lambda ct, x: [None]  # as jvp: nothing flows
 stop_gradient_p.batch = lambda size, args, dims: (stop_gradient_p.bind(args[0]), dims[0])
 stop_gradient_p.lower = Map(lambda b, x: x)
