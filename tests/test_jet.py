@@ -1,4 +1,4 @@
-"""Taylor mode beside repeated forward differentiation; check_grads and its kin."""
+"""Taylor mode beside repeated forward differentiation and beside JAX."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 import jax.experimental.jet
-import jax.test_util
 import numpy as np
 import pytest
 
@@ -249,55 +248,3 @@ def test_misuse() -> None:
         jet(lambda x: x * 2, (1,), ((1, 0),))
     with pytest.raises(TypeError, match="callable"):
         jet(3, (1.0,), ((1.0,),))  # type: ignore[arg-type]
-
-
-# -- test_util ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "f, args",
-    [
-        (jnp.sin, (1.0,)),
-        (jnp.sin, (np.float32(1.0),)),
-        (jnp.tanh, (0.3 + 0.2j,)),
-        (jnp.abs, (1.0 + 2.0j,)),
-        (lambda d: d["a"] * d["b"][0] ** 2, ({"a": 1.0, "b": (np.ones(3),)},)),
-        (lambda x, n: (x**n, n), (2.0, 3)),
-    ],
-)
-def test_right_derivatives_pass(f: Any, args: Any) -> None:
-    test_util.check_grads(f, args, order=2)
-    test_util.check_jvp(f, lambda p, t: jitney.jvp(f, p, t), args)
-    test_util.check_vjp(f, lambda *xs: jitney.vjp(f, *xs), args)
-
-
-def wrong(lib: Any) -> Any:
-    f = lib.custom_jvp(lib.numpy.sin)
-    f.defjvp(lambda p, t: (f(*p), t[0] * 2))
-    return f
-
-
-@pytest.mark.parametrize("modes", ["fwd", ["rev"], ("fwd", "rev")])
-def test_wrong_derivatives_are_found(modes: Any) -> None:
-    for lib, util in ((jitney, test_util), (jax, jax.test_util)):
-        with pytest.raises(
-            AssertionError, match="JVP tangent" if modes != ["rev"] else "VJP cotangent projection"
-        ):
-            util.check_grads(wrong(lib), (1.0,), 1, modes=modes)
-
-
-def test_wrong_second_derivative_is_found() -> None:
-    f = jitney.custom_jvp(jnp.sin)
-    slope = jitney.custom_jvp(jnp.cos)
-    f.defjvp(lambda p, t: (f(*p), t[0] * slope(*p)))
-    slope.defjvp(lambda p, t: (slope(*p), t[0]))
-    test_util.check_grads(f, (1.0,), 1)
-    with pytest.raises(AssertionError, match="JVP of JVP|VJP of JVP|JVP"):
-        test_util.check_grads(f, (1.0,), 2)
-
-
-def test_wrong_values_and_modes() -> None:
-    with pytest.raises(AssertionError, match="here primal"):
-        test_util.check_jvp(jnp.sin, lambda p, t: (p[0], t[0]), (1.0,), err_msg="here")
-    with pytest.raises(ValueError, match="modes"):
-        test_util.check_grads(jnp.sin, (1.0,), 1, modes="forward")
