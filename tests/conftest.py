@@ -1,4 +1,4 @@
-"""Settings for all tests: JAX, the oracle, on the CPU and in 64 bits; small helpers as fixtures."""
+"""Settings for all tests: JAX, the oracle, on the CPU and in 64 bits; the compiler's checkers on; small helpers as fixtures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JITNEY_CHECK", "1")  # every pass of the compiler is followed by a proof of what it made
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # helpers beside the tests: opdb, comparing
 
 import jax  # noqa: E402

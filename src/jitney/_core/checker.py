@@ -24,30 +24,36 @@ def check_jaxpr(jaxpr: Jaxpr | ClosedJaxpr) -> None:
         _check_read(atom, bound, "the outputs")
 
 
-def _bind(var: Var, bound: set[Var], where: str) -> None:
+def _bind(var: Var, bound: set[Var], where: str | JaxprEqn) -> None:
     if var in bound:
-        raise JaxprTypeError(f"variable {var!r} is bound twice, in {where}")
+        raise JaxprTypeError(f"variable {var!r} is bound twice, in {_text(where)}")
     bound.add(var)
 
 
-def _check_read(atom: Any, bound: set[Var], where: str) -> None:
+def _check_read(atom: Any, bound: set[Var], where: str | JaxprEqn) -> None:
     if type(atom) is not Literal and atom not in bound:
-        raise JaxprTypeError(f"variable {atom!r} is read before it is bound, in {where}")
+        raise JaxprTypeError(f"variable {atom!r} is read before it is bound, in {_text(where)}")
+
+
+def _text(where: str | JaxprEqn) -> str:
+    """A place in the program; an equation is printed only if it is wrong, with all that is nested in it."""
+    return where if isinstance(where, str) else print_eqn(where)
 
 
 def _check_eqn(eqn: JaxprEqn, bound: set[Var]) -> None:
-    text = print_eqn(eqn)
     for atom in eqn.invars:
-        _check_read(atom, bound, text)
+        _check_read(atom, bound, eqn)
     for inner in subjaxprs(eqn.params):
         check_jaxpr(inner)
     out = eqn.primitive.abstract(*[a.aval for a in eqn.invars], **eqn.params)
     avals = list(out) if eqn.primitive.multiple_results else [out]
     if len(avals) != len(eqn.outvars):
         raise JaxprTypeError(
-            f"{text}: {eqn.primitive.name} gives {len(avals)} results, {len(eqn.outvars)} are bound"
+            f"{_text(eqn)}: {eqn.primitive.name} gives {len(avals)} results, {len(eqn.outvars)} are bound"
         )
     for var, aval in zip(eqn.outvars, avals, strict=True):
         if var.aval.shape != aval.shape or var.aval.dtype != aval.dtype:
-            raise JaxprTypeError(f"{text}: {var.aval.str_short()} is bound where {aval.str_short()} results")
-        _bind(var, bound, text)
+            raise JaxprTypeError(
+                f"{_text(eqn)}: {var.aval.str_short()} is bound where {aval.str_short()} results"
+            )
+        _bind(var, bound, eqn)

@@ -94,9 +94,8 @@ class _Checker:
             if buffer.dtype != v.dtype:
                 self.fail(v, f"loads from {buffer.dtype} elements")
             self.index(v, index)
-            exact = not any(index.depends_on(r) for r in self.ragged)
-            if not v.args and exact and (index.lo < 0 or index.hi >= buffer.size):
-                self.fail(v, f"reads {buffer}[{index}], range [{index.lo}, {index.hi}] of {buffer.size}")
+            if not v.args:
+                self.inside(v, buffer, index)
         elif v.op in ("index", "test"):
             self.index(v, v.attr if v.op == "index" else v.attr.of)
 
@@ -108,8 +107,17 @@ class _Checker:
         if s.predicate is not None and (s.predicate not in self.known or s.predicate.dtype != _BOOL):
             self.fail(s, "its predicate is not computed before, or not bool")
         self.index(s, s.index)
+        if s.predicate is None:
+            self.inside(s, s.buffer, s.index)
         if s.buffer.kind in ("in", "const"):
             self.fail(s, f"writes to the input {s.buffer}")
+
+    def inside(self, s: Any, buffer: Any, index: Index) -> None:
+        """Every element that is read or written exists (as far as bounds of the counters tell)."""
+        exact = not any(index.depends_on(r) for r in self.ragged)
+        if exact and (index.lo < 0 or index.hi >= buffer.size):
+            does = "writes" if type(s) is Store else "reads"
+            self.fail(s, f"{does} {buffer}[{index}], range [{index.lo}, {index.hi}] of {buffer.size}")
 
     def index(self, s: Any, index: Index) -> None:
         for atom, _ in index.terms:
