@@ -7,7 +7,9 @@ import sys
 from collections.abc import Iterator
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("JITNEY_CHECK", "1")  # every pass of the compiler is followed by a proof of what it made
+os.environ.setdefault(
+    "JITNEY_CHECK", "1"
+)  # every pass of the compiler is followed by a proof of what it made
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # helpers beside the tests: opdb, comparing
 
 import jax  # noqa: E402
