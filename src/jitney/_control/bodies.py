@@ -208,8 +208,7 @@ def trace_body(
         in_tree,
         tuple(in_avals),
         axes.bound(),
-        config.x64_enabled,
-        config.jax_numpy_dtype_promotion,
+        config.trace_key,
     )
     if environment is not None:
         found = _bodies.get(fun, {}).get(key)
