@@ -25,6 +25,14 @@ settings.register_profile(
 settings.load_profile("jitney")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def forget_compiled_programs() -> Iterator[None]:
+    """After a file: thousands of compiled programs of both libraries would fill a small machine's memory."""
+    yield
+    jitney.clear_caches()
+    jax.clear_caches()
+
+
 @pytest.fixture
 def no_x64() -> Iterator[None]:
     """Both libraries with 64-bit types disabled."""
