@@ -167,3 +167,21 @@ def test_iterations_that_are_said_to_be_independent_are() -> None:
             assert said is None, (n, m, ci, cr, a0, b0)
         elif said is not None:
             assert said == (not meets)
+
+
+def stacks_returned_by_a_body(m: Any, u: Any) -> Any:
+    """Two stacks of a scan inside a body are that body's results: they are read as a whole."""
+
+    def sweep(v: Any, w: Any) -> Any:
+        both = lambda p, r: ((p[0] + r[0], p[1] - r[1]),) * 2
+        sums = m.lax.scan(both, (0.0, 0.0), (v, w))[1]
+        return m.lax.scan(both, (0.0, 0.0), sums, reverse=True)[1]
+
+    (v, w), _ = m.lax.scan(lambda c, _: (sweep(*c), None), (u, u + 1), None, length=2)
+    return v @ w
+
+
+def test_stacks_that_are_results_of_a_body_are_arrays() -> None:
+    u = rng.standard_normal(6)
+    got = jitney.jit(lambda u: stacks_returned_by_a_body(jitney, u))(u)
+    assert_close(got, stacks_returned_by_a_body(jax, u))

@@ -36,6 +36,7 @@ def pack_stacks(graph: Graph) -> None:
         return
     uses = Counter(id(o) for node in graph.nodes if node.step is None for o in node.operands)
     uses.update(id(n) for step in graph.steps for n in _read_as_a_whole(step))
+    uses.update(id(n) for n in graph.outputs)
     for step in scans:
         groups: dict[Any, list[Node]] = {}
         for node in step.outputs[step.eqn.params["num_carry"] :]:
