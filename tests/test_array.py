@@ -177,6 +177,7 @@ def test_methods_in_programs() -> None:
         lambda v: v.astype(int).prod(),
         lambda v: v.clip(1, 3).flatten(),
         lambda v: v.round().std(),
+        lambda v: v.var(axis=1, ddof=1),
         lambda v: (v @ v.T).trace(),
         lambda v: v[::-1, None, 1:].squeeze(),
         lambda v: abs(-v) // 2 % 2,
@@ -226,3 +227,19 @@ def test_operators_take_ndarrays_in_place(operation) -> None:
     before = np.asarray(kept).copy()
     y[:] = 0  # the result holds no reference to the operand
     np.testing.assert_array_equal(np.asarray(kept), before)
+
+
+def test_no_attribute_of_a_tracer_hides_a_method_of_arrays() -> None:
+    """What a tracer of some kind needs for itself is stored under names that arrays do not have."""
+    of_arrays = {name for name in dir(type(jnp.ones(2))) if not name.startswith("_")} - {"aval"}
+
+    def look(x: Any) -> Any:
+        own = {name for kind in type(x).__mro__ for name in getattr(kind, "__slots__", ())}
+        assert not own & of_arrays, f"{type(x).__name__}: {own & of_arrays}"
+        return x * 1.0
+
+    x = jnp.ones(2)
+    jitney.make_jaxpr(look)(x)
+    jitney.vmap(look)(x)
+    jitney.jvp(look, (x,), (x,))
+    jitney.vjp(look, x)

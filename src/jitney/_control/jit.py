@@ -79,7 +79,7 @@ def _partial_eval(trace: PartialTrace, args: Sequence[Any], params: dict[str, An
     unknown: Any = iter(())
     if any(split.unknown_out) or split.unknown.effects:
         invars = [trace.atom(r) for r in residuals]
-        invars += [x.var for x, u in zip(args, unknown_in, strict=True) if u]
+        invars += [x._var for x, u in zip(args, unknown_in, strict=True) if u]
         unknown = iter(trace.record(jit_p, invars, {"jaxpr": split.unknown, "name": name}))
     return [next(unknown) if u else next(known) for u in split.unknown_out]
 

@@ -70,14 +70,14 @@ def split_levels(closed: ClosedJaxpr, levels: Sequence[int]) -> Parts:
         outs = evaluate(closed.jaxpr, closed.consts, *args)
     finally:
         swap_trace(before)
-    out_atoms = [y.var if type(y) is StagedTracer else fixed.atom(y) for y in outs]
+    out_atoms = [y._var if type(y) is StagedTracer else fixed.atom(y) for y in outs]
     out_levels = [traces.index(y._trace) if type(y) is StagedTracer else 0 for y in outs]
     rename: dict[Var, Any] = {}
     arrays: dict[int, tuple[Var, Any]] = {}
     for trace in traces:
         for var, value in zip(trace.constvars, trace.consts, strict=True):
             if type(value) is StagedTracer:
-                rename[var] = value.var
+                rename[var] = value._var
             else:
                 rename[var] = arrays.setdefault(id(value), (var, value))[0]
         trace.alive = False
@@ -88,7 +88,7 @@ def split_levels(closed: ClosedJaxpr, levels: Sequence[int]) -> Parts:
         [e.replace(invars=[read(a) for a in e.invars]) for e in trace.eqns if not shared(e)]
         for trace in traces
     )
-    invars = [a.var for a in args]
+    invars = [a._var for a in args]
     return Parts(invars, eqns, [read(a) for a in out_atoms], out_levels, dict(arrays.values()))  # type: ignore[arg-type]
 
 

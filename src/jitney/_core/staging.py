@@ -61,22 +61,22 @@ class DebugInfo:
 class StagedTracer(Tracer):
     """A value that will be computed by an equation of the jaxpr under construction."""
 
-    __slots__ = ("var",)
+    __slots__ = ("_var",)
 
     def __init__(self, trace: StagingTrace, var: Var) -> None:
         self._trace = trace
         self.aval = var.aval
-        self.var = var
+        self._var = var
 
     def origin(self) -> str:
-        return self._trace.explain(self.var)
+        return self._trace.explain(self._var)
 
     def source(self) -> Any:
-        made_by = (e.source for e in reversed(self._trace.eqns) if self.var in e.outvars)
+        made_by = (e.source for e in reversed(self._trace.eqns) if self._var in e.outvars)
         return next(made_by, None)
 
     def arguments(self) -> list[str]:
-        return self._trace.arguments_behind(self.var)
+        return self._trace.arguments_behind(self._var)
 
 
 class StagingTrace(Trace):
@@ -101,7 +101,7 @@ class StagingTrace(Trace):
     def process(self, primitive: Any, args: tuple, params: dict[str, Any]) -> Any:
         if primitive.stage is not None:
             return primitive.stage(self, args, params)
-        invars = [a.var if type(a) is StagedTracer and a._trace is self else self.atom(a) for a in args]
+        invars = [a._var if type(a) is StagedTracer and a._trace is self else self.atom(a) for a in args]
         return self.record(primitive, invars, params)
 
     def record(self, primitive: Any, invars: list[Any], params: dict[str, Any]) -> Any:
@@ -122,7 +122,7 @@ class StagingTrace(Trace):
         kind = type(x)
         if kind is StagedTracer:
             if x._trace is self:
-                return x.var
+                return x._var
             if not x._trace.alive:
                 raise_leaked(x, f"the trace of {self.debug}" if self.debug else "another trace")
         if kind in _PYTHON_SCALARS:
