@@ -361,3 +361,19 @@ def test_higher_derivatives(name: str) -> None:
         ]
 
     assert_same(run(jitney), run(jax), 1e-10, weak=False)
+
+
+def test_sums_of_exponentials_have_second_derivatives_where_the_operands_are_equal() -> None:
+    """Of logaddexp(x, 0), the logistic function's derivatives; JAX's of both functions."""
+    softplus = lambda x: jitney.numpy.logaddexp(x, 0.0)
+    got = [float(jitney.grad(softplus)(0.0))]
+    got.append(float(jitney.grad(jitney.grad(softplus))(0.0)))
+    got.append(float(jitney.grad(jitney.grad(jitney.grad(jitney.grad(softplus))))(0.0)))
+    np.testing.assert_allclose(got, [1 / 2, 1 / 4, -1 / 8], rtol=1e-14)
+    x = np.array([0.0, 0.5, -1.0, 40.0])
+    for name in ("logaddexp", "logaddexp2"):
+        ours, theirs = (
+            lib.hessian(lambda x, f=getattr(lib.numpy, name): f(x, 2 * x[::-1]).sum())(x)
+            for lib in (jitney, jax)
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)

@@ -227,16 +227,16 @@ def log10(x: Any, /) -> Any:
 def logaddexp(x1: Any, x2: Any, /) -> Any:
     """``log(exp(x1) + exp(x2))`` without overflow."""
     x, y = el.floats("logaddexp", x1, x2)
-    return _log_add(x, y, uf.exp, 1.0)
+    return (_log_add if current_trace() else _log_add_value)(False, x, y)
 
 
 def logaddexp2(x1: Any, x2: Any, /) -> Any:
     """``log2(2**x1 + 2**x2)`` without overflow."""
     x, y = el.floats("logaddexp2", x1, x2)
-    return _log_add(x, y, uf.exp2, 1 / math.log(2.0))
+    return (_log_add if current_trace() else _log_add_value)(True, x, y)
 
 
-def _log_add(x: Any, y: Any, exponential: Any, scale: float) -> Any:
+def _log_add_value(binary: bool, x: Any, y: Any) -> Any:
     """The larger operand plus a correction; the sum where the difference is NaN (equal infinities)."""
     difference = x - y
     equal = el.isnan(difference)
@@ -244,16 +244,39 @@ def _log_add(x: Any, y: Any, exponential: Any, scale: float) -> Any:
     if get_aval(x).dtype.kind == "c":
         x_larger = el.real(x) > el.real(y)
         larger, below = el.choose(x_larger, x, y), el.choose(x_larger, -difference, difference)
-    else:  # minimum rather than -|difference|: at ties its derivative is 0, as it must be
-        larger, below = uf.maximum(x, y), uf.minimum(difference, -difference)
-    correction = uf.log1p(exponential(below))
-    if scale != 1.0:
-        correction = scale * correction
+    else:
+        larger, below = uf.maximum(x, y), -ew.abs(difference)
+    correction = uf.log1p(_power(binary, below))
+    if binary:
+        correction = correction / math.log(2.0)
     out = el.choose(equal, x + y, larger + correction)
     if get_aval(out).dtype.kind != "c":
         return out
-    turn = 2 * math.pi * scale  # imaginary parts are angles in (-pi, pi]
+    turn = 2 * math.pi / (math.log(2.0) if binary else 1.0)  # imaginary parts are angles in (-pi, pi]
     return ew.complex(el.real(out), turn / 2 - remainder(turn / 2 - el.imag(out), turn))
+
+
+def _power(binary: bool, x: Any) -> Any:
+    return uf.exp2(x) if binary else uf.exp(x)
+
+
+# A rule of its own, as the branches of the value have no second derivative where the operands are equal.
+_log_add = custom_jvp(_log_add_value, nondiff_argnums=(0,))
+
+
+@_log_add.defjvp
+def _log_add_rule(binary: bool, primals: Any, tangents: Any) -> Any:
+    """Tangents weighted by each operand's share of the sum, by 1 where both are the same infinity."""
+    x, y = primals
+    out = _log_add(binary, x, y)
+
+    def share(v: Any, other: Any) -> Any:
+        if get_aval(v).dtype.kind == "c":
+            return _power(binary, el.choose(v == out, literal(v, 0), v - out))
+        difference = (v - other) * math.log(2.0) if binary else v - other
+        return el.choose(el.isnan(difference) & (v == other), literal(v, 1), lax.logistic(difference))
+
+    return out, tangents[0] * share(x, y) + tangents[1] * share(y, x)
 
 
 def _scaled(name: str, factor: float, summary: str) -> Any:
