@@ -326,6 +326,16 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
         y = jnp.sum(jnp.ones((2, 3)), axis=2)  # here
         """,
     ),
+    "update": (
+        "ValueError",
+        ("values of shape (2,)",),
+        """
+        @jit
+        def f(x):
+            return x.at[0].set(jnp.ones(2))  # here
+        f(jnp.zeros(3))
+        """,
+    ),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jitney import _ext
+from jitney._api.calls import boundary
 from jitney._base import dtypes
 from jitney._core.trace import LARGE_EAGER, ArrayImpl, Tracer, current_trace, get_aval
 from jitney._ops import indexing as ops
@@ -110,6 +111,10 @@ class IndexUpdate:
         if getattr(values, "dtype", None) is not None and values.dtype != self.array.dtype:
             values = values.astype(self.array.dtype)
         return self.set(values, **options)
+
+
+for _name in "get set add subtract sub multiply mul min max divide div power pow apply".split():
+    setattr(IndexUpdate, _name, boundary(vars(IndexUpdate)[_name]))
 
 
 def _reading_mode(mode: Any) -> Any:
