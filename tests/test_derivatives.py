@@ -377,3 +377,21 @@ def test_sums_of_exponentials_have_second_derivatives_where_the_operands_are_equ
             for lib in (jitney, jax)
         )
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
+
+
+def test_results_are_arrays_while_another_function_is_traced() -> None:
+    def f(x: Any) -> Any:
+        slope = jitney.grad(lambda y: y)(x)
+        value, pullback = jitney.vjp(lambda y: 3.0, x)
+        assert (slope.shape, slope.dtype, value.shape) == ((), np.float64, ())
+        return slope * pullback(1.0)[0].astype(float)
+
+    assert float(jitney.jit(f)(2.0)) == 0.0
+
+    @jitney.custom_vjp
+    def g(x: Any) -> Any:
+        return x
+
+    g.defvjp(lambda x: (x, None), lambda _, ct: (ct.reshape(()) * 2,))
+    assert float(jitney.grad(g)(1.0)) == 2.0
+    assert float(jitney.jit(jitney.grad(g))(1.0)) == 2.0

@@ -15,7 +15,7 @@ from jitney._base import dtypes, sources
 from jitney._core import refs, tree
 from jitney._core.avals import ShapedArray
 from jitney._core.staging import DebugInfo, argument_names
-from jitney._core.trace import ArrayImpl, Tracer, current_trace, get_aval, is_array_like, to_numpy
+from jitney._core.trace import ArrayImpl, Tracer, get_aval, is_array_like, to_numpy
 
 
 def check_callable(fun: Any, transformation: str) -> None:
@@ -167,8 +167,6 @@ def as_array(x: Any) -> Any:
     if type(x) is ArrayImpl or isinstance(x, Tracer):
         return x
     if isinstance(x, (np.ndarray, np.generic)) and x.dtype == dtypes.float0:
-        return x
-    if current_trace() is not None:
         return x
     aval = get_aval(x)
     return _ext.wrap(to_numpy(x), aval.weak_type)

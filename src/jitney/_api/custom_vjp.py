@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jitney._api.calls import as_arrays, boundary
+from jitney._api.calls import as_array, as_arrays, boundary
 from jitney._api.closures import close_over
 from jitney._api.custom_rules import (
     Declaration,
@@ -192,7 +192,7 @@ class _Call:
         def bwd(context: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
             residual_tree, out_tree, avals = context
             given = [
-                (SymbolicZero(ct.aval) if symbolic else instantiate(ct)) if type(ct) is Zero else ct
+                (SymbolicZero(ct.aval) if symbolic else instantiate(ct)) if type(ct) is Zero else as_array(ct)
                 for ct in cts
             ]
             found = user(
