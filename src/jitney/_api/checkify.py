@@ -10,6 +10,7 @@ import numpy as np
 from jitney import _ext
 from jitney._api.calls import boundary, check_callable, check_leaf, check_outputs, debug_info, leaf_names
 from jitney._api.formats import FormatCheck
+from jitney._base import sources
 from jitney._control import checks
 from jitney._control.checks import CODE, Failure, Site, check_p
 from jitney._control.checks import CheckError as JaxRuntimeError
@@ -25,19 +26,23 @@ class ErrorCategory(type):
     """The kind of a check; ``errors`` of ``checkify`` is a set of these."""
 
 
-class FailedCheckError(metaclass=ErrorCategory):
+class JaxException(Exception, metaclass=ErrorCategory):
+    """What ``Error.get_exception`` returns."""
+
+
+class FailedCheckError(JaxException):
     """A ``check`` of the user's."""
 
 
-class NaNError(metaclass=ErrorCategory):
+class NaNError(JaxException):
     """An operation gave a NaN."""
 
 
-class DivisionByZeroError(metaclass=ErrorCategory):
+class DivisionByZeroError(JaxException):
     """A division by zero."""
 
 
-class OOBError(metaclass=ErrorCategory):
+class OOBError(JaxException):
     """An index out of bounds."""
 
 
@@ -63,24 +68,33 @@ class Error:
 
     def get(self) -> str | None:
         """The message of the check that failed, None if none did; of a batch, one line for each example that failed."""
-        code, _, _ = self._failure
-        if code is None:
-            return None
-        codes = np.asarray(to_numpy(code))
-        failed = [tuple(map(int, place)) for place in np.argwhere(codes)]
-        return "\n".join(self._message(codes, place) for place in failed) if failed else None
+        return "\n".join(self._message(*failed) for failed in self._failed()) or None
 
-    def get_exception(self) -> JaxRuntimeError | None:
-        """The error that ``throw`` would raise."""
-        text = self.get()
-        return None if text is None else JaxRuntimeError(text)
+    def get_exception(self) -> JaxException | None:
+        """What failed as an exception whose class is the kind of the check, with the user's line as a note."""
+        failed = self._failed()
+        if not failed:
+            return None
+        site = self._failure.sites[failed[0][0]]
+        exception = site.kind(self.get())
+        where = sources.excerpt(site.source)
+        if where:
+            exception.add_note(f"checked at {where}")
+        return exception
 
     def throw(self) -> None:
         """Raise what failed; under transformations, leave that to the ``checkify`` around."""
         check_error(self)
 
-    def _message(self, codes: np.ndarray, place: tuple[int, ...]) -> str:
-        site = self._failure.sites[int(codes[place])]
+    def _failed(self) -> list[tuple[int, tuple[int, ...]]]:
+        """The codes that name a failure, each with its place in the batch."""
+        if self._failure.code is None:
+            return []
+        codes = np.asarray(to_numpy(self._failure.code))
+        return [(int(codes[tuple(place)]), tuple(map(int, place))) for place in np.argwhere(codes)]
+
+    def _message(self, code: int, place: tuple[int, ...]) -> str:
+        site = self._failure.sites[code]
         values = []
         for slot in site.slots:
             value = np.asarray(to_numpy(self._failure.payload[slot]))
@@ -120,6 +134,7 @@ def _unflatten(aux: _Aux, children: Sequence[Any]) -> Error:
     return Error(Failure(code, dict(zip(aux.slots, payload, strict=True)), aux.sites))
 
 
+Error.throw = boundary(Error.throw)  # type: ignore[method-assign]
 tree.register_node(Error, _flatten, _unflatten)
 
 init_error = Error(checks.NONE)
@@ -263,5 +278,9 @@ def check_error(error: Error) -> None:
         checks.bind_check(failure)
         return
     exception = error.get_exception()
-    if exception is not None:
-        raise exception
+    if exception is None:
+        return
+    raised = JaxRuntimeError(str(exception))
+    for note in getattr(exception, "__notes__", ()):
+        raised.add_note(note)
+    raise raised

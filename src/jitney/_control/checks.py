@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jitney._base import sources
 from jitney._control import scan
 from jitney._control.bodies import close_over_all
 from jitney._control.cond import cond_p
 from jitney._control.jit import jit_p
-from jitney._control.while_loop import bind_while, operand_parts
+from jitney._control.while_loop import bind_while, masked_while_p, operand_parts
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.effects import Effect
 from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn, Literal, evaluate, subjaxprs
@@ -29,26 +30,33 @@ from jitney._core.trace import get_aval, to_numpy
 from jitney._ops import elementwise as ew
 from jitney._ops import indexing, raw
 from jitney._ops.reductions import argmax_p, reduce_or
+from jitney._transforms.batching import batch_jaxpr, place_axis
 
 check_p = Primitive("check", multiple_results=True)
-check_effect = Effect("Check")
+check_effect = Effect("Check", compilable=False)
+debug_check_effect = Effect("DebugCheck")  # compiled code does without
 
 CODE = np.dtype(np.int64)
 Slot = tuple[ShapedArray, int]  # the type of a payload, and which of those of this type
 
 
 class Site:
-    """One place where a check can fail: what it says, and the slots of the values that it shows."""
+    """One place where a check can fail: what it says, the slots of the values that it shows, and the user's line."""
 
-    __slots__ = ("kind", "number", "slots", "text")
+    __slots__ = ("kind", "number", "slots", "source", "text")
 
     _numbers = itertools.count(1)
 
     def __init__(
-        self, kind: Any, text: Callable[[Sequence[Any]], str], avals: Sequence[ShapedArray] = ()
+        self,
+        kind: Any,
+        text: Callable[[Sequence[Any]], str],
+        avals: Sequence[ShapedArray] = (),
+        source: Any = None,
     ) -> None:
         self.kind = kind
         self.text = text
+        self.source = sources.here() if source is None else source
         self.number = next(Site._numbers)
         seen: Counter[ShapedArray] = Counter()
         slots = []
@@ -119,7 +127,12 @@ class Layout(NamedTuple):
 
 
 def bind_check(failure: Failure, debug: bool = False) -> None:
-    """Let ``failure`` be noticed by the ``checkify`` around; without one it is raised."""
+    """Let ``failure`` be noticed by the ``checkify`` around; without one it is raised.
+
+    Of a batch, whose axes lead those of the code and the payloads, the last example that fails counts.
+    """
+    while failure.code is not None and get_aval(failure.code).shape:
+        failure = _last_that_failed(failure)
     if failure.code is None:
         return
     slots = tuple(failure.payload)
@@ -157,32 +170,38 @@ CheckError.__name__ = CheckError.__qualname__ = "JaxRuntimeError"
 CheckError.__module__ = "jitney.experimental.checkify"
 
 
-def _not_functional(*_: Any, debug: bool, **__: Any) -> list[Any]:
+def _not_functional(*_: Any, layout: _Params, debug: bool) -> list[Any]:
     if debug:
         return []
+    site = next(iter(layout.layout.sites.values()))
     raise ValueError(
         "A checkify.check was compiled which was not functionalized. Programs cannot raise: apply checkify.checkify to the "
-        "function before jit (or other staging), call it, and throw its error afterwards."
+        f"function before jit (or other staging), call it, and throw its error afterwards. The check is at {sources.excerpt(site.source)}"
     )
 
 
 def _batch_check(
     size: int, args: Sequence[Any], dims: Sequence[int | None], **params: Any
 ) -> tuple[list, list]:
-    """One check for the batch: the last example that fails."""
-    if dims[0] is None:
-        code = raw.broadcast_in_dim(args[0], (size,), ())
-    else:
-        code = args[0]
-    code = raw.reshape(code, (size,))
-    order = raw.iota(CODE, (size,))
-    failed = raw.select(ew.ne_p.bind(code, CODE.type(0)), order, raw.full((size,), -1, CODE))
-    which = argmax_p.bind(failed, axes=(0,), index_dtype=CODE)
-    payload = [
-        x if d is None else _at(raw.move_axis(x, d, 0), which) for x, d in zip(args, dims, strict=True)
-    ][1:]
-    check_p.bind(_at(code, which), *payload, **params)
+    """One check for the batch."""
+    code, *payload = [place_axis(x, d, size, 0) for x, d in zip(args, dims, strict=True)]
+    failure = params["layout"].layout.failure([code, *payload])
+    bind_check(_last_that_failed(failure), params["debug"])
     return [], []
+
+
+def _last_that_failed(failure: Failure) -> Failure:
+    """The failure of the last example that failed, of a batch along the leading axis."""
+    (size, *rest) = get_aval(failure.code).shape
+    if not size:
+        return NONE
+    failed = ew.ne_p.bind(failure.code, CODE.type(0))
+    if rest:
+        failed = reduce_or(failed, range(1, 1 + len(rest)))
+    place = raw.select(failed, raw.iota(CODE, (size,)), raw.full((size,), -1, CODE))
+    which = argmax_p.bind(place, axes=(0,), index_dtype=CODE)
+    payload = {slot: _at(x, which) for slot, x in failure.payload.items()}
+    return Failure(_at(failure.code, which), payload, failure.sites)
 
 
 def _at(x: Any, i: Any) -> Any:
@@ -193,9 +212,9 @@ def _at(x: Any, i: Any) -> Any:
 
 
 check_p.impl = _raise_at_once
-check_p.numpy = _not_functional
+check_p.expand = _not_functional
 check_p.abstract = lambda *_, **__: []
-check_p.effects = lambda _: frozenset((check_effect,))
+check_p.effects = lambda params: frozenset((debug_check_effect if params["debug"] else check_effect,))
 check_p.jvp = lambda primals, _, **params: (check_p.bind(*primals, **params), [])
 check_p.batch = _batch_check
 check_p.print_params = lambda eqn: {"debug": eqn.params["debug"]}
@@ -248,10 +267,14 @@ def _run_eqn(eqn: JaxprEqn, args: list[Any], rules: Rules, key: Any) -> tuple[li
     primitive, params = eqn.primitive, eqn.params
     if primitive is check_p:
         return [], rules(eqn, args, [])
+    if params.get("lanes") is not None:
+        return _while_in_lanes(args, params, rules, key)
     if primitive.name in _CONTROL and primitive.expand is None:
         return _CONTROL[primitive.name](args, params, rules, key)
     inner = _body(eqn, args)
     if inner is not None and checked(inner, rules, key).layout.sites:
+        if primitive is masked_while_p:
+            raise ValueError(_MASKED)
         return run(inner, args, rules, key)
     out = primitive.bind(*args, **params)
     outs = list(out) if primitive.multiple_results else [out]
@@ -340,6 +363,42 @@ def _while(args: list[Any], params: dict[str, Any], rules: Rules, key: Any) -> t
     return outs[1 + size :], layout.failure(outs[1 : 1 + size])
 
 
+def _while_in_lanes(
+    args: list[Any], params: dict[str, Any], rules: Rules, key: Any
+) -> tuple[list[Any], Failure]:
+    """A batched loop: checks are made in one example's loop, so that finished examples fail no more."""
+    lanes = params["lanes"]
+    example = {**params, "cond_jaxpr": lanes.cond_jaxpr, "body_jaxpr": lanes.body_jaxpr, "lanes": None}
+    cond_avals = lanes.cond_jaxpr.in_avals[: params["cond_nconsts"]]
+    loop_key = ("checked lanes", key, lanes.cond_jaxpr, params["cond_nconsts"])
+    cache = lanes.body_jaxpr.cache
+    if loop_key not in cache:
+        layout = Layout((), {})
+
+        def loop(*xs: Any) -> list[Any]:
+            nonlocal layout
+            outs, failure = _while(list(xs), example, rules, key)
+            layout = Layout(tuple(failure.payload), failure.sites)
+            return outs + layout.flat(failure)
+
+        cache[loop_key] = Checked(stage(loop, [*cond_avals, *lanes.body_jaxpr.in_avals]), layout)
+    program, layout = cache[loop_key]
+    dims = (*lanes.cond_dims, *lanes.body_dims, *lanes.init_dims)
+    batched, out_dims = batch_jaxpr(program, lanes.size, dims)
+    found = evaluate(batched.jaxpr, batched.consts, *args)
+    outs = [place_axis(y, d, lanes.size, 0) for y, d in zip(found, out_dims, strict=True)]
+    count = len(outs) - layout.size
+    failure = layout.failure(outs[count:])
+    return outs[:count], NONE if failure.code is None else _last_that_failed(failure)
+
+
+_MASKED = (
+    "checkify cannot look into this loop: vmap made one loop of examples that stop at different steps, in which checks "
+    "of finished examples cannot be told from the others. Move vmap outside: vmap(checkify(f)) in place of "
+    "checkify(vmap(f))."
+)
+
+
 def _cond(args: list[Any], params: dict[str, Any], rules: Rules, key: Any) -> tuple[list[Any], Failure]:
     """Branches return failures of one layout."""
     branches = [checked(b, rules, key) for b in params["branches"]]
@@ -368,11 +427,13 @@ _CONTROL = {"jit": _call, "scan": _scan, "while": _while, "cond": _cond}
 
 # -- automatic checks ---------------------------------------------------------------------------------
 
-# They move or choose values, so that they make no NaN of their own.
+# They move, choose or mark values, so that they make no NaN of their own: who gave the operand is named.
 _MOVES = frozenset(
-    "gather scatter scatter-add scatter-mul scatter-min scatter-max dynamic_slice dynamic_update_slice slice concatenate pad "
-    "broadcast_in_dim reshape transpose squeeze expand_dims select_n copy copy_p rev iota split convert_element_type sort "
-    "optimization_barrier stop_gradient pure_callback io_callback".split()
+    "abs bitcast_convert_type broadcast_in_dim ceil clamp complex concatenate conj convert_element_type copy "
+    "copy_p dynamic_slice dynamic_update_slice expand_dims floor gather io_callback iota keep_apart max min neg "
+    "nextafter optimization_barrier pad pure_callback reduce_max reduce_min reduce_window_max reduce_window_min "
+    "reshape rev round scatter scatter-add scatter-max scatter-min scatter-mul select_n sign slice sort split "
+    "squeeze stop_gradient top_k transpose windows".split()
 )
 
 
@@ -387,7 +448,8 @@ def nan_failure(kind: Any, eqn: JaxprEqn, outs: Sequence[Any]) -> Failure:
             continue
         bad = ew.ne_p.bind(y, y)
         name = eqn.primitive.name
-        site = Site(kind, lambda _, name=name: f"nan generated by primitive: {name}.")  # type: ignore[misc]
+        text = lambda _, name=name: f"nan generated by primitive: {name}."  # noqa: E731
+        site = Site(kind, text, source=eqn.source)
         failure = first_of(failure, at_site(_any(bad), site))
     return failure
 
@@ -398,7 +460,7 @@ def division_failure(kind: Any, eqn: JaxprEqn, args: Sequence[Any]) -> Failure:
         return NONE
     divisor = args[1]
     zero = ew.eq_p.bind(divisor, get_aval(divisor).dtype.type(0))
-    return at_site(_any(zero), Site(kind, lambda _: "division by zero"))
+    return at_site(_any(zero), Site(kind, lambda _: "division by zero", source=eqn.source))
 
 
 def index_failure(kind: Any, eqn: JaxprEqn, args: Sequence[Any]) -> Failure:
@@ -422,7 +484,7 @@ def index_failure(kind: Any, eqn: JaxprEqn, args: Sequence[Any]) -> Failure:
         return NONE
     failure = NONE
     for axis, index, size in axes:
-        failure = first_of(failure, _out_of_bounds(kind, shape, axis, index, size))
+        failure = first_of(failure, _out_of_bounds(kind, eqn.source, shape, axis, index, size))
     return failure
 
 
@@ -435,16 +497,18 @@ def _components(indices: Any, axes: Sequence[int], sizes: Sequence[int]) -> Any:
         yield axis, raw.reshape(part, shape[:-1]), sizes[axis]
 
 
-def _out_of_bounds(kind: Any, shape: tuple[int, ...], axis: int, index: Any, size: int) -> Failure:
+def _out_of_bounds(
+    kind: Any, source: Any, shape: tuple[int, ...], axis: int, index: Any, size: int
+) -> Failure:
     aval = get_aval(index)
     if not aval.size:
         return NONE
-    bad = ew.gt_p.bind(index, aval.dtype.type(shape[axis] - size))
-    if aval.dtype.kind != "u":
-        bad = ew.or_p.bind(bad, ew.lt_p.bind(index, aval.dtype.type(0)))
+    if aval.dtype != CODE:
+        index = ew.convert_element_type_p.bind(index, new_dtype=CODE, weak_type=False)
+    bad = ew.or_p.bind(ew.gt_p.bind(index, CODE.type(shape[axis] - size)), ew.lt_p.bind(index, CODE.type(0)))
     flat, wrong = raw.reshape(index, (aval.size,)), raw.reshape(bad, (aval.size,))
-    which = argmax_p.bind(wrong, axes=(0,), index_dtype=np.dtype(np.int64))
-    shown = ew.convert_element_type_p.bind(_at(flat, which), new_dtype=CODE, weak_type=False)
+    which = argmax_p.bind(wrong, axes=(0,), index_dtype=CODE)
+    shown = _at(flat, which)
 
     def text(payload: Sequence[Any]) -> str:
         return (
@@ -452,7 +516,7 @@ def _out_of_bounds(kind: Any, shape: tuple[int, ...], axis: int, index: Any, siz
             f"{axis} with size {shape[axis]}. "
         )
 
-    return at_site(_any(bad), Site(kind, text, [shaped_array((), CODE)]), [shown])
+    return at_site(_any(bad), Site(kind, text, [shaped_array((), CODE)], source), [shown])
 
 
 def _any(x: Any) -> Any:

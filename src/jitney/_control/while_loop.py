@@ -12,6 +12,7 @@ run each by itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -105,7 +106,8 @@ def _impl(*args: Any, **params: Any) -> list[Any]:
     cond, body = params["cond_jaxpr"], params["body_jaxpr"]
     key = ("while", cond, params["cond_nconsts"])
     if key not in body.cache:
-        deadline = perf_counter() + _EAGER_SECONDS
+        compilable = all(getattr(e, "compilable", True) for e in cond.effects | body.effects)
+        deadline = perf_counter() + (_EAGER_SECONDS if compilable else inf)
         while evaluate(cond.jaxpr, cond.consts, *cond_consts, *carry)[0]:
             if perf_counter() > deadline:
                 break

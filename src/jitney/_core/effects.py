@@ -9,13 +9,17 @@ from __future__ import annotations
 
 
 class Effect:
-    """One kind of effect; ``ordered`` ones must not be duplicated or interleaved by ``vmap``."""
+    """One kind of effect; ``ordered`` ones must not be duplicated or interleaved by ``vmap``.
 
-    __slots__ = ("name", "ordered")
+    Those that are not ``compilable`` happen in eager code only.
+    """
 
-    def __init__(self, name: str, ordered: bool = False) -> None:
+    __slots__ = ("compilable", "name", "ordered")
+
+    def __init__(self, name: str, ordered: bool = False, compilable: bool = True) -> None:
         self.name = name
         self.ordered = ordered
+        self.compilable = compilable
 
     def __repr__(self) -> str:
         return self.name
