@@ -81,7 +81,8 @@ def _links(graph: Graph) -> list[Link]:
             (operand,) = start.operands
             if operand.kind == "opaque":
                 links.append(Link(operand, start.target[0], start))
-    return [link for link in links if _may_die(link.operand, link.result)]
+    results = {id(node) for node in graph.outputs}  # of a loop's body: read when all else has been computed
+    return [link for link in links if id(link.operand) not in results and _may_die(link.operand, link.result)]
 
 
 def updated(step: Step) -> list[tuple[Node, Node]]:

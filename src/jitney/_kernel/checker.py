@@ -131,9 +131,9 @@ class _Checker:
     def loop(self, node: For, level: int, added: list[Any]) -> None:
         if node.var.level != level + 1:
             self.fail(node, f"counter of level {node.var.level} in a block of level {level}")
-        if isinstance(node.extent, Value):
+        if isinstance(node.extent, Value) or node.extent == 0:
             self.ragged.add(node.var)
-            if node.extent not in self.known:
+            if isinstance(node.extent, Value) and node.extent not in self.known:
                 self.fail(node, "extent is used before it is computed")
         inner = self.enter(node, [node.var])
         added_within = self.block(node.body, level + 1)
