@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,9 +12,12 @@ import numpy as np
 
 import jitney
 from jitney._compiler.inline_calls import inline_calls
+from jitney._compiler.machine import Target
 from jitney._compiler.options import options
-from jitney._compiler.pipeline import compile_program
+from jitney._compiler.pipeline import compile_program, lower, simplify
 from jitney._core.jaxpr import ClosedJaxpr, Literal
+from jitney._kernel.evaluator import run_loops
+from jitney._kernel.printer import print_loops
 
 
 @contextlib.contextmanager
@@ -51,6 +56,32 @@ def evaluated(closed: ClosedJaxpr, *args: Any) -> list[np.ndarray]:
             outs = out if eqn.primitive.multiple_results else [out]
             env.update(zip(eqn.outvars, map(np.asarray, outs), strict=True))
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def slowly(closed: ClosedJaxpr, *args: Any) -> list[np.ndarray]:
+    """The program's outputs through the slow evaluator of the loop program."""
+    simple = simplify(closed)
+    graph, program = lower(simple)
+    outs = [np.zeros(a.aval.shape, a.aval.dtype) for a in simple.jaxpr.outvars]
+    inputs = [np.array(a, order="C") for a in (*args, *simple.consts)]
+    run_loops(program, [x.reshape(-1) for x in inputs], [x.reshape(-1) for x in outs])
+    return [inputs[f] if f >= 0 else x for x, f in zip(outs, graph.forward, strict=True)]
+
+
+GOLDENS = pathlib.Path(__file__).parent / "goldens"
+TARGET = Target("x86-64-v3", "+avx2,+fma", 32)  # wherever the test runs
+
+
+def assert_golden(name: str, closed: ClosedJaxpr, target: Target = TARGET) -> None:
+    """What the passes make of the program is the text in ``tests/goldens``."""
+    simple = simplify(closed)
+    _, program = lower(simple, target)
+    text = f"{closed}\n\n-- simplified\n{simple}\n\n-- loops\n{print_loops(program)}\n"
+    path = GOLDENS / f"{name}.txt"
+    if os.environ.get("JITNEY_UPDATE_GOLDENS"):
+        path.write_text(text)
+    assert path.exists(), f"no golden for {name}: run with JITNEY_UPDATE_GOLDENS=1"
+    assert text == path.read_text()
 
 
 def close(got: Any, want: Any, tolerance: float | None = None) -> None:

@@ -5,20 +5,13 @@
 
 from __future__ import annotations
 
-import os
-import pathlib
-
 import numpy as np
 import pytest
 
-from compiler_cases import staged
+from compiler_cases import TARGET, assert_golden, staged
 from jitney import lax
 from jitney._compiler.machine import Target
-from jitney._compiler.pipeline import lower, simplify
-from jitney._kernel.printer import print_loops
 
-HERE = pathlib.Path(__file__).parent / "goldens"
-TARGET = Target("x86-64-v3", "+avx2,+fma", 32)  # wherever the test runs
 TARGETS = {"roots": Target("x86-64-v4", "+avx512f,+avx512vl,+avx2,+fma", 64)}
 
 
@@ -104,12 +97,4 @@ PROGRAMS = {
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_golden(name):
     fun, *args = PROGRAMS[name]
-    closed = staged(fun, *args)
-    simple = simplify(closed)
-    _, program = lower(simple, TARGETS.get(name, TARGET))
-    text = f"{closed}\n\n-- simplified\n{simple}\n\n-- loops\n{print_loops(program)}\n"
-    path = HERE / f"{name}.txt"
-    if os.environ.get("JITNEY_UPDATE_GOLDENS"):
-        path.write_text(text)
-    assert path.exists(), f"no golden for {name}: run with JITNEY_UPDATE_GOLDENS=1"
-    assert text == path.read_text()
+    assert_golden(name, staged(fun, *args), TARGETS.get(name, TARGET))

@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler_cases import checking, close, compiled, evaluated, staged
+from compiler_cases import checking, close, compiled, evaluated, slowly, staged
 from jitney import lax
 from jitney._compiler.options import without
-from jitney._compiler.pipeline import lower, simplify
-from jitney._kernel.evaluator import run_loops
 
 PASSES = (
     "drop_dead",
@@ -27,16 +25,6 @@ PASSES = (
     "llvm_passes",
 )
 SHAPES = ((), (1,), (3,), (20,), (4, 3), (3, 17), (2, 5, 6), (1, 40), (33, 2))
-
-
-def interpreted(closed, *args):
-    """The loop program, statement by statement."""
-    simple = simplify(closed)
-    graph, program = lower(simple)
-    outs = [np.zeros(a.aval.shape, a.aval.dtype) for a in simple.jaxpr.outvars]
-    inputs = [np.ascontiguousarray(a) for a in (*args, *simple.consts)]
-    run_loops(program, [x.reshape(-1) for x in inputs], [x.reshape(-1) for x in outs])
-    return [inputs[f] if f >= 0 else x for x, f in zip(outs, graph.forward, strict=True)]
 
 
 class Program:
@@ -130,7 +118,7 @@ def test_compiled_equals_evaluated(case):
     want = evaluated(closed, *args)
     with checking():
         got = compiled(closed, *args)
-        slow = interpreted(closed, *args)
+        slow = slowly(closed, *args)
     for g, s, w in zip(got, slow, want, strict=True):
         close(g, w, 1e-10)
         close(s, w, 1e-10)

@@ -753,3 +753,9 @@ def test_programs_have_no_constants() -> None:
         1.0
     )
     assert all(not p.consts for e in closed.eqns for p in subjaxprs(e.params))
+
+
+def test_no_steps_without_jit(no_jit: None) -> None:
+    """The body of a ``fori_loop`` that takes no step is not run."""
+    for m in (jitney, jax):
+        assert m.lax.fori_loop(3, 1, lambda i, x: 1 / 0, 2.0) == 2.0

@@ -634,6 +634,8 @@ def fori_loop(
     dtype = _bounds_dtype(lower, upper)
     if not isinstance(lower, (Tracer, ArrayImpl)) and not isinstance(upper, (Tracer, ArrayImpl)):
         first, last = int(lower), int(upper)
+        if last <= first and config.jax_disable_jit:
+            return init_val  # without tracing the body
         init = (first, init_val)
         (_, value), _ = _scan(
             "fori_loop",
