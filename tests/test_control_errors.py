@@ -111,7 +111,7 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "fori traced bound": (
         "TypeError",
-        ("f32[2]", "f64[2]", "body"),
+        ("val comes as f32[2]", "f64[2]", "body"),
         """
         def body(i, v):
             return v.astype(np.float64)
@@ -119,6 +119,28 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
         def run(n):
             return lax.fori_loop(0, n, body, np.ones(2, np.float32))  # here
         run(3)
+        """,
+    ),
+    "fori traced bound, structure": (
+        "TypeError",
+        ("carry in:  *", "carry out: (*, *)", "body"),
+        """
+        def body(i, v):
+            return v, i
+        jit(lambda n: lax.fori_loop(0, n, body, 1.0))(3)  # here
+        """,
+    ),
+    "custom_vjp of another shape": (
+        "ValueError",
+        ("back", "args[1]", "f64[3]", "f64[2]"),
+        """
+        @custom_vjp
+        def product(x, y):
+            return (x * y).sum()
+        def back(res, ct):
+            return 1.0, np.ones(2)
+        product.defvjp(lambda x, y: (product(x, y), None), back)
+        grad(product)(1.0, np.ones(3))  # here
         """,
     ),
     "fori bounds": (
@@ -139,7 +161,7 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "while structure": (
         "TypeError",
-        ("carry in", "carry out", "body"),
+        ("carry in:  (*, *)", "carry out: [*, *]", "body"),
         """
         def body(c):
             return [c[0] + 1, c[1]]
@@ -331,7 +353,7 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "custom_vjp of another tree": (
         "TypeError",
-        ("back",),
+        ("back", "(*, *)", "(*,)"),
         """
         @custom_vjp
         def product(x, y):

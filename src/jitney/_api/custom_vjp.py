@@ -15,7 +15,6 @@ from jitney._api.custom_rules import (
     check_rule_outputs,
     merge,
     name_of,
-    show,
 )
 from jitney._base import errors
 from jitney._control.custom_vjp import custom_vjp_call_p
@@ -211,10 +210,10 @@ class _Call:
         leaves = _spread(found, tree.unflatten(self.in_tree, range(len(avals))))
         if leaves is None:
             raise TypeError(
-                f"{described} must produce an output with the same container (pytree) structure as the args tuple of the "
-                "primal function, and in particular must produce a tuple of length equal to the number of arguments to the "
-                f"primal function, but got bwd output structure {tree.structure(found)} for primal input structure "
-                f"{self.in_tree}."
+                f"{described} must return a tuple with one cotangent, in the structure of the argument, for each argument "
+                f"of the function:\n  the arguments are    {_text(self.in_tree)}\n"
+                f"  the rule returned    {_text(tree.structure(found))}\n"
+                "None may stand for a cotangent that is zero."
             )
         check_rule_outputs([ct for ct in leaves if ct is not None], described)
         return [
@@ -230,11 +229,14 @@ class _Call:
         if have.shape != want.shape or have.dtype.kind != want.dtype.kind:
             path = tree.leaf_suffixes(tree.unflatten(self.in_tree, range(self.in_tree.num_leaves)))[number]
             raise ValueError(
-                f"{described} must produce an output with the same type as the args tuple of the primal function, but at "
-                f"output{path} the bwd rule produced an output of type {show(have)} corresponding to an input of type "
-                f"{show(aval)}."
+                f"{described} must return a cotangent of the shape and kind of its argument, but args{path} is "
+                f"{aval.str_short()} and its cotangent {have.str_short()}."
             )
         return ct if have.dtype == want.dtype else convert(ct, want.dtype, want.weak_type)
+
+
+def _text(structure: Any) -> str:
+    return str(structure).removeprefix("PyTreeDef(").removesuffix(")")
 
 
 def _spread(found: Any, like: Any) -> list[Any] | None:

@@ -533,7 +533,8 @@ def _python_scan(
     """The loop in Python, for debugging without ``jit``."""
     if length == 0:
         raise ValueError(
-            "zero-length scan is not supported in disable_jit() mode because the output type is unknown."
+            "lax.scan of no steps cannot run under disable_jit: without tracing the body, the types of its results are "
+            "not known."
         )
     state = tree.unflatten(carry_tree, carry)
     steps = []
@@ -651,7 +652,7 @@ def fori_loop(
         return value
     if unroll is not None and unroll is not False and unroll != 1:
         raise ValueError(
-            "lax.fori_loop: Can only use `unroll` if the loop bounds are statically known: pass Python integers."
+            "lax.fori_loop: `unroll` needs a number of steps that is known when tracing: pass Python integers as bounds."
         )
     return fori_while(_as_bound(lower, dtype), _as_bound(upper, dtype), body_fun, init_val)
 

@@ -117,8 +117,8 @@ def _checked_leaves(init_val: Any, name: str) -> tuple[list[Any], Any]:
         if not is_array_like(leaf):
             where = tree.leaf_suffixes(init_val)[number]
             raise TypeError(
-                f"lax.{name}: the carried value must be made of arrays and numbers, but init_val{where} is of type "
-                f"{type(leaf).__name__}: {leaf!r}."
+                f"lax.{name}: the carried value must be made of arrays and numbers, but init_{_leaf_name(name, where)} is "
+                f"of type {type(leaf).__name__}: {leaf!r}."
             )
         if isinstance(leaf, np.ndarray):
             leaves[number] = np.array(leaf, dtypes.canonicalize_dtype(leaf.dtype))
@@ -144,10 +144,22 @@ def _programs(
     if body.out_tree != in_tree:
         raise TypeError(
             f"lax.{name}: body_fun must return a value of the structure that it takes, but they differ:\n"
-            f"  {sources.function_location(body_fun)}\n  carry in:  {in_tree}\n  carry out: {body.out_tree}\n"
+            f"  {sources.function_location(body_fun)}\n  carry in:  {_text(name, in_tree)}\n"
+            f"  carry out: {_text(name, body.out_tree)}\n"
             "Return the same containers, keys and number of leaves."
         )
     return cond, body
+
+
+def _text(name: str, structure: Any) -> str:
+    """The structure of the user's value; that of ``fori_loop`` lies beside its bounds."""
+    if name == "fori_loop":
+        structure = structure.children()[2]
+    return str(structure).removeprefix("PyTreeDef(").removesuffix(")")
+
+
+def _leaf_name(name: str, path: str) -> str:
+    return f"val{path.removeprefix('[2]')}" if name == "fori_loop" else f"val{path}"
 
 
 def _output_check(name: str, fun: Any) -> Callable[[list[Any], Any], None]:
@@ -192,7 +204,9 @@ def _check_carry(name: str, fun: Any, in_tree: Any, init: Sequence[Any], outs: S
         if (aval.shape, aval.dtype) != (out.shape, out.dtype):
             same_shape = aval.shape == out.shape
             cure = f"convert it with .astype({aval.dtype.name!r})" if same_shape else "keep its shape"
-            wrong.append(f"  val{path} comes as {aval.str_short()} and leaves as {out.str_short()}: {cure}")
+            wrong.append(
+                f"  {_leaf_name(name, path)} comes as {aval.str_short()} and leaves as {out.str_short()}: {cure}"
+            )
     if wrong:
         raise TypeError(
             f"lax.{name}: body_fun must return the types that it takes, but they differ:\n"
