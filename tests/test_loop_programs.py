@@ -185,3 +185,60 @@ def test_stacks_that_are_results_of_a_body_are_arrays() -> None:
     u = rng.standard_normal(6)
     got = jitney.jit(lambda u: stacks_returned_by_a_body(jitney, u))(u)
     assert_close(got, stacks_returned_by_a_body(jax, u))
+
+
+# -- updates in place: what else reads the old value, and when
+
+
+def _row_times_element(m: Any, a: Any, v: Any, s: Any, k: Any) -> Any:
+    n, lax = m.numpy, m.lax
+
+    def body(i: Any, a: Any) -> Any:
+        a = 0.5 * a.at[k].set(v) * a[i % 5, k]
+        other = 0.4 * lax.dynamic_update_index_in_dim(v, s, i, 0)
+        return n.sin(0.5 * lax.dynamic_update_index_in_dim(a, v, i, 0) + other)
+
+    return lax.fori_loop(-1, 1, body, a)
+
+
+def _column(m: Any, a: Any, v: Any) -> Any:
+    a = a.at[:, m.numpy.asarray(2)].set(v[2])
+    return m.numpy.sum(a * (1.5 + a)) + m.numpy.sum(v * v)
+
+
+def _stacked_update(m: Any, w: Any, k: Any, s: Any) -> Any:
+    n = m.numpy
+
+    def body(w: Any, _: Any) -> Any:
+        w = (0.3 * w).at[n.stack([k, 7 + 0 * k])].add(0.3 * s)
+        return w, w.at[k].set(s)
+
+    return m.lax.scan(body, w, None, 16)
+
+
+def _closed_over(m: Any, w: Any, a: Any) -> Any:
+    on = m.numpy.asarray(True)
+    w, a = m.lax.cond(on, lambda w, a=a: (w, a), lambda w, a=a: (a.mean(0), a), w)
+    return (w**2).sum() + (a**2).sum()
+
+
+UPDATES = {
+    _row_times_element: (
+        lambda m, f: m.vmap(f),
+        (rng.normal(size=(3, 5, 17)), rng.normal(size=(3, 17)), rng.normal(size=3), np.array([0, 3, 4])),
+    ),
+    _column: (
+        lambda m, f: m.vmap(m.grad(f, (0, 1))),
+        (rng.normal(size=(3, 1, 16)), rng.normal(size=(3, 16))),
+    ),
+    _stacked_update: (lambda m, f: f, (np.arange(16.0), 0, 0.5)),
+    _closed_over: (lambda m, f: m.vmap(m.grad(f, (0, 1))), (np.ones((3, 3)), np.ones((3, 5, 3)))),
+}
+
+
+@pytest.mark.parametrize("program", UPDATES, ids=lambda p: p.__name__)
+def test_update(program: Any) -> None:
+    form, args = UPDATES[program]
+    got = jitney.jit(form(jitney, lambda *a: program(jitney, *a)))(*args)
+    want = jax.jit(form(jax, lambda *a: program(jax, *a)))(*args)
+    jax.tree.map(lambda g, w: assert_close(g, w, 1e-12), got, want)

@@ -243,10 +243,12 @@ class Lowering:
             return b.const(node.value, node.aval.dtype)
         if node.outer is not None:
             lowering, outside = node.outer
-            return lowering.pull(outside, idx)
+            if len(idx) == node.aval.ndim and not any(i.terms for i in idx):
+                return lowering.pull(outside, idx)
+            return b.load(lowering.in_memory(outside)[0], self._flat(node, idx))
         if node.complete:
             return b.load(node.buffer, self.position(node, idx))
-        if node.small and node.kind != "pull" and not all(not i.terms for i in idx):
+        if node.small and (node.kind != "pull" or node.eager) and not all(not i.terms for i in idx):
             return b.load(self._spill(node), self._flat(node, idx))
         params = node.eqn.params if node.eqn is not None else {}
         if node.kind == "map":
