@@ -372,6 +372,56 @@ def a_carry_that_is_indexed_in_its_own_loop(m: Any, a: Any, k: Any) -> Any:
     return m.lax.fori_loop(0, 5, step, a)
 
 
+@case(np.arange(16.0), 0, 0.5)
+def an_update_that_is_only_stacked(m: Any, w: Any, k: Any, s: Any) -> Any:
+    def step(w: Any, _: Any) -> Any:
+        w = (0.3 * w).at[m.numpy.stack([k, 7 + k])].add(0.3 * s)
+        return w, w.at[k].set(s)
+
+    return m.lax.scan(step, w, None, 16)
+
+
+@case(normal(3, 5, 17), normal(3, 17), [1, 2, 3])
+def batched_updates_by_what_they_update(m: Any, a: Any, v: Any, k: Any) -> Any:
+    def one(a: Any, v: Any, k: Any) -> Any:
+        step = lambda i, a: m.numpy.sin(0.5 * a.at[k].set(v) * a[i % 5, k])
+        return m.lax.fori_loop(-1, 1, step, a)
+
+    return m.vmap(one)(a, v, k)
+
+
+@case(normal(3, 1, 16), normal(3, 16))
+def batched_updates_by_what_is_read(m: Any, a: Any, v: Any) -> Any:
+    return m.vmap(lambda a, v: a.at[:, m.numpy.asarray(2)].set(v[2]))(a, v) + v[:, None] ** 2
+
+
+@case(normal(3, 16), normal(5, 16), 2)
+def batched_updates_by_what_is_not_batched(m: Any, v: Any, a: Any, k: Any) -> Any:
+    def one(v: Any, a: Any) -> Any:
+        a = 2.0 * a
+        return (v.at[m.numpy.stack([k])].set(a[k, k]) ** 2).sum() + (a * (1.5 + a)).sum()
+
+    return m.vmap(m.value_and_grad(one, (0, 1)), (0, None))(v, a)
+
+
+@case(normal(3, 3), normal(3, 5, 3))
+def batched_branches_of_what_they_close_over(m: Any, w: Any, a: Any) -> Any:
+    def one(w: Any, a: Any) -> Any:
+        w, a = m.lax.cond(m.numpy.asarray(True), lambda w: (w, a), lambda w: (a.mean(0), a), w)
+        return (w**2).sum() + (a**2).sum()
+
+    return m.vmap(m.value_and_grad(one, (0, 1)))(w, a)
+
+
+@case(normal(3, 4), 2)
+def loops_without_steps_in_loops(m: Any, a: Any, k: Any) -> Any:
+    def step(_: Any, a: Any) -> Any:
+        inner = lambda a, x: (m.numpy.sin(0.5 * a.at[:, k].set(0.3)), None)
+        return m.lax.scan(inner, 2 * a, None, 0)[0]
+
+    return m.lax.fori_loop(0, 3, step, a)
+
+
 _SMOOTH = [
     name
     for name in _CASES

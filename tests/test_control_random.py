@@ -14,6 +14,7 @@ import jax
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 import jitney
 import jitney.numpy
@@ -143,6 +144,9 @@ def test_derivatives(program: Program) -> None:
     close(number, np.asarray(value), 1e-10)
     compare(got, want, "gradient by")
     compare(jitney.grad(ours, places)(*floats), want, "eager gradient by")
+    compare(
+        jitney.jit(jitney.grad(jitney.checkpoint(ours), places))(*floats), want, "gradient of checkpoint by"
+    )
     ts = [direction(x, 1) for x in floats]
     number, tangent = jitney.jit(lambda xs, ts: jitney.jvp(ours, xs, ts))(tuple(floats), tuple(ts))
     close(number, np.asarray(value), 1e-10)
@@ -156,22 +160,50 @@ def _batch(program: Program) -> list[Any]:
     return [np.stack([x, others(x), last(x)]) for x in program.arguments]
 
 
+def _masks() -> Any:
+    """Which of the arguments have a batch axis."""
+    return st.lists(st.booleans(), min_size=len(TYPES), max_size=len(TYPES)).filter(any)
+
+
+def _examples(batch: list[Any], program: Program, mask: list[bool]) -> tuple[list[Any], tuple[Any, ...]]:
+    """Arguments with a batch axis where ``mask`` says so, and their ``in_axes``."""
+    pairs = zip(batch, program.arguments, mask, strict=True)
+    return [many if on else one for many, one, on in pairs], tuple(0 if on else None for on in mask)
+
+
+def _one(args: list[Any], axes: tuple[Any, ...], i: int) -> list[Any]:
+    return [x if axis is None else x[i] for x, axis in zip(args, axes, strict=True)]
+
+
 @examples(30)
-@given(control_programs())
-def test_batches(program: Program) -> None:
-    batch, fun = _batch(program), jitney.jit(program.of(jitney))
-    got = jitney.jit(jitney.vmap(program.of(jitney)))(*batch)
-    want = [fun(*[x[i] for x in batch]) for i in range(3)]
+@given(control_programs(), _masks())
+def test_batches(program: Program, mask: list[bool]) -> None:
+    args, axes = _examples(_batch(program), program, mask)
+    fun = jitney.jit(program.of(jitney))
+    got = jitney.jit(jitney.vmap(program.of(jitney), axes))(*args)
     for i in range(3):
-        compare([x[i] for x in got], want[i], f"example {i}")
+        compare([x[i] for x in got], fun(*_one(args, axes, i)), f"example {i}")
 
 
 @examples(24)
-@given(control_programs(level=2))
-def test_derivatives_of_batches(program: Program) -> None:
-    count = len(FLOATS)
-    batch = _batch(program)[:count]
-    slope = jitney.grad(total(program, jitney), tuple(range(count)))
-    got, one = jitney.jit(jitney.vmap(slope))(*batch), jitney.jit(slope)
+@given(control_programs(level=2), _masks())
+def test_derivatives_of_batches(program: Program, mask: list[bool]) -> None:
+    args, axes = _examples(_batch(program), program, mask)
+    slope = jitney.grad(total(program, jitney), tuple(range(len(FLOATS))))
+    got, one = jitney.jit(jitney.vmap(slope, axes))(*args), jitney.jit(slope)
     for i in range(3):
-        compare([x[i] for x in got], one(*[x[i] for x in batch]), f"gradient of example {i} by")
+        compare([x[i] for x in got], one(*_one(args, axes, i)), f"gradient of example {i} by")
+
+
+@examples(8)
+@given(control_programs(level=2))
+def test_second_derivatives(program: Program) -> None:
+    """Products with the Hessian, forward over reverse."""
+    floats = tuple(program.arguments[: len(FLOATS)])
+    ts = tuple(direction(x, 1) for x in floats)
+
+    def product(m: Any, lax: Any = None) -> Any:
+        slope = m.grad(total(program, m, lax), tuple(range(len(FLOATS))))
+        return m.jit(lambda xs, ts: m.jvp(slope, xs, ts)[1])
+
+    compare(product(jitney)(floats, ts), product(jax, _jax_lax)(floats, ts), "product with the Hessian,")

@@ -133,7 +133,7 @@ def _accumulate(eqn: JaxprEqn, made: dict) -> Any:
         return simple
     for x, y in (eqn.invars, eqn.invars[::-1]):
         update = None if type(y) is Literal else made.get(y)
-        if update is None or not _is_zeros(update.invars[0], made):
+        if update is None or not _is_zeros(update.invars[0], made) or x.aval.shape != y.aval.shape:
             continue
         if update.primitive.name == "scatter-add":
             return update.replace(invars=[x, *update.invars[1:]], outvars=eqn.outvars)
