@@ -10,10 +10,10 @@ import pytest
 
 import jitney
 from comparing import assert_close, direction, pair
-from jitney import lax
+from jitney import lax, tree
 from opdb import ROWS
 from opdb.table import Op, Sample
-from test_opdb import _differentiable, _smooth
+from test_opdb import _arrays, _differentiable, _smooth
 
 Smooth = tuple[Callable[..., list[Any]], list[Any]]
 
@@ -119,9 +119,7 @@ def _representatives() -> Iterator[tuple[Op, Sample]]:
     for row in ROWS:
         if row.name in seen or row.concrete or row.order < 1:
             continue
-        try:
-            row.of(jitney)
-        except AttributeError:
+        if not _present(row):
             continue
         samples = _differentiable(row, 1)
         if samples and _has_results(row, samples[0]):
@@ -135,7 +133,47 @@ def _has_results(row: Op, sample: Sample) -> bool:
     return bool(fun(*xs))
 
 
+def _discrete() -> Iterator[tuple[Op, Sample]]:
+    """One sample of arrays for each name that has no derivative."""
+    seen = {row.name for row, _ in _representatives()}
+    for row in ROWS:
+        samples = [s for s in row.samples if _arrays(s) and all(x.size for x in s.arguments)]
+        if row.name not in seen and samples and not row.concrete and _present(row):
+            seen.add(row.name)
+            yield row, samples[0]
+
+
+def _present(row: Op) -> bool:
+    try:
+        row.of(jitney)
+    except AttributeError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda c: c.__name__)
 @pytest.mark.parametrize("row, sample", list(_representatives()), ids=lambda v: getattr(v, "name", ""))
 def test_cell(row: Op, sample: Sample, column: Callable[..., None]) -> None:
     column(*_smooth(row, sample))
+
+
+@pytest.mark.parametrize("row, sample", list(_discrete()), ids=lambda v: getattr(v, "name", ""))
+def test_values_in_loops_and_branches(row: Op, sample: Sample) -> None:
+    """Operations without derivatives, compiled in a scan over two examples and in a branch."""
+    fun = sample.function(row.of(jitney))
+    want = tree.leaves(fun(*sample.arguments))
+
+    def program(on: Any, *stacked: Any) -> Any:
+        step = lambda c, xs: (c + 1, tree.leaves(fun(*xs)))
+        again = lambda *xs: tree.leaves(fun(*xs))
+        zeros = lambda *xs: [jitney.numpy.zeros_like(y) for y in again(*xs)]
+        _, ys = lax.scan(step, 0, stacked)
+        return ys, lax.cond(on, again, zeros, *[x[0] for x in stacked])
+
+    stacked = [np.stack([x, x]) for x in sample.arguments]
+    ys, chosen = jitney.jit(program)(True, *stacked)
+    _, other = jitney.jit(program)(False, *stacked)
+    for y, one, zero, w in zip(ys, chosen, other, want, strict=True):
+        assert_close(y, np.stack([w, w]), 1e-12, f"scan of {row.name}")
+        assert_close(one, w, 1e-12, f"branch of {row.name}")
+        assert_close(zero, np.zeros_like(w), 1e-12, f"other branch of {row.name}")
