@@ -445,6 +445,7 @@ PyObject* symbols(PyObject*, PyObject*) {
         ok = ok && v && PyDict_SetItemString(d, name, v.p) == 0;
     };
     add("jt_parallel_for", &jt_parallel_for);
+    add("jt_parallel", &jt_parallel);
     add("jt_host_call", &jt_host_call);
     add("jt_alloc", &jt_alloc);
     add("jt_free", &jt_free);

@@ -44,6 +44,12 @@ JT_EXPORT void* jt_alloc(int64_t size);
 JT_EXPORT void jt_free(void* ptr);
 JT_EXPORT void jt_parallel_for(void (*fn)(void* ctx, int64_t begin, int64_t end), void* ctx, int64_t n,
                                int64_t grain);
+// The same for n iterations of about `ns_each` nanoseconds each (0: unknown), which decide whether threads pay.
+JT_EXPORT void jt_parallel(void (*fn)(void* ctx, int64_t begin, int64_t end), void* ctx, int64_t n, int64_t grain,
+                           double ns_each);
+// As threadpoolctl finds them.
+JT_EXPORT int jitney_get_num_threads();
+JT_EXPORT void jitney_set_num_threads(int n);
 
 namespace jt {
 
@@ -56,8 +62,9 @@ void pool_set_limit(int64_t bytes);
 void pool_before_fork();
 void pool_after_fork();
 
-int get_num_threads();
-void set_num_threads(int n);
+int get_num_threads();        // for this thread
+void set_num_threads(int n);  // for all; 0: what the machine and the environment give
+int limit_threads(int n);     // for this thread alone, 0: no limit; gives the limit before
 void install_fork_handlers();
 
 // ---------------------------------------------------------------------------------------------

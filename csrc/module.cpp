@@ -59,5 +59,8 @@ NB_MODULE(_ext, m) {
     m.def("pool_trim", &pool_trim, "Gives cached buffers back to the system; returns how many bytes.");
     m.def("pool_set_limit", &pool_set_limit, nb::arg("bytes"), "Bytes that the buffer pool may keep cached.");
     m.def("get_num_threads", &get_num_threads, "Threads that compiled programs use.");
-    m.def("set_num_threads", &set_num_threads, nb::arg("n"), "Sets the threads that compiled programs use.");
+    m.def("set_num_threads", &set_num_threads, nb::arg("n"),
+          "Sets the threads that compiled programs use; 0: as many as the machine and the environment give.");
+    m.def("limit_threads", &limit_threads, nb::arg("n"),
+          "Sets the threads that programs use when this thread calls them, 0: no limit; gives the limit before.");
 }

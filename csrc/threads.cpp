@@ -1,5 +1,5 @@
 // The thread pool behind jt_parallel_for: lazy, persistent, restarted in forked children.
-// Begin with jt_parallel_for; Workers holds the hand-over protocol.
+// Begin with jt_parallel; Workers holds the hand-over protocol.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -103,10 +103,19 @@ int default_threads() {
 }
 
 std::atomic<int> g_threads{0};  // 0: not decided yet
+JT_TLS int t_limit = 0;         // of this thread alone; 0: none
 
 // ---- the pool ---------------------------------------------------------------------------------
 
+using Clock = std::chrono::steady_clock;
+
 JT_TLS bool t_inside = false;  // this thread is already working on a parallel region
+
+// Estimated serial times, in nanoseconds. Handing work to threads that are awake costs a fraction of a microsecond;
+// waking them costs the caller some ten microseconds, and they come twenty later.
+constexpr double kAwake = 8e3, kAsleep = 60e3, kLong = 2e6;
+constexpr std::chrono::microseconds kSpin(30);  // how long an idle thread stays awake
+constexpr int kStreak = 3;                      // as many regions in close succession are worth waking threads for
 
 struct Job {
     void (*fn)(void*, int64_t, int64_t);
@@ -124,9 +133,15 @@ class Workers {
     std::atomic<uint32_t> helpers_{0};       // how many it wants
     std::atomic<uint64_t> round_{0};
     std::atomic<int> sleeping_{0};
+    std::atomic<int> to_wake_{0};  // sleepers that those who are awake should still wake
+    std::atomic<int> helped_{0};   // workers that came in time
     std::mutex sleep_lock_;
     std::condition_variable wake_;
     int started_ = 0;
+    std::atomic<Clock::rep> last_{0};  // when the last region ended
+    // Under run_lock_.
+    int streak_ = 0;              // regions in close succession
+    int in_vain_ = 0, skip_ = 0;  // wakings in succession that brought nobody in time, regions to go without
 
     void work() {
         const Job job = job_;
@@ -140,28 +155,45 @@ class Workers {
     void worker_main() {
         t_inside = true;
         uint64_t seen = 0;
+        bool in_time = true;
         for (;;) {
-            wait_for_round(seen);
+            wait_for_round(seen, in_time);
             seen = round_.load(std::memory_order_acquire);
+            wake_some();
             uint32_t before = inside_.fetch_add(1, std::memory_order_acq_rel);
-            if (!(before & kClosed) && before < helpers_.load(std::memory_order_acquire)) work();
+            in_time = !(before & kClosed) && before < helpers_.load(std::memory_order_acquire);
+            if (in_time) {
+                helped_.fetch_add(1, std::memory_order_relaxed);
+                work();
+            }
             inside_.fetch_sub(1, std::memory_order_acq_rel);
         }
     }
 
-    // Spins for some microseconds, as loops of short calls are common, then sleeps.
-    void wait_for_round(uint64_t seen) {
-        auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(20);
-        do {
+    // Loops of short calls are common: a thread that came in time stays awake for a while. One that came too late
+    // sleeps on at once, as it may be taking the caller's own processor.
+    void wait_for_round(uint64_t seen, bool in_time) {
+        auto until = Clock::now() + kSpin;
+        while (in_time) {
             for (int i = 0; i < 64; ++i) {
                 if (round_.load(std::memory_order_acquire) != seen) return;
                 cpu_relax();
             }
-        } while (std::chrono::steady_clock::now() < until);
+            std::this_thread::yield();  // the caller may be waiting for this processor
+            in_time = Clock::now() < until;
+        }
         std::unique_lock<std::mutex> lock(sleep_lock_);
         sleeping_.fetch_add(1);
         wake_.wait(lock, [&] { return round_.load() != seen; });
         sleeping_.fetch_sub(1);
+    }
+
+    // Each of the woken wakes two more, so that the caller pays for one.
+    void wake_some() {
+        for (int i = 0; i < 2; ++i) {
+            if (to_wake_.load(std::memory_order_relaxed) <= 0) return;
+            if (to_wake_.fetch_sub(1, std::memory_order_relaxed) > 0) wake_.notify_one();
+        }
     }
 
     void start(int workers) {
@@ -174,38 +206,69 @@ class Workers {
         }
     }
 
-  public:
-    // False when another caller is using the pool.
-    bool run(const Job& job, int threads) {
-        std::unique_lock<std::mutex> running(run_lock_, std::try_to_lock);
-        if (!running.owns_lock()) return false;
-        int64_t chunks = (job.n + job.chunk - 1) / job.chunk;
-        int helpers = int(std::min<int64_t>(threads - 1, chunks - 1));
+    // Whether to hand out a region of `ns` nanoseconds of work.
+    bool pays(double ns, int helpers) {
+        const Clock::time_point last{Clock::duration(last_.load(std::memory_order_relaxed))};
+        streak_ = Clock::now() - last < kSpin ? streak_ + 1 : 0;
+        if (started_ >= helpers && started_ - sleeping_.load() >= helpers) return true;
+        if (ns < kAsleep && streak_ < kStreak) return false;
+        if (skip_ > 0 && ns < kLong) return --skip_, false;
+        return true;
+    }
+
+    // Where all processors are busy, those woken come too late, and cost the caller more than they bring.
+    void learn(bool woke) {
+        if (helped_.load(std::memory_order_relaxed) > 0) {
+            in_vain_ = 0;
+        } else if (woke && ++in_vain_ > 1) {
+            skip_ = 1 << std::min(in_vain_, 8);
+        }
+    }
+
+    bool hand_out(const Job& job, int helpers) {
         start(helpers);
         job_ = job;
+        helped_.store(0, std::memory_order_relaxed);
         next_.store(0, std::memory_order_relaxed);
         helpers_.store(uint32_t(helpers), std::memory_order_relaxed);
         inside_.fetch_and(~kClosed, std::memory_order_acq_rel);
         round_.fetch_add(1);
-        if (sleeping_.load() > 0) {
+        int asleep = std::min(sleeping_.load(), helpers);
+        if (asleep > 0) {
             { std::lock_guard<std::mutex> lock(sleep_lock_); }  // a worker about to sleep sees the round first
-            if (helpers >= started_)
-                wake_.notify_all();
-            else
-                for (int i = 0; i < helpers; ++i) wake_.notify_one();
+            to_wake_.store(asleep - 1, std::memory_order_relaxed);
+            wake_.notify_one();
         }
         t_inside = true;
         work();
         t_inside = false;
         // Workers that did not come in time are not waited for.
         inside_.fetch_or(kClosed, std::memory_order_acq_rel);
+        to_wake_.store(0, std::memory_order_relaxed);
         for (int i = 0; inside_.load(std::memory_order_acquire) != kClosed; ++i) {
             if (i < 4096)
                 cpu_relax();
             else
                 std::this_thread::yield();
         }
+        return asleep > 0;
+    }
+
+    bool try_run(const Job& job, int threads, double ns) {
+        std::unique_lock<std::mutex> running(run_lock_, std::try_to_lock);
+        if (!running.owns_lock()) return false;
+        int64_t chunks = (job.n + job.chunk - 1) / job.chunk;
+        int helpers = int(std::min<int64_t>(threads - 1, chunks - 1));
+        if (!pays(ns, helpers)) return false;
+        learn(hand_out(job, helpers));
         return true;
+    }
+
+  public:
+    // By the caller alone when another caller is using the pool, or where threads would not pay.
+    void run(const Job& job, int threads, double ns) {
+        if (!try_run(job, threads, ns)) job.fn(job.ctx, 0, job.n);
+        last_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
     }
 };
 
@@ -232,15 +295,22 @@ void after_fork_in_child() {
 
 }  // namespace
 
-void set_num_threads(int n) { g_threads.store(std::max(1, n)); }
+void set_num_threads(int n) { g_threads.store(n > 0 ? n : default_threads()); }
 
 int get_num_threads() {
+    if (t_limit > 0) return t_limit;
     int n = g_threads.load(std::memory_order_relaxed);
     if (n == 0) {
         n = default_threads();
         g_threads.store(n);
     }
     return n;
+}
+
+int limit_threads(int n) {
+    int before = t_limit;
+    t_limit = std::max(n, 0);
+    return before;
 }
 
 void install_fork_handlers() {
@@ -253,18 +323,27 @@ void install_fork_handlers() {
 
 }  // namespace jt
 
-void jt_parallel_for(void (*fn)(void*, int64_t, int64_t), void* ctx, int64_t n, int64_t grain) {
+void jt_parallel(void (*fn)(void*, int64_t, int64_t), void* ctx, int64_t n, int64_t grain, double ns_each) {
     using namespace jt;
     if (n <= 0) return;
     if (grain < 1) grain = 1;
-    if (n > grain && !t_inside) {
+    const double ns = ns_each > 0 ? ns_each * double(n) : HUGE_VAL;
+    if (n > grain && ns > kAwake && !t_inside) {
         int threads = get_num_threads();
         if (threads > 1) {
             // About four chunks a thread even out uneven work; a chunk is never below the grain.
             int64_t chunk = std::max(grain, (n + 4 * threads - 1) / (4 * threads));
             chunk = (chunk + grain - 1) / grain * grain;
-            if (chunk < n && workers()->run(Job{fn, ctx, n, chunk}, threads)) return;
+            if (chunk < n) return workers()->run(Job{fn, ctx, n, chunk}, threads, ns);
         }
     }
     fn(ctx, 0, n);
 }
+
+void jt_parallel_for(void (*fn)(void*, int64_t, int64_t), void* ctx, int64_t n, int64_t grain) {
+    jt_parallel(fn, ctx, n, grain, 0);
+}
+
+int jitney_get_num_threads() { return jt::get_num_threads(); }
+
+void jitney_set_num_threads(int n) { jt::set_num_threads(n); }

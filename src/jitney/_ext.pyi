@@ -233,8 +233,14 @@ def pool_trim() -> int:
     """Returns cached buffers to the system; the number of bytes."""
 
 def pool_set_limit(bytes: int) -> None: ...
-def get_num_threads() -> int: ...
-def set_num_threads(n: int) -> None: ...
+def get_num_threads() -> int:
+    """Threads that compiled programs use when this thread calls them."""
+
+def set_num_threads(n: int) -> None:
+    """Sets the threads of compiled programs; 0: as many as the machine and the environment give."""
+
+def limit_threads(n: int) -> int:
+    """Sets the threads that programs use when this thread calls them, 0: no limit; gives the limit before."""
 
 key_dtype: np.dtype[Any]
 
@@ -246,3 +252,15 @@ def threefry_split(keys: np.ndarray[Any, Any], each: int, /) -> np.ndarray[Any, 
 
 def threefry_fold(keys: np.ndarray[Any, Any], counters: np.ndarray[Any, Any], /) -> np.ndarray[Any, Any]:
     """The words of the keys that the counters are encrypted to, flat."""
+
+class LoadedCode:
+    """Machine code in memory, given back when this object dies."""
+
+    @property
+    def address(self) -> int: ...
+
+def load_object(image: bytes, entry: str, resolve: Callable[[str], int]) -> LoadedCode | None:
+    """Links an object file (ELF, x86-64); None for kinds of objects that it does not know."""
+
+def cpu_identity() -> bytes:
+    """Bytes that differ between CPUs that want different code; empty if unknown."""

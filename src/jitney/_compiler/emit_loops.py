@@ -392,11 +392,17 @@ class LoopEmitter:
         for slot, (key, type_) in enumerate(captured):
             value = self.base(key) if isinstance(key, Buffer) else self._captured_value(key, type_)
             f.store(value, f.gep("i64", frame, const("i64", slot)), 8)
-        self.symbols.add("jt_parallel_for")
+        self.symbols.add("jt_parallel")
         f.call(
-            "jt_parallel_for",
+            "jt_parallel",
             "void",
-            [Text(f"@{name}", "ptr"), frame, self.extent(node), const("i64", max(node.grain, 1))],
+            [
+                Text(f"@{name}", "ptr"),
+                frame,
+                self.extent(node),
+                const("i64", max(node.grain, 1)),
+                const("double", node.work),  # nanoseconds, which decide whether threads pay
+            ],
         )
 
     def _captured_value(self, key: Any, type_: str) -> Any:

@@ -21,8 +21,8 @@ from jitney._kernel.ir import Buffer, For, Value
 
 BLOCK = 1024  # elements that one run of accumulators sums before partial sums are paired
 _SPLIT = 3 * BLOCK  # folds longer than this are cut into blocks
-_PARALLEL_NS = 60_000.0  # estimated serial time from which threads pay
-_CHUNK_NS = 15_000.0  # least work of one parallel chunk
+_PARALLEL_NS = 15_000.0  # estimated serial time from which threads may pay (the pool decides)
+_CHUNK_NS = 4_000.0  # least work of one parallel chunk
 _UNROLL = 8  # elements of last axes that are written out
 
 
