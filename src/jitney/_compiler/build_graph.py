@@ -9,6 +9,7 @@ from typing import Any
 
 from jitney._compiler.contract import add_product
 from jitney._compiler.graph import Graph, Node, Step, add_reduce, add_step, finish_step, index_function
+from jitney._compiler.library import plan_routine
 from jitney._compiler.nested import carry_positions, is_control
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from jitney._kernel.builder import NATIVE
@@ -129,6 +130,10 @@ def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: fr
             return [add_reduce(graph, aval, operands[0], tuple(eqn.params["axes"]), rule, eqn)]
     if native and isinstance(rule, Loops) and rule.supports([a.aval for a in eqn.invars], **eqn.params):
         return add_step(graph, "loops", eqn, operands)
+    call = plan_routine(eqn, eqn.primitive.lower) if id(eqn) not in refused else None
+    if call is not None:
+        taken = operands if call.operands is None else [operands[k] for k in call.operands]
+        return add_step(graph, "library", eqn, taken, call)
     if eqn.primitive.numpy is None and eqn.primitive.impl is None:
         raise NotImplementedError(
             f"{eqn.primitive.name} has neither a native form nor a NumPy meaning, so that it cannot be compiled"

@@ -390,8 +390,10 @@ class Emitter(ControlEmitter):
     def call(self, s: Call) -> None:
         if s.symbol == "host":
             self._host(s)
-        else:
+        elif s.symbol in ("dgemm", "sgemm"):
             self._gemm(s)
+        else:
+            self._routine(s)
 
     def start(self, x: Buffer | Part) -> Any:
         """The pointer that a call gets."""
@@ -423,6 +425,14 @@ class Emitter(ControlEmitter):
         f.ret(status)
         f.position(on)
         self.fn.move(self.level, on)
+
+    def _routine(self, s: Call) -> None:
+        """``void symbol(void** ins, void** outs, const int64_t* args)``."""
+        self.symbols.add(s.symbol)
+        name = "jt_args_" + "_".join(map(str, s.arguments)).replace("-", "m")
+        numbers = self.module.table(name, "i64", list(s.arguments) or [0], 8)
+        tables = self._pointer_table(s.inputs), self._pointer_table(s.outputs)
+        self.f.call(s.symbol, "void", [*tables, numbers])
 
     def _gemm(self, s: Call) -> None:
         """C = A B row by row is C' = B' A' column by column, which is how BLAS reads memory."""

@@ -6,7 +6,10 @@ import ctypes
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from jitney._kernel.ir import Call, Unsupported
+from jitney._kernel.rules import Loops, Routine, RoutineCall
 
 
 @cache
@@ -20,6 +23,44 @@ def blas_pointer(name: str) -> int:
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
     get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     return get_pointer(capsule, get_name(capsule))
+
+
+def lower_library(lowering: Any, step: Any) -> None:
+    """A library step: a call of a routine of the extension, or a matrix product."""
+    if isinstance(step.plan, RoutineCall):
+        lower_routine(lowering, step)
+    else:
+        lower_product(lowering, step)
+
+
+def lower_routine(lowering: Any, step: Any) -> None:
+    """The call that a ``RoutineCall`` describes."""
+    plan = step.plan
+    inputs = [lowering.part(x) for x in step.inputs]
+    outputs = [lowering.part(x, True) for x in step.outputs]
+    if plan.scratch:
+        outputs.append(lowering.temporary(np.dtype(np.uint8), plan.scratch))
+    lowering.program.symbols[plan.symbol] = routine_address(plan.symbol)
+    lowering.b.call(Call(plan.symbol, inputs, outputs, -1, plan.args, plan.nanoseconds))
+
+
+@cache
+def routine_address(name: str) -> int:
+    """The address of a routine of the extension."""
+    from jitney import _ext
+
+    return _ext.symbols()[name]
+
+
+def plan_routine(eqn: Any, rule: Any) -> RoutineCall | None:
+    """How an equation with the lowering ``rule`` is computed by a routine; None if it is not."""
+    rule = rule.otherwise if isinstance(rule, Loops) else rule
+    if not isinstance(rule, Routine):
+        return None
+    avals = [a.aval for a in eqn.invars]
+    if not rule.of_complex and any(a.dtype.kind == "c" for a in (*avals, *(v.aval for v in eqn.outvars))):
+        return None
+    return rule.plan(avals, **eqn.params)
 
 
 def lower_product(lowering: Any, step: Any) -> None:

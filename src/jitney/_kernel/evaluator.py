@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,7 +22,7 @@ def run_loops(program: LoopProgram, inputs: Sequence[np.ndarray], outputs: Seque
 class _Machine:
     def __init__(self, program: LoopProgram, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         self.env: dict[Any, Any] = {}
-        self.callables = program.callables
+        self.callables, self.symbols = program.callables, program.symbols
         self.memory: dict[Buffer, np.ndarray] = {}
         for buffer in program.buffers:
             if buffer.kind in ("in", "const"):
@@ -128,11 +129,20 @@ class _Machine:
         if s.symbol == "host":
             self.callables[s.number][0](tuple(x.ctypes.data for x in ins), tuple(x.ctypes.data for x in outs))
             return
+        if s.symbol not in ("dgemm", "sgemm"):
+            _run_routine(self.symbols[s.symbol], ins, outs, s.arguments)
+            return
         batch, m, n, k, left_first, right_last = s.arguments
         x, y = ins[0][: batch * m * k], ins[1][: batch * k * n]
         a = x.reshape(batch, k, m).swapaxes(1, 2) if left_first else x.reshape(batch, m, k)
         b = y.reshape(batch, n, k).swapaxes(1, 2) if right_last else y.reshape(batch, k, n)
         outs[0][: batch * m * n] = np.matmul(a, b).reshape(-1)
+
+
+def _run_routine(address: int, ins: list, outs: list, arguments: tuple[int, ...]) -> None:
+    tables = [(ctypes.c_void_p * max(len(xs), 1))(*[x.ctypes.data for x in xs]) for xs in (ins, outs)]
+    numbers = (ctypes.c_int64 * max(len(arguments), 1))(*arguments)
+    ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3)(address)(*tables, numbers)
 
 
 def _divide(v: Value, x: Any, y: Any) -> Any:

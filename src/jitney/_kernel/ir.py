@@ -183,9 +183,12 @@ class Branch:
 
 
 class Call:
-    """A call on buffers or parts of them: a native ``symbol`` with literal arguments, or host function ``number``."""
+    """A call on buffers or parts of them: a native ``symbol`` with literal arguments, or host function ``number``.
 
-    __slots__ = ("arguments", "inputs", "number", "outputs", "symbol")
+    Native functions other than those of BLAS are routines (``rules.RoutineCall``), which take about ``nanoseconds``.
+    """
+
+    __slots__ = ("arguments", "inputs", "nanoseconds", "number", "outputs", "symbol")
 
     def __init__(
         self,
@@ -194,9 +197,10 @@ class Call:
         outputs: Sequence[Buffer | Part],
         number: int = -1,
         arguments: tuple = (),
+        nanoseconds: float = 0.0,
     ) -> None:
         self.symbol, self.inputs, self.outputs = symbol, list(inputs), list(outputs)
-        self.number, self.arguments = number, arguments
+        self.number, self.arguments, self.nanoseconds = number, arguments, nanoseconds
 
 
 def blocks(s: For | While | Branch) -> list[list]:

@@ -14,6 +14,7 @@ rule        meaning
             broadcast, concatenate, iota) and gathers
 ``Reduce``  fold of one or several operands over ``params['axes']`` with an associative ``combine``
 ``Loops``   explicit loops that write whole outputs (scatter, cumulative sums, small contractions)
+``Routine`` a function of the extension that is called with whole arrays (sorting, factorisations, FFT)
 ==========  ==============================================================================
 
 A primitive whose slot is empty calls its NumPy meaning from compiled code.
@@ -65,7 +66,8 @@ class Reduce:
 class Loops:
     """Explicit rule ``build(b, outs, ins, **params)`` over buffers: ``b.loop``, ``b.load``, ``b.store``.
 
-    ``supports(in_avals, **params) -> bool`` may decline a case (it then calls the NumPy meaning).
+    ``supports(in_avals, **params) -> bool`` may decline a case (it is then left to ``otherwise``, if that is
+    given and takes it, and else to the NumPy meaning).
     ``in_place``: the rule begins by copying ``ins[0]`` to ``outs[0]`` element by element, and may be given one
     buffer for both (the copy is then left out) where that operand is not needed afterwards.
     ``pull``: the same meaning as an index rule, used where there is no memory to update in place.
@@ -75,3 +77,32 @@ class Loops:
     supports: Callable[..., bool] = lambda in_avals, **params: True
     in_place: bool = False
     pull: Pull | None = None
+    otherwise: Routine | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoutineCall:
+    """How a routine is called: ``void symbol(void** ins, void** outs, const int64_t* args)``, without the GIL.
+
+    ``ins`` are the operands (those numbered in ``operands``, if given), each contiguous; ``outs`` the results and then,
+    if ``scratch`` is not 0, as many bytes of working memory (aligned as vectors like it). The routine must not fail:
+    what could go wrong is to be checked by ``abstract``, ahead. ``nanoseconds`` is a rough estimate of its time.
+    """
+
+    symbol: str
+    args: tuple[int, ...]
+    scratch: int = 0
+    operands: tuple[int, ...] | None = None
+    nanoseconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Routine:
+    """A function of the extension on whole arrays: ``plan(in_avals, **params) -> RoutineCall``, None to decline.
+
+    Its symbol is one of ``_ext.symbols()``, or of ``_ext.library_symbols()`` if it calls BLAS or LAPACK. ``of_complex``:
+    it takes complex arrays as well, which lie in memory as pairs.
+    """
+
+    plan: Callable[..., RoutineCall | None]
+    of_complex: bool = False
