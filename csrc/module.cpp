@@ -9,6 +9,8 @@ namespace nb = nanobind;
 
 namespace jt {
 
+void init_loader(nb::module_& m);  // loader.cpp
+
 PyObject* hook_aval = nullptr;
 PyObject* hook_flatten = nullptr;
 
@@ -49,7 +51,7 @@ NB_MODULE(_ext, m) {
           init_dispatch(m.ptr()) == 0 && init_random(m.ptr()) == 0);
     for (PyMethodDef* functions :
          {array_functions, operator_functions, boundary_functions, executable_functions, dispatch_functions,
-          random_functions})
+          random_functions, library_functions})
         check(PyModule_AddFunctions(m.ptr(), functions) == 0);
 
     m.def("register_hook", &register_hook, nb::arg("name"), nb::arg("fn").none(),
@@ -63,4 +65,5 @@ NB_MODULE(_ext, m) {
           "Sets the threads that compiled programs use; 0: as many as the machine and the environment give.");
     m.def("limit_threads", &limit_threads, nb::arg("n"),
           "Sets the threads that programs use when this thread calls them, 0: no limit; gives the limit before.");
+    init_loader(m);
 }

@@ -1,4 +1,4 @@
-"""The machine: LLVM text -> machine code in memory, through llvmlite (imported at the first compile).
+"""The machine: LLVM text -> object code, through llvmlite (imported at the first compile).
 
 Begin at :func:`assemble`.  The explicit vector code needs only a light set of LLVM passes.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from jitney._compiler.loading import Code, address_of, load, symbol_addresses
 from jitney._compiler.options import options
 
 _PREFER = {"avx512f": 64, "avx2": 32, "avx": 32}
@@ -74,25 +75,27 @@ class Machine:
         )
         self.target = self.make_target()
         self.data_layout = str(self.target.target_data)
-        self.renew()
+        self.linker: tuple[Any, Any] | None = None
 
     def renew(self) -> None:
-        """Load what is compiled from now on into a new JIT.
+        """Load what is compiled from now on into a new JIT, where one is needed.
 
         LLVM gives back only a part of a module's memory before its whole JIT goes, which is when the last code
         in it does.
         """
-        self.jit = self.llvm.create_lljit_compiler(self.make_target(), use_jit_link=True)
-        self.runtime = self._runtime()
+        self.linker = None
 
-    def _runtime(self) -> Any:
-        """A library, linked once, of what LLVM itself may call for intrinsics without an instruction."""
-        text = f"{self.header()}define void @jt_nothing() {{ ret void }}\n"
-        library = self.llvm.JITLibraryBuilder().add_ir(text).export_symbol("jt_nothing")
-        for name in _RUNTIME:
-            if _process_symbol(name):
-                library.import_symbol(name, _process_symbol(name))
-        return library.link(self.jit, "jt_runtime")
+    def jit_and_runtime(self) -> tuple[Any, Any]:
+        """The JIT, and a library, linked once, of what LLVM itself may call for intrinsics without an instruction."""
+        if self.linker is None:
+            jit = self.llvm.create_lljit_compiler(self.make_target(), use_jit_link=True)
+            text = f"{self.header()}define void @jt_nothing() {{ ret void }}\n"
+            library = self.llvm.JITLibraryBuilder().add_ir(text).export_symbol("jt_nothing")
+            for name in _RUNTIME:
+                if address_of(name):
+                    library.import_symbol(name, address_of(name))
+            self.linker = jit, library.link(jit, "jt_runtime")
+        return self.linker
 
     def header(self) -> str:
         return f'target datalayout = "{self.data_layout}"\ntarget triple = "{self.triple}"\n'
@@ -126,14 +129,6 @@ def machine() -> Machine:
     return Machine()
 
 
-class Code:
-    """Machine code that lives as long as this object; ``address`` is its entry."""
-
-    def __init__(self, tracker: Any, entry: str, machine_: Machine) -> None:
-        self.address = tracker[entry]
-        self.tracker, self.runtime = tracker, machine_.runtime  # which keep the JIT
-
-
 def release_memory() -> None:
     """After programs were forgotten: give their memory back to the system (that of live ones stays)."""
     with _lock:
@@ -143,38 +138,6 @@ def release_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
-
-
-def symbol_addresses(names: set[str], given: dict[str, int]) -> dict[str, int]:
-    """Addresses of the outside symbols that a module needs: given ones, the extension's, the C library's."""
-    found = {}
-    for name in names:
-        address = given.get(name) or _extension_symbols().get(name) or _process_symbol(name)
-        if not address:
-            raise RuntimeError(
-                f"compiled code needs {name}, which is neither in the extension nor in the C library"
-            )
-        found[name] = address
-    return found
-
-
-@cache
-def _extension_symbols() -> dict[str, int]:
-    try:
-        from jitney import _ext
-    except ImportError:
-        return {}
-    return dict(_ext.symbols())
-
-
-@cache
-def _process_symbol(name: str) -> int:
-    for library in (None, "libm.so.6", "libm.dylib"):
-        try:
-            return ctypes.cast(getattr(ctypes.CDLL(library), name), ctypes.c_void_p).value or 0
-        except (AttributeError, OSError):
-            continue
-    return 0
 
 
 _RUNTIME = (
@@ -204,24 +167,31 @@ _RUNTIME = (
 
 def assemble(text: str, entry: str, symbols: dict[str, int]) -> Code:
     """Compile a module and load it."""
+    return load(object_code(text), entry, symbols)
+
+
+def object_code(text: str) -> bytes:
+    """The object file that a module becomes."""
     with _lock:
-        return _assemble(text, entry, symbols)
+        return _object(machine(), text)
 
 
-def _assemble(text: str, entry: str, symbols: dict[str, int]) -> Code:
-    m = machine()
-    image = _object(m, text)
-    library = m.llvm.JITLibraryBuilder().add_object_img(image).export_symbol(entry)
-    library.add_jit_library("jt_runtime")
-    for name, address in symbols.items():
-        library.import_symbol(name, address)
-    return Code(library.link(m.jit, f"jt{next(_names)}"), entry, m)
+def link(image: bytes, entry: str, symbols: dict[str, int]) -> Code:
+    """Load an object by LLVM's JITLink."""
+    with _lock:
+        m = machine()
+        library = m.llvm.JITLibraryBuilder().add_object_img(image).export_symbol(entry)
+        jit, runtime = m.jit_and_runtime()
+        library.add_jit_library("jt_runtime")
+        for name, address in symbols.items():
+            library.import_symbol(name, address)
+        tracker = library.link(jit, f"jt{next(_names)}")
+        return Code(tracker[entry], (tracker, runtime))  # which keep the JIT
 
 
 def code_size(text: str) -> int:
     """Bytes of the object file that a module becomes."""
-    with _lock:
-        return len(_object(machine(), text))
+    return len(object_code(text))
 
 
 def _object(m: Machine, text: str) -> bytes:
@@ -243,9 +213,10 @@ __all__ = [
     "Target",
     "assemble",
     "code_size",
-    "ctypes",
     "host_target",
+    "link",
     "machine",
+    "object_code",
     "release_memory",
     "symbol_addresses",
 ]
