@@ -15,6 +15,7 @@ from jitney._compiler import emit_ops
 from jitney._compiler.emit_control import ControlEmitter
 from jitney._compiler.emit_loops import Facts, Function
 from jitney._compiler.emit_ops import llvm_type, memory_type
+from jitney._compiler.emit_rows import Row, load_row, store_row
 from jitney._compiler.ir import FunctionWriter, ModuleWriter, const, const_lanes, iota, vec, zero
 from jitney._kernel.index import Dynamic, Index, LoopVar, Quotient
 from jitney._kernel.ir import Branch, Buffer, Call, For, LoopProgram, Part, Store, Value, While
@@ -50,6 +51,7 @@ class Emitter(ControlEmitter):
         self.ragged: set[LoopVar] = set()
         self.moved_at: dict[Buffer, int] = {}
         self.facts = Facts(program.body)
+        self.rows: dict[Any, Row] = {}  # accesses of the present vector loop that belong together
 
     def run(self) -> None:
         self.statements(self.program.body, 0)
@@ -295,6 +297,9 @@ class Emitter(ControlEmitter):
         stride = self.stride(index)
         if stride == 0 and not (predicate is not None and self.varies(predicate)):
             return self._load_scalar(buffer, index, predicate)
+        row = self.rows.get(v)
+        if row is not None and self.mask_of(None, 0, index) is None:
+            return [self._from_memory(load_row(self, v, row, c), buffer) for c in range(self.copies)]
         return [self._load_lanes(buffer, index, stride, predicate, c) for c in range(self.copies)]
 
     def _load_scalar(self, buffer: Buffer, index: Index, predicate: Value | None) -> Any:
@@ -356,12 +361,23 @@ class Emitter(ControlEmitter):
         many = self.varies(s.value) or (s.predicate is not None and self.varies(s.predicate)) or stride != 0
         if self.vector is None or not many:
             return self._store_scalar(s)
+        row = self.rows.get(s)
+        if row is not None and self.masks is None:
+            return self._store_row(s, row)
         for copy in range(self.copies):
-            value = self.lanes(s.value, copy)
-            value = self.f.zext(value, "i8") if buffer.dtype.kind == "b" else value
             mask = self.mask_of(s.predicate, copy, None)
-            self._store_lanes(buffer, s.index, stride, value, mask, copy)
+            self._store_lanes(buffer, s.index, stride, self._to_memory(s, copy), mask, copy)
         return None
+
+    def _store_row(self, s: Store, row: Row) -> None:
+        """All of a row where its last store stands."""
+        if s is row.last:
+            for copy in range(self.copies):
+                store_row(self, row, copy, {k: self._to_memory(w, copy) for k, w in row.stores.items()})
+
+    def _to_memory(self, s: Store, copy: int) -> Any:
+        value = self.lanes(s.value, copy)
+        return self.f.zext(value, "i8") if s.buffer.dtype.kind == "b" else value
 
     def _store_scalar(self, s: Store) -> None:
         value = self.scalar(s.value)

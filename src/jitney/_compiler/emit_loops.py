@@ -14,6 +14,7 @@ from typing import Any
 
 from jitney._compiler import emit_ops
 from jitney._compiler.emit_ops import llvm_type
+from jitney._compiler.emit_rows import Row, find_rows
 from jitney._compiler.emit_varying import find_varying
 from jitney._compiler.ir import FunctionWriter, const, const_lanes, iota, vec
 from jitney._compiler.ir import Value as Text
@@ -63,6 +64,7 @@ class LoopEmitter:
     masks: list | None  # the active lanes of each copy, where not all are
     clipped: bool  # some lanes of the present vector are no iterations at all
     ragged: set[LoopVar]  # counters that are in range for active lanes only
+    rows: dict[Any, Row]  # accesses of the present vector loop that belong together
     moved_at: dict[Buffer, int]  # the level of a pointer that loops have moved
     facts: Facts
     under: Any
@@ -219,7 +221,7 @@ class LoopEmitter:
         w, u, n = node.width, node.copies, node.extent
         f, stride = self.f, node.width * node.copies
         self.vector, self.width = node.var, w
-        self.varying = find_varying(node)
+        self.varying, self.rows = find_varying(node), find_rows(node)
         if isinstance(n, int):
             whole, left = n // stride * stride, n % stride
             hi: Any = const("i64", whole)
@@ -242,7 +244,7 @@ class LoopEmitter:
         if left:
             sums = self._vector_rest(node, sums, hi, left)
         self.vector, self.width, self.copies = None, 1, 1
-        self.varying = set()
+        self.varying, self.rows = set(), {}
         self._fold_lanes(node, sums)
 
     def _vector_body(self, node: For, i: Any, phis: list, copies: int, mask: Any) -> list:

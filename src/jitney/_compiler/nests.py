@@ -24,6 +24,8 @@ _SPLIT = 3 * BLOCK  # folds longer than this are cut into blocks
 _PARALLEL_NS = 15_000.0  # estimated serial time from which threads may pay (the pool decides)
 _CHUNK_NS = 4_000.0  # least work of one parallel chunk
 _UNROLL = 8  # elements of last axes that are written out
+_ROWS = 16  # results from which each is folded in one go, block after block
+_MOST_CARRIES = 8  # accumulators of a loop whose folds have several results each
 
 
 class Fold:
@@ -79,6 +81,8 @@ class Nest:
         """Last axes too short for lanes: their elements are written out, and lanes run along the axis before.
 
         for i < 10000 { for j < 3 vector {..} }   ->   for i < 10000 vector { j = 0; j = 1; j = 2 }
+
+        A fold that goes on outside of them has one accumulator for each element that is kept.
         """
         axes = sorted(self.kept + self.folded)
         last: list[int] = []
@@ -86,8 +90,10 @@ class Nest:
             last.append(axes.pop())
         if not last or not axes or self.shape[axes[-1]] < 16 or not options.enabled("unroll"):
             return []
-        if any(d in self.kept for d in last) and any(d not in last for d in self.folded):
-            return []  # a fold outside of kept axes would need a carry for each of their elements
+        if any(d not in last for d in self.folded):
+            carries = sum(len(fold.starts) for fold in self.folds)
+            if carries * math.prod(self.shape[d] for d in last if d in self.kept) > _MOST_CARRIES:
+                return []
         self.kept = [d for d in self.kept if d not in last]
         self.folded = [d for d in self.folded if d not in last]
         return sorted(last)
@@ -121,7 +127,7 @@ class Nest:
     def _write_whole(self, parallel: bool) -> None:
         index: list[Any] = [ix.constant(0)] * len(self.shape)
         vector = self._vector_axis()
-        if parallel and self.kept and vector == self.kept[0] and not self.folded:
+        if parallel and self.kept and vector == self.kept[0]:
             self._write_chunks(index)
             return
         self._open(
@@ -132,16 +138,17 @@ class Nest:
         """One long axis, cut into chunks for threads."""
         (axis,) = self.kept
         n = self.shape[axis]
-        size = chunk_size(n, max(512, int(_CHUNK_NS / self.cost)))
+        work = self.cost * math.prod(self.shape[d] for d in self.folded)
+        size = chunk_size(n, max(64 if self.folded else 512, int(_CHUNK_NS / work)))
         count = -(-n // size)
         with self.b.counted(count, count, "parallel", "c") as node:
-            node.work = self.cost * size
+            node.work = work * size
             start = ix.variable(node.var) * size
             extent, most = block_extent(self.b, n, size, node)
             with self.b.counted(extent, most, "vector") as inner:
-                inner.work = self.cost
+                inner.work = work
                 index[axis] = start + ix.variable(inner.var)
-                self._write_folds(index, axis, [], None)
+                self._write_folds(index, axis, self.folded, None)
 
     def _vector_axis(self) -> int:
         """The axis that lanes run along: the last one that is not of size 1."""
@@ -168,14 +175,17 @@ class Nest:
             return
         if not axes:
             self._store_maps(index)
-            for place in self._each(index, True):
-                for fold in self.folds:
-                    self._finish(fold, place, self._element(fold, place), block)
+            for fold, place in self._tracks(index):
+                self._finish(fold, place, self._element(fold, place), block)
             return
-        inits = [fold.neutral() for fold in self.folds]
+        inits = [fold.neutral() for fold, _ in self._tracks(index)]
         results = self._fold_axis(index, vector, axes, inits, block)
-        for fold, values in zip(self.folds, results, strict=True):
-            self._finish(fold, index, values, block)
+        for (fold, place), values in zip(self._tracks(index), results, strict=True):
+            self._finish(fold, place, values, block)
+
+    def _tracks(self, index: list[Any]) -> list[tuple[Fold, list[Any]]]:
+        """Each fold with each place of the unrolled axes that are kept: what has accumulators of its own."""
+        return [(fold, place) for place in self._each(index, True) for fold in self.folds]
 
     def _fold_axis(
         self, index: list[Any], vector: int, axes: list[int], inits: list[list[Value]], block: Any
@@ -189,7 +199,7 @@ class Nest:
             node.work = self.cost * math.prod(self.shape[d] for d in axes[1:])
             carries = [
                 [b.carry(node, x, n) for x, n in zip(init, fold.neutral(), strict=True)]
-                for fold, init in zip(self.folds, inits, strict=True)
+                for (fold, _), init in zip(self._tracks(index), inits, strict=True)
             ]
             index[axis] = start + ix.variable(node.var)
             phis = [[c.phi for c in group] for group in carries]
@@ -198,20 +208,20 @@ class Nest:
             else:
                 self._store_maps(index)
                 nexts = [
-                    fold.combine(b, p, self._element(fold, index))
-                    for fold, p in zip(self.folds, phis, strict=True)
+                    fold.combine(b, p, self._element(fold, place))
+                    for (fold, place), p in zip(self._tracks(index), phis, strict=True)
                 ]
             for group, following in zip(carries, nexts, strict=True):
                 for c, x in zip(group, following, strict=True):
                     c.next = x
         if node.kind == "vector":
-            self._add_regions(node)
+            self._add_regions(node, [fold for fold, _ in self._tracks(index)])
         return [[c.result for c in group] for group in carries]
 
-    def _add_regions(self, node: For) -> None:
+    def _add_regions(self, node: For, folds: list[Fold]) -> None:
         """How lanes are combined at the end of a vector loop."""
         first = 0
-        for fold in self.folds:
+        for fold in folds:
             count = len(fold.starts)
             dtypes = [dtype for dtype, _ in fold.starts]
             region = self.b.region(
@@ -240,18 +250,22 @@ class Nest:
         for root, place, value in stores:
             self.lowering.store_root(root, place, self.shape, value)
 
+    def _wide(self) -> list[int]:
+        """The axes of the results, unrolled or not."""
+        return [d for d in range(len(self.shape)) if d not in self.axes and self.shape[d] > 1]
+
     def _finish(self, fold: Fold, index: list[Any], values: list[Value], block: Any) -> None:
         """Store a finished fold (of a block: a partial result); one of everything stays in a register too."""
         if block is not None:
+            places = self._wide()
             position = ix.linearize(
-                [block.number, *(index[d] for d in self.kept)],
-                [block.count, *(self.shape[d] for d in self.kept)],
+                [block.number, *(index[d] for d in places)], [block.count, *(self.shape[d] for d in places)]
             )
             for buffer, value in zip(fold.partials, values, strict=True):
                 self.b.store(buffer, position, value)
             return
         value = fold.finish(values)
-        if not self.kept and not any(d not in self.axes for d in self.unrolled):
+        if not self._wide():
             self._keep_scalar(fold.node, value)
             return
         kept = [d for d in range(len(self.shape)) if d not in self.axes]
@@ -277,33 +291,48 @@ class Nest:
             fold.partials = [
                 self.lowering.temporary(dtype, block.count * block.outer) for dtype, _ in fold.starts
             ]
-        with self.b.counted(block.count, block.count, "parallel" if parallel else "serial", "blk") as node:
-            node.work = self.cost * block.size * block.outer * block.inner
-            block.number = ix.variable(node.var)
-            block.start = block.number * block.size
-            block.extent, block.size = block_extent(self.b, self.shape[block.axis], block.size, node)
-            self._open(
-                self.kept, index, vector, False, lambda: self._write_folds(index, vector, self.folded, block)
-            )
+        outer = self._outside_blocks(vector, block)
+        inner = [d for d in self.kept if d not in outer]
+
+        def write(kind: str) -> None:
+            with self.b.counted(block.count, block.count, kind, "blk") as node:
+                node.work = self.cost * block.size * block.inner * math.prod(self.shape[d] for d in inner)
+                block.place(self.b, node)
+                self._open(
+                    inner, index, vector, False, lambda: self._write_folds(index, vector, self.folded, block)
+                )
+
+        if outer:
+            self._open(outer, index, vector, parallel, lambda: write("serial"))
+        else:
+            write("parallel" if parallel else "serial")
         for fold in self.folds:
             self._fold_partials(fold, block)
+
+    def _outside_blocks(self, vector: int, block: _Block) -> list[int]:
+        """The kept axes that loops go over outside of those over blocks, so that memory is read in one run.
+
+        for blk < 16 { for i < 128 { 1024 of row i } }   ->   for i < 128 { for blk < 16 { 1024 of row i } }
+        """
+        rows = block.axis > max(self.kept, default=block.axis) and vector not in self.kept
+        return self.kept if rows and block.outer >= _ROWS else []
 
     def _fold_partials(self, fold: Fold, block: _Block) -> None:
         """The same fold once more, over the blocks' results (axis 0)."""
         root = fold.node
-        sizes = tuple(self.shape[d] for d in self.kept)
+        sizes = tuple(self.shape[d] for d in self._wide())
         source = Node("opaque", shaped_array((block.count, *sizes), root.operands[0].aval.dtype, False))
         source.complete = True
         again = Node("reduce", shaped_array(sizes, root.aval.dtype, False), (source,), root.rule, root.eqn)
         again.value, again.root = (0,), True
         again.out, again.needed = root.out, root.needed
-        if self.kept or root.out >= 0 or root.needed:
+        if sizes or root.out >= 0 or root.needed:
             again.buffer = self.lowering.buffer_of(root)
             again.base = root.base
         nest = Nest(self.lowering, source.aval.shape, (0,), [again])
         nest.folds[0].sources = fold.partials
         nest.write()
-        if not self.kept:
+        if not sizes:
             value = self.lowering.memo[(again, (), None)]
             self.lowering.memo[(root, (ix.constant(0),) * root.aval.ndim, None)] = value
 
@@ -314,13 +343,20 @@ class _Block:
     def __init__(self, nest: Nest, folded: list[int]) -> None:
         self.axis = folded[0]
         self.inner = math.prod(nest.shape[d] for d in folded[1:])
-        self.outer = math.prod(nest.shape[d] for d in nest.kept)
+        self.outer = math.prod(nest.shape[d] for d in nest._wide())
         n = nest.shape[self.axis]
         self.size = chunk_size(n, max(1, BLOCK // self.inner)) if self.inner < BLOCK else 1
         self.count = -(-n // self.size)
+        self.whole = n
         self.number: Any = None
         self.start: Any = None
         self.extent: Any = None
+
+    def place(self, b: Builder, node: For) -> None:
+        """The block that the open loop ``node`` is at."""
+        self.number = ix.variable(node.var)
+        self.start = self.number * self.size
+        self.extent, self.size = block_extent(b, self.whole, self.size, node)
 
 
 def block_extent(b: Builder, n: int, size: int, outer: For) -> tuple[Any, int]:
