@@ -172,6 +172,9 @@ PyObject* key_array_repr(Array* a);
 int init_random(PyObject* module);
 extern PyMethodDef random_functions[];
 
+// library.cpp
+extern PyMethodDef library_functions[];
+
 // module.cpp: hooks registered by Python
 extern PyObject* hook_aval;
 extern PyObject* hook_flatten;

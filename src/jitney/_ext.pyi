@@ -226,6 +226,12 @@ def user_frame() -> tuple[CodeType, int] | None:
 def symbols() -> dict[str, int]:
     """Addresses of what compiled programs may call: the runtime (jt_*), mem* and libm."""
 
+def library_symbols() -> dict[str, int]:
+    """Addresses of the routines that call BLAS or LAPACK; ``set_library`` comes first."""
+
+def set_library(addresses: dict[str, int], /) -> None:
+    """Gives the addresses of BLAS and LAPACK routines by name, as ``dpotrf``, to the routines that call them."""
+
 def pool_stats() -> dict[str, int]:
     """live_bytes, cached_bytes, cached_limit, hits and misses of the buffer pool."""
 
