@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import ctypes
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from jitney._compiler.blas import _extension, _pointer, routine_address
 from jitney._kernel.ir import Call, Unsupported
 from jitney._kernel.rules import Loops, Routine, RoutineCall
 
 
 @cache
 def blas_pointer(name: str) -> int:
-    """The address of a BLAS routine (Fortran calling convention)."""
-    from scipy.linalg import cython_blas
-
-    capsule = cython_blas.__pyx_capi__[name]
-    get_name = ctypes.pythonapi.PyCapsule_GetName
-    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
-    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return get_pointer(capsule, get_name(capsule))
+    """The address of a BLAS routine (Fortran calling convention), or of a routine of the extension that calls some."""
+    if name.startswith("jt_"):
+        return routine_address(name)
+    return _pointer(_extension("cython_blas"), name)
 
 
 def lower_library(lowering: Any, step: Any) -> None:
@@ -42,14 +37,6 @@ def lower_routine(lowering: Any, step: Any) -> None:
         outputs.append(lowering.temporary(np.dtype(np.uint8), plan.scratch))
     lowering.program.symbols[plan.symbol] = routine_address(plan.symbol)
     lowering.b.call(Call(plan.symbol, inputs, outputs, -1, plan.args, plan.nanoseconds))
-
-
-@cache
-def routine_address(name: str) -> int:
-    """The address of a routine of the extension."""
-    from jitney import _ext
-
-    return _ext.symbols()[name]
 
 
 def plan_routine(eqn: Any, rule: Any) -> RoutineCall | None:

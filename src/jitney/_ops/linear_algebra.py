@@ -18,9 +18,9 @@ from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero
 from jitney._core.trace import get_aval
-from jitney._kernel.rules import Loops
+from jitney._kernel.rules import Loops, Routine
 from jitney._ops import elementwise as ew
-from jitney._ops import indexing, raw
+from jitney._ops import indexing, lapack_plans, raw
 from jitney._ops.contraction import dot_general
 from jitney._ops.families import check_same_dtype
 
@@ -213,7 +213,7 @@ cholesky_p.numpy = _np_cholesky
 cholesky_p.may_warn = True
 cholesky_p.jvp = _cholesky_jvp
 cholesky_p.batch = _batch_leading(cholesky_p)
-cholesky_p.lower = Loops(_cholesky_loops, _small)
+cholesky_p.lower = Loops(_cholesky_loops, _small, otherwise=Routine(lapack_plans.cholesky, True))
 
 # -- triangular_solve -------------------------------------------------------------------------------------
 
@@ -384,7 +384,9 @@ triangular_solve_p.may_warn = True
 triangular_solve_p.jvp = _triangular_jvp
 triangular_solve_p.transpose = _triangular_transpose
 triangular_solve_p.batch = _triangular_batch
-triangular_solve_p.lower = Loops(_triangular_loops, _few_columns)
+triangular_solve_p.lower = Loops(
+    _triangular_loops, _few_columns, otherwise=Routine(lapack_plans.triangular_solve, True)
+)
 
 # -- lu ---------------------------------------------------------------------------------------------------
 
@@ -517,7 +519,7 @@ lu_p.abstract = _lu_abstract
 lu_p.numpy = _np_lu
 lu_p.jvp = _lu_jvp
 lu_p.batch = _batch_leading(lu_p)
-lu_p.lower = Loops(_lu_loops, _small)
+lu_p.lower = Loops(_lu_loops, _small, otherwise=Routine(lapack_plans.lu, True))
 
 
 def _pivots_abstract(pivots: ShapedArray, *, permutation_size: int) -> ShapedArray:
@@ -671,7 +673,7 @@ lu_solve_p.may_warn = True
 lu_solve_p.jvp = _lu_solve_jvp
 lu_solve_p.transpose = _lu_solve_transpose
 lu_solve_p.batch = _lu_solve_batch
-lu_solve_p.lower = Loops(_lu_solve_loops, _few_columns)
+lu_solve_p.lower = Loops(_lu_solve_loops, _few_columns, otherwise=Routine(lapack_plans.lu_solve, True))
 
 # -- qr ---------------------------------------------------------------------------------------------------
 
@@ -713,6 +715,7 @@ qr_p.abstract = _qr_abstract
 qr_p.numpy = lambda x, *, full_matrices: list(np.linalg.qr(x, "complete" if full_matrices else "reduced"))
 qr_p.jvp = _qr_jvp
 qr_p.batch = _batch_leading(qr_p)
+qr_p.lower = Routine(lapack_plans.qr, True)
 
 # -- eigh -------------------------------------------------------------------------------------------------
 
@@ -778,6 +781,7 @@ eigh_p.abstract = _eigh_abstract
 eigh_p.numpy = _np_eigh
 eigh_p.jvp = _eigh_jvp
 eigh_p.batch = _batch_leading(eigh_p)
+eigh_p.lower = Routine(lapack_plans.eigh, True)
 
 # -- eig --------------------------------------------------------------------------------------------------
 
@@ -818,6 +822,7 @@ eig_p.abstract = _eig_abstract
 eig_p.numpy = _np_eig
 eig_p.jvp = _eig_jvp
 eig_p.batch = _batch_leading(eig_p)
+eig_p.lower = Routine(lapack_plans.eig, True)
 
 # -- svd --------------------------------------------------------------------------------------------------
 
@@ -888,5 +893,6 @@ svd_p.abstract = _svd_abstract
 svd_p.numpy = _np_svd
 svd_p.jvp = _svd_jvp
 svd_p.batch = _batch_leading(svd_p)
+svd_p.lower = Routine(lapack_plans.svd, True)
 
 __all__ = sorted(name for name in globals() if name.endswith("_p"))

@@ -1,0 +1,377 @@
+// Factorisations and triangular systems by LAPACK, many matrices at once. Begin with cholesky.
+//
+// Matrices lie row by row, LAPACK's column by column: it is given the transposes, for which another variant of the same
+// computation exists (the other triangle, LQ for QR, left for right). What LAPACK gives up on becomes NaN.
+#include "factorisations.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "library.h"
+
+namespace jt {
+namespace {
+
+template <class T>
+void fill_nan(T* x, int64_t n) {
+    std::fill_n(x, n, T(std::numeric_limits<Real<T>>::quiet_NaN()));
+}
+
+template <class T>
+bool all_finite(const T* x, int64_t n) {
+    // 0 x is NaN where x is not finite, and sums of NaN are NaN.
+    const Real<T>* r = reinterpret_cast<const Real<T>*>(x);
+    Real<T> sum = 0;
+    for (int64_t i = 0; i < n * (is_complex<T> ? 2 : 1); ++i) sum += r[i] * 0;
+    return sum == 0;
+}
+
+// A multiplication and an addition takes about this long; what is done to a complex number counts four times.
+template <class T>
+constexpr double kMacNs = (is_complex<T> ? 4 : 1) * (sizeof(Real<T>) == 8 ? 0.12 : 0.08);
+
+inline double cubed(int64_t n) { return double(n) * double(n) * double(n); }
+
+// A[n, n] -> L; args: batch, n. The lower triangle row by row is the upper one column by column.
+template <class T>
+void cholesky(void** ins, void** outs, const int64_t* args) {
+    const int64_t batch = args[0], n64 = args[1], size = n64 * n64;
+    const int n = int(n64);
+    const T* a = static_cast<const T*>(ins[0]);
+    T* out = static_cast<T*>(outs[0]);
+    for_batch(batch, kMacNs<T> * cubed(n) / 6 + 200, 0, nullptr, [&](int64_t k, char*) {
+        const T* x = a + k * size;
+        T* l = out + k * size;
+        for (int64_t i = 0; i < n64; ++i) {
+            if (l != x) memcpy(static_cast<void*>(l + i * n64), x + i * n64, size_t(i + 1) * sizeof(T));
+            memset(static_cast<void*>(l + i * n64 + i + 1), 0, size_t(n64 - i - 1) * sizeof(T));
+        }
+        int info = 0;
+        library<T>.potrf("U", &n, l, &n, &info);
+        if (info != 0) fill_nan(l, size);
+    });
+}
+
+// A[m, n] -> LU, pivots, permutation of rows; args: batch, m, n. Scratch: m n elements and min(m, n) ints.
+template <class T>
+void lu(void** ins, void** outs, const int64_t* args) {
+    const int64_t batch = args[0], rows = args[1], cols = args[2], least = std::min(rows, cols);
+    const int m = int(rows), n = int(cols);
+    const T* a = static_cast<const T*>(ins[0]);
+    T* out = static_cast<T*>(outs[0]);
+    int32_t *pivots = static_cast<int32_t*>(outs[1]), *permutation = static_cast<int32_t*>(outs[2]);
+    const double macs = double(rows) * double(cols) * double(least) / 3 + 4 * double(rows) * double(cols);
+    const int64_t bytes = rows * cols * int64_t(sizeof(T)) + least * 4;
+    for_batch(batch, kMacNs<T> * macs + 300, bytes, static_cast<char*>(outs[3]), [&](int64_t k, char* work) {
+        T* columns = reinterpret_cast<T*>(work);
+        int* swaps = reinterpret_cast<int*>(columns + rows * cols);
+        transpose(a + k * rows * cols, rows, cols, columns);
+        int info = 0;
+        library<T>.getrf(&m, &n, columns, &m, swaps, &info);
+        transpose(columns, cols, rows, out + k * rows * cols);
+        int32_t *p = pivots + k * least, *order = permutation + k * rows;
+        for (int64_t i = 0; i < rows; ++i) order[i] = int32_t(i);
+        for (int64_t i = 0; i < least; ++i) {
+            p[i] = swaps[i] - 1;
+            std::swap(order[i], order[p[i]]);
+        }
+    });
+}
+
+// x[n] in place: op(M) x = x for the column by column triangle M; trsm gives what trsv cannot.
+template <class T>
+void solve_vector(char uplo, char op, char diag, int n, const T* m, T* x) {
+    const int one = 1;
+    library<T>.trsv(&uplo, &op, &diag, &n, m, &n, x, &one);
+}
+
+template <class T>
+void solve_matrix(char side, char uplo, char op, char diag, int rows, int cols, const T* m, int n, T* x) {
+    const T one(1);
+    library<T>.trsm(&side, &uplo, &op, &diag, &rows, &cols, &one, m, &n, x, &rows);
+}
+
+inline char transposed(char op) { return op == 'N' ? 'T' : 'N'; }
+
+// op(A)^-1 B (left) or B op(A)^-1; args: batch, n, other axis of B, left, lower, trans (0, 1: T, 2: H), unit, conjugate.
+// A row by row is A^T column by column: from the left it becomes X^T op(A)^T = B^T, from the right op(A)^T X^T = B^T.
+template <class T>
+void triangular_solve(void** ins, void** outs, const int64_t* args) {
+    const int64_t batch = args[0], n64 = args[1], other64 = args[2];
+    const bool left = args[3], lower = args[4], conjugated = args[7];
+    const int n = int(n64), other = int(other64);
+    const char op = args[5] == 0 ? 'N' : args[5] == 1 ? 'T' : 'C', uplo = lower ? 'U' : 'L', diag = args[6] ? 'U' : 'N';
+    const T *a = static_cast<const T*>(ins[0]), *b = static_cast<const T*>(ins[1]);
+    T* out = static_cast<T*>(outs[0]);
+    const int64_t count = n64 * other64;
+    const double ns = kMacNs<T> * double(n) * double(n) * double(other) / 2 + 200;
+    for_batch(batch, ns, 0, nullptr, [&](int64_t k, char*) {
+        const T* m = a + k * n64 * n64;
+        T* x = out + k * count;
+        if (x != b + k * count) memcpy(static_cast<void*>(x), b + k * count, size_t(count) * sizeof(T));
+        if (conjugated)  // conj(A)^-1 b = conj(A^-1 conj(b))
+            std::transform(x, x + count, x, conjugate<T>);
+        if (other == 1 && !(left && op == 'C'))
+            solve_vector(uplo, left ? transposed(op) : op, diag, n, m, x);
+        else
+            solve_matrix(left ? 'R' : 'L', uplo, op, diag, left ? other : n, left ? n : other, m, n, x);
+        if (conjugated) std::transform(x, x + count, x, conjugate<T>);
+    });
+}
+
+// op(A)^-1 B with LU and the permutation of A; args: batch, n, columns of B, trans. Scratch: n columns elements.
+template <class T>
+void lu_solve(void** ins, void** outs, const int64_t* args) {
+    const int64_t batch = args[0], n64 = args[1], cols64 = args[2], count = n64 * cols64;
+    const int n = int(n64), cols = int(cols64);
+    const char op = args[3] == 0 ? 'N' : args[3] == 1 ? 'T' : 'C';
+    const T *factors = static_cast<const T*>(ins[0]), *b = static_cast<const T*>(ins[2]);
+    const int32_t* orders = static_cast<const int32_t*>(ins[1]);
+    T* out = static_cast<T*>(outs[0]);
+    const size_t row = size_t(cols64) * sizeof(T);
+    const bool vector = cols == 1 && op != 'C';
+    // M, the factors column by column, holds U^T below and L^T above.
+    auto upper = [&](const T* m, T* x) {
+        if (vector) return solve_vector('L', transposed(op), 'N', n, m, x);
+        solve_matrix('R', 'L', op, 'N', cols, n, m, n, x);
+    };
+    auto lower = [&](const T* m, T* x) {
+        if (vector) return solve_vector('U', transposed(op), 'U', n, m, x);
+        solve_matrix('R', 'U', op, 'U', cols, n, m, n, x);
+    };
+    const double ns = kMacNs<T> * double(n) * double(n) * double(cols) + 300;
+    const int64_t bytes = count * int64_t(sizeof(T));
+    for_batch(batch, ns, bytes, static_cast<char*>(outs[1]), [&](int64_t k, char* work) {
+        const T *m = factors + k * n64 * n64, *given = b + k * count;
+        const int32_t* order = orders + k * n64;
+        T* x = out + k * count;
+        if (op == 'N') {
+            for (int64_t i = 0; i < n64; ++i)
+                memcpy(static_cast<void*>(x + i * cols64), given + order[i] * cols64, row);
+            lower(m, x);
+            upper(m, x);
+            return;
+        }
+        T* y = reinterpret_cast<T*>(work);
+        memcpy(static_cast<void*>(y), given, size_t(bytes));
+        upper(m, y);
+        lower(m, y);
+        for (int64_t i = 0; i < n64; ++i)
+            memcpy(static_cast<void*>(x + order[i] * cols64), y + i * cols64, row);
+    });
+}
+
+// A[m, n] -> Q[m, k], R[k, n]; args: batch, m, n, k (min(m, n) or m), elements of LAPACK's workspace.
+// A^T = R^T Q^T: an LQ factorisation column by column.
+template <class T>
+void qr(void** ins, void** outs, const int64_t* args) {
+    const int64_t batch = args[0], m64 = args[1], n64 = args[2], k64 = args[3], least = std::min(m64, n64);
+    const int m = int(m64), n = int(n64), kq = int(k64), reflectors = int(least), lwork = int(args[4]);
+    const T* a = static_cast<const T*>(ins[0]);
+    T *q_out = static_cast<T*>(outs[0]), *r_out = static_cast<T*>(outs[1]);
+    const int64_t bytes = (m64 * n64 + least + lwork) * int64_t(sizeof(T));
+    const double ns = kMacNs<T> * 2 * double(m) * double(kq) * double(reflectors) + 1000;
+    for_batch(batch, ns, bytes, static_cast<char*>(outs[2]), [&](int64_t which, char* memory) {
+        T *x = reinterpret_cast<T*>(memory), *tau = x + m64 * n64, *work = tau + least;
+        T *q = q_out + which * m64 * k64, *r = r_out + which * k64 * n64;
+        memcpy(static_cast<void*>(x), a + which * m64 * n64, size_t(m64 * n64) * sizeof(T));
+        int info = 0;
+        library<T>.gelqf(&n, &m, x, &n, tau, work, &lwork, &info);
+        for (int64_t i = 0; i < k64; ++i) {
+            const int64_t first = std::min(i, n64);
+            std::fill_n(r + i * n64, first, T(0));
+            if (first < n64) memcpy(static_cast<void*>(r + i * n64 + first), x + i * n64 + first, size_t(n64 - first) * sizeof(T));
+        }
+        for (int64_t j = 0; j < m64; ++j) memcpy(static_cast<void*>(q + j * k64), x + j * n64, size_t(std::min(least, j)) * sizeof(T));
+        library<T>.orglq(&kq, &m, &reflectors, q, &kq, tau, work, &lwork, &info);
+    });
+}
+
+// ---- eigenvalues and singular values ----------------------------------------------------------
+
+// The workspaces that LAPACK documents as enough: elements of the type, real numbers, ints.
+struct Work {
+    int64_t own, real, ints;
+    template <class T>
+    int64_t bytes() const {
+        return own * int64_t(sizeof(T)) + real * int64_t(sizeof(Real<T>)) + ints * 4;
+    }
+};
+
+template <class T>
+int syevd(char uplo, bool vectors, int n, T* a, Real<T>* w, const Work& size, char* memory) {
+    T* work = reinterpret_cast<T*>(memory);
+    Real<T>* rwork = reinterpret_cast<Real<T>*>(work + size.own);
+    int* iwork = reinterpret_cast<int*>(rwork + size.real);
+    const int lwork = int(size.own), lrwork = int(size.real), liwork = int(size.ints);
+    const char job = vectors ? 'V' : 'N';
+    int info = 0;
+    if constexpr (is_complex<T>) {
+        using F = void (*)(const char*, const char*, const int*, T*, const int*, Real<T>*, T*, const int*, Real<T>*,
+                           const int*, int*, const int*, int*);
+        reinterpret_cast<F>(library<T>.syevd)(&job, &uplo, &n, a, &n, w, work, &lwork, rwork, &lrwork, iwork, &liwork,
+                                              &info);
+    } else {
+        using F = void (*)(const char*, const char*, const int*, T*, const int*, T*, T*, const int*, int*, const int*,
+                           int*);
+        reinterpret_cast<F>(library<T>.syevd)(&job, &uplo, &n, a, &n, w, work, &lwork, iwork, &liwork, &info);
+    }
+    return info;
+}
+
+// The transpose of a square matrix in place.
+template <class T>
+void transpose_square(T* x, int64_t n) {
+    constexpr int64_t kTile = 16;
+    for (int64_t i0 = 0; i0 < n; i0 += kTile)
+        for (int64_t j0 = 0; j0 <= i0; j0 += kTile)
+            for (int64_t i = i0; i < std::min(n, i0 + kTile); ++i)
+                for (int64_t j = j0; j < std::min(i, j0 + kTile); ++j) std::swap(x[j * n + i], x[i * n + j]);
+}
+
+// A[n, n] -> vectors (unless args[3] is 0), values; args: batch, n, lower, vectors, sizes of Work.
+template <class T>
+void eigh(void** ins, void** outs, const int64_t* args) {
+    const int64_t batch = args[0], n64 = args[1], size = n64 * n64;
+    const int n = int(n64);
+    const bool vectors = args[3];
+    const char uplo = args[2] ? 'L' : 'U';
+    const Work work{args[4], args[5], args[6]};
+    const T* a = static_cast<const T*>(ins[0]);
+    T* v_out = static_cast<T*>(outs[0]);
+    Real<T>* w_out = static_cast<Real<T>*>(outs[1]);
+    const double ns = kMacNs<T> * 5 * cubed(n) + 1000;
+    const int64_t copy = vectors ? 0 : (size * int64_t(sizeof(T)) + 63) / 64 * 64;
+    for_batch(batch, ns, work.bytes<T>() + copy, static_cast<char*>(outs[2]), [&](int64_t k, char* memory) {
+        T* v = vectors ? v_out + k * size : reinterpret_cast<T*>(memory);
+        Real<T>* w = w_out + k * n64;
+        transpose(a + k * size, n64, n64, v);
+        if (!all_finite(v, size) || syevd(uplo, vectors, n, v, w, work, memory + copy) != 0) {
+            if (vectors) fill_nan(v, size);
+            return fill_nan(w, n64);
+        }
+        if (vectors) transpose_square(v, n64);
+    });
+}
+
+template <class T>
+int gesdd(char job, int m, int n, T* a, Real<T>* s, T* u, int ldu, T* vt, int ldvt, const Work& size, char* memory) {
+    T* work = reinterpret_cast<T*>(memory);
+    Real<T>* rwork = reinterpret_cast<Real<T>*>(work + size.own);
+    int* iwork = reinterpret_cast<int*>(rwork + size.real);
+    const int lwork = int(size.own);
+    int info = 0;
+    if constexpr (is_complex<T>) {
+        using F = void (*)(const char*, const int*, const int*, T*, const int*, Real<T>*, T*, const int*, T*, const int*,
+                           T*, const int*, Real<T>*, int*, int*);
+        reinterpret_cast<F>(library<T>.gesdd)(&job, &m, &n, a, &m, s, u, &ldu, vt, &ldvt, work, &lwork, rwork, iwork,
+                                              &info);
+    } else {
+        using F = void (*)(const char*, const int*, const int*, T*, const int*, T*, T*, const int*, T*, const int*, T*,
+                           const int*, int*, int*);
+        reinterpret_cast<F>(library<T>.gesdd)(&job, &m, &n, a, &m, s, u, &ldu, vt, &ldvt, work, &lwork, iwork, &info);
+    }
+    return info;
+}
+
+// A[m, n] -> s, and U, V^H unless job is 0 (1: reduced, 2: full); args: batch, m, n, job, sizes of Work.
+// Scratch: A and, with vectors, U and V^H column by column, then LAPACK's.
+template <class T>
+void svd(void** ins, void** outs, const int64_t* args) {
+    const int64_t batch = args[0], m64 = args[1], n64 = args[2], size = m64 * n64, least = std::min(m64, n64);
+    const int m = int(m64), n = int(n64);
+    const int64_t job = args[3];
+    const int64_t left = job == 0 ? 0 : job == 1 ? least : m64, right = job == 0 ? 0 : job == 1 ? least : n64;
+    const Work work{args[4], args[5], args[6]};
+    const T* a = static_cast<const T*>(ins[0]);
+    Real<T>* s_out = static_cast<Real<T>*>(outs[0]);
+    T *u_out = job ? static_cast<T*>(outs[1]) : nullptr, *vh_out = job ? static_cast<T*>(outs[2]) : nullptr;
+    char* scratch = static_cast<char*>(outs[job ? 3 : 1]);
+    const double ns = kMacNs<T> * 8 * double(m) * double(n) * double(least) + 2000;
+    const int64_t copies = ((size + m64 * left + right * n64) * int64_t(sizeof(T)) + 63) / 64 * 64;
+    for_batch(batch, ns, work.bytes<T>() + copies, scratch, [&](int64_t k, char* memory) {
+        T *x = reinterpret_cast<T*>(memory), *u = x + size, *vh = u + m64 * left;
+        Real<T>* s = s_out + k * least;
+        T *u_rows = u_out + k * m64 * left, *vh_rows = vh_out + k * right * n64;
+        transpose(a + k * size, m64, n64, x);
+        const char code = job == 0 ? 'N' : job == 1 ? 'S' : 'A';
+        if (!all_finite(x, size) || gesdd(code, m, n, x, s, u, m, vh, std::max(1, int(right)), work, memory + copies) != 0) {
+            fill_nan(s, least);
+            fill_nan(u_rows, m64 * left);
+            return fill_nan(vh_rows, right * n64);
+        }
+        transpose(u, left, m64, u_rows);
+        transpose(vh, n64, right, vh_rows);
+    });
+}
+
+// Real matrices: LAPACK gives the parts of w apart, and of conjugate pairs of vectors real and imaginary part as columns.
+template <class R>
+int geev(int n, R* a, std::complex<R>* w, std::complex<R>* v, const Work& size, char* memory) {
+    using F = void (*)(const char*, const char*, const int*, R*, const int*, R*, R*, R*, const int*, R*, const int*, R*,
+                       const int*, int*);
+    R *vr = reinterpret_cast<R*>(memory), *re = vr + int64_t(n) * n, *im = re + n, *work = im + n;
+    const int lwork = int(size.own), one = 1;
+    int info = 0;
+    reinterpret_cast<F>(library<R>.geev)("N", "V", &n, a, &n, re, im, nullptr, &one, vr, &n, work, &lwork, &info);
+    for (int64_t j = 0; j < n; ++j) {
+        w[j] = {re[j], im[j]};
+        const bool first = im[j] > 0, second = im[j] < 0;
+        const R *real = vr + (second ? j - 1 : j) * n, *imaginary = first ? vr + (j + 1) * n : vr + j * n;
+        const R sign = first ? R(1) : second ? R(-1) : R(0);
+        for (int64_t i = 0; i < n; ++i) v[i * n + j] = {real[i], sign == 0 ? R(0) : sign * imaginary[i]};
+    }
+    return info;
+}
+
+template <class R>
+int geev(int n, std::complex<R>* a, std::complex<R>* w, std::complex<R>* v, const Work& size, char* memory) {
+    using T = std::complex<R>;
+    using F = void (*)(const char*, const char*, const int*, T*, const int*, T*, T*, const int*, T*, const int*, T*,
+                       const int*, R*, int*);
+    T *vr = reinterpret_cast<T*>(memory), *work = vr + int64_t(n) * n + 2 * n;
+    const int lwork = int(size.own), one = 1;
+    int info = 0;
+    reinterpret_cast<F>(library<T>.geev)("N", "V", &n, a, &n, w, nullptr, &one, vr, &n, work, &lwork,
+                                         reinterpret_cast<R*>(work + lwork), &info);
+    transpose(vr, n, n, v);
+    return info;
+}
+
+// A[n, n] -> values, vectors, both complex; args: batch, n, sizes of Work.
+template <class T>
+void eig(void** ins, void** outs, const int64_t* args) {
+    using Z = std::complex<Real<T>>;
+    const int64_t batch = args[0], n64 = args[1], size = n64 * n64;
+    const int n = int(n64);
+    const Work work{args[2], args[3], args[4]};
+    const T* a = static_cast<const T*>(ins[0]);
+    Z *w_out = static_cast<Z*>(outs[0]), *v_out = static_cast<Z*>(outs[1]);
+    const int64_t own = (2 * size + 2 * n64) * int64_t(sizeof(T));
+    const double ns = kMacNs<T> * 25 * cubed(n) + 3000;
+    for_batch(batch, ns, work.bytes<T>() + own, static_cast<char*>(outs[2]), [&](int64_t k, char* memory) {
+        T* x = reinterpret_cast<T*>(memory);
+        transpose(a + k * size, n64, n64, x);
+        if (!all_finite(x, size) ||
+            geev(n, x, w_out + k * n64, v_out + k * size, work, memory + size * int64_t(sizeof(T))) != 0) {
+            fill_nan(w_out + k * n64, n64);
+            fill_nan(v_out + k * size, size);
+        }
+    });
+}
+
+#define JT_ALL(name)                                                                                           \
+    {"jt_" #name "_float32", &name<float>}, {"jt_" #name "_float64", &name<double>},                           \
+        {"jt_" #name "_complex64", &name<c64>}, {"jt_" #name "_complex128", &name<c128>}
+
+const RoutineEntry kTable[] = {JT_ALL(cholesky), JT_ALL(lu),   JT_ALL(triangular_solve), JT_ALL(lu_solve),
+                               JT_ALL(qr),       JT_ALL(eigh), JT_ALL(svd),              JT_ALL(eig),
+                               {nullptr, nullptr}};
+#undef JT_ALL
+
+}  // namespace
+
+const RoutineEntry* factorisations() { return kTable; }
+
+}  // namespace jt
