@@ -20,6 +20,7 @@ from jitney._compiler.share_buffers import share_buffers
 
 _DEAR = 8.0  # cost from which recomputing at several places is worse than storing
 _DEAR_EXPANDED = 2.5  # ... when it would be repeated along a new axis
+_REPEATED = 1.5  # how many times larger than its operand a value is that repeats it (a pad does not)
 _DEEPEST = 150  # unstored operations between memory and a value
 
 
@@ -95,7 +96,7 @@ def _tell_operands(node: Node, number: int) -> None:
             operand.readers.update(places)
         else:
             operand.readers.update([(space, (number, position, path)) for space, path in places])
-            if node.aval.size > operand.aval.size > 1 and not _hoistable(node, operand):
+            if node.aval.size >= _REPEATED * operand.aval.size > _REPEATED and not _hoistable(node, operand):
                 operand.expanded = True
         if node.expanded and not node.root:
             operand.expanded = True

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from jitney._compiler.boxes import boxes
 from jitney._compiler.graph import Node, nanoseconds
 from jitney._compiler.options import options
 from jitney._core.avals import shaped_array
@@ -76,6 +77,8 @@ class Nest:
         self.folded = [d for d in sorted(self.axes) if self.shape[d] > 1]
         self.folds = [Fold(lowering, r) for r in roots if r.kind == "reduce"]
         self.unrolled = self._unroll()
+        self.spans = [(0, n) for n in shape] if not self.flat else [(0, n) for n in self.shape]
+        self.group: tuple[int, int] | None = None  # an axis of which so many places are written out together
 
     def _unroll(self) -> list[int]:
         """Last axes too short for lanes: their elements are written out, and lanes run along the axis before.
@@ -107,6 +110,9 @@ class Nest:
             for d, i in zip(axes, at, strict=True):
                 place[d] = ix.constant(i)
             places.append(place)
+        if kept and self.group is not None:
+            axis, count = self.group
+            places = [[*p[:axis], p[axis] + k, *p[axis + 1 :]] for p in places for k in range(count)]
         return places
 
     def write(self) -> None:
@@ -125,19 +131,41 @@ class Nest:
     # -- folds in one go, and maps
 
     def _write_whole(self, parallel: bool) -> None:
-        index: list[Any] = [ix.constant(0)] * len(self.shape)
-        vector = self._vector_axis()
-        if parallel and self.kept and vector == self.kept[0]:
-            self._write_chunks(index)
+        if self.folds:
+            self._write_box(parallel)
             return
-        self._open(
-            self.kept, index, vector, parallel, lambda: self._write_folds(index, vector, self.folded, None)
-        )
+        for spans, group in boxes(self):
+            self.spans, self.group = spans, group
+            self._write_box(parallel)
 
-    def _write_chunks(self, index: list[Any]) -> None:
+    def _write_box(self, parallel: bool) -> None:
+        """The part of the nest between ``spans``."""
+        index: list[Any] = [ix.constant(0)] * len(self.shape)
+        kept = []
+        for d in self.kept:
+            if self._count(d) > 1:
+                kept.append(d)
+            else:
+                index[d] = ix.constant(self.spans[d][0])
+        vector = max(kept + self.folded, default=-1)
+        if parallel and len(kept) == 1 and vector == kept[0]:
+            self._write_chunks(vector, index)
+            return
+        self._open(kept, index, vector, parallel, lambda: self._write_folds(index, vector, self.folded, None))
+
+    def _count(self, axis: int) -> int:
+        """Iterations of the loop over a kept axis."""
+        lo, hi = self.spans[axis]
+        return (hi - lo) // (self.group[1] if self.group and self.group[0] == axis else 1)
+
+    def _at(self, axis: int, i: Any) -> Any:
+        """The place on a kept axis in iteration ``i`` of its loop."""
+        step = self.group[1] if self.group and self.group[0] == axis else 1
+        return i * step + self.spans[axis][0]
+
+    def _write_chunks(self, axis: int, index: list[Any]) -> None:
         """One long axis, cut into chunks for threads."""
-        (axis,) = self.kept
-        n = self.shape[axis]
+        n = self._count(axis)
         work = self.cost * math.prod(self.shape[d] for d in self.folded)
         size = chunk_size(n, max(64 if self.folded else 512, int(_CHUNK_NS / work)))
         count = -(-n // size)
@@ -147,13 +175,12 @@ class Nest:
             extent, most = block_extent(self.b, n, size, node)
             with self.b.counted(extent, most, "vector") as inner:
                 inner.work = work
-                index[axis] = start + ix.variable(inner.var)
+                index[axis] = self._at(axis, start + ix.variable(inner.var))
                 self._write_folds(index, axis, self.folded, None)
 
-    def _vector_axis(self) -> int:
+    def vector_axis(self) -> int:
         """The axis that lanes run along: the last one that is not of size 1."""
-        both = sorted(self.kept + self.folded)
-        return both[-1] if both else -1
+        return max(self.kept + self.folded, default=-1)
 
     def _open(self, axes: list[int], index: list[Any], vector: int, parallel: bool, body: Any) -> None:
         """Loops over ``axes`` from the outside in, around ``body()``."""
@@ -162,10 +189,11 @@ class Nest:
             return
         axis = axes[0]
         kind = "vector" if axis == vector else "parallel" if parallel else "serial"
-        with self.b.counted(self.shape[axis], self.shape[axis], kind, "ijklmnpq"[axis % 8]) as node:
+        count = self._count(axis)
+        with self.b.counted(count, count, kind, "ijklmnpq"[axis % 8]) as node:
             rest = math.prod(self.shape[d] for d in (*axes[1:], *self.folded))
-            node.work = self.cost * rest
-            index[axis] = ix.variable(node.var)
+            node.work = self.cost * rest * (self.group[1] if self.group else 1)
+            index[axis] = self._at(axis, ix.variable(node.var))
             self._open(axes[1:], index, vector, False, body)
 
     def _write_folds(self, index: list[Any], vector: int, axes: list[int], block: Any) -> None:
@@ -286,7 +314,7 @@ class Nest:
     def _write_blocks(self, parallel: bool) -> None:
         block = _Block(self, self.folded)
         index: list[Any] = [ix.constant(0)] * len(self.shape)
-        vector = self._vector_axis()
+        vector = self.vector_axis()
         for fold in self.folds:
             fold.partials = [
                 self.lowering.temporary(dtype, block.count * block.outer) for dtype, _ in fold.starts

@@ -4,6 +4,7 @@
     add 2.0 3.0                    ->  5.0
     transpose (transpose x)        ->  x            (permutations that cancel)
     convert_element_type x         ->  x            (same dtype)
+    mul (broadcast_in_dim 2.0) x   ->  mul 2.0 x
     div x 4.0                      ->  mul x 0.25   (powers of two: exact)
     neg (neg x)                    ->  x
     add_any x (scatter-add 0 i u)  ->  scatter-add x i u      (a derivative is accumulated where it belongs)
@@ -34,6 +35,7 @@ def simplify_algebra(closed: ClosedJaxpr) -> ClosedJaxpr:
             args = [a if type(a) is Literal else env.get(a, a) for a in eqn.invars]
             eqn = JaxprEqn(eqn.primitive, args, eqn.outvars, eqn.params, eqn.source)
         if len(eqn.outvars) == 1:
+            eqn = _with_scalars(eqn, made)
             result = _simpler(eqn, made)
             if isinstance(result, (Var, Literal)) and result.aval.shape == eqn.outvars[0].aval.shape:
                 env[eqn.outvars[0]] = result
@@ -50,6 +52,28 @@ def simplify_algebra(closed: ClosedJaxpr) -> ClosedJaxpr:
 def _same_dtype(new: Any, old: Any) -> Any:
     assert new.aval.dtype == old.aval.dtype, (new, old)
     return new
+
+
+_SPREADING = frozenset(
+    ("add", "sub", "mul", "div", "max", "min", "add_any", "eq", "ne", "lt", "le", "gt", "ge", "pow", "atan2")
+)
+
+
+def _with_scalars(eqn: JaxprEqn, made: dict[Var, JaxprEqn]) -> JaxprEqn:
+    """``mul (broadcast_in_dim 2.0) x -> mul 2.0 x``: these spread a scalar operand themselves."""
+    if eqn.primitive.name not in _SPREADING:
+        return eqn
+    args = [_scalar_of(a, made) for a in eqn.invars]
+    if all(a.aval.ndim == 0 for a in args) or all(a is b for a, b in zip(args, eqn.invars, strict=True)):
+        return eqn
+    return eqn.replace(invars=args)
+
+
+def _scalar_of(atom: Any, made: dict[Var, JaxprEqn]) -> Any:
+    source = made.get(atom) if type(atom) is not Literal and atom.aval.ndim else None
+    if source is None or source.primitive.name != "broadcast_in_dim" or source.invars[0].aval.ndim:
+        return atom
+    return source.invars[0] if len(source.invars) == 1 else atom
 
 
 def _simpler(eqn: JaxprEqn, made: dict[Var, JaxprEqn]) -> Any:
