@@ -6,6 +6,7 @@
 #include "callable.h"
 #include "executable.h"
 #include "jitney.h"
+#include "routines.h"
 
 JT_EXPORT int32_t jt_host_call(jt::Ctx* ctx, int64_t index, void** in_ptrs, void** out_ptrs);
 
@@ -449,6 +450,9 @@ PyObject* symbols(PyObject*, PyObject*) {
     add("jt_host_call", &jt_host_call);
     add("jt_alloc", &jt_alloc);
     add("jt_free", &jt_free);
+    add("jt_sort", &jt_sort);
+    add("jt_sort_along", &jt_sort_along);
+    add("jt_top_k", &jt_top_k);
     add("memcpy", static_cast<void* (*)(void*, const void*, size_t)>(&::memcpy));
     add("memmove", static_cast<void* (*)(void*, const void*, size_t)>(&::memmove));
     add("memset", static_cast<void* (*)(void*, int, size_t)>(&::memset));

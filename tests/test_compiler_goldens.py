@@ -10,6 +10,7 @@ import pytest
 
 from compiler_cases import TARGET, assert_golden, staged
 from jitney import lax
+from jitney import numpy as jnp
 from jitney._compiler.machine import Target
 
 TARGETS = {"roots": Target("x86-64-v4", "+avx512f,+avx512vl,+avx2,+fma", 64)}
@@ -93,7 +94,8 @@ PROGRAMS = {
     "argmax": (lambda x: lax.argmax(x, 0, np.int64), vector(100)),
     "roots": (roots, vector(1000), vector(()), vector(())),
     "complex": (lambda x, y: x * y, np.zeros(100, complex), np.zeros(100, complex)),
-    "host": (lambda x: lax.sort(x), np.zeros(4)),
+    "host": (lambda x: lax.sort(x), np.zeros(4, jnp.bfloat16)),
+    "routine": (lambda x: lax.sort(x), np.zeros(4)),
 }
 
 

@@ -18,10 +18,11 @@ from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero
 from jitney._core.trace import get_aval
-from jitney._kernel.rules import Loops
+from jitney._kernel.rules import Loops, Routine
 from jitney._ops import elementwise as ew
 from jitney._ops import indexing, raw, shapes
 from jitney._ops.families import check_kinds
+from jitney._ops.sort_plans import plan_sort, plan_top_k
 
 _INT32 = np.dtype(np.int32)
 
@@ -100,6 +101,7 @@ sort_p.abstract = _sort_abstract
 sort_p.numpy = _np_sort
 sort_p.jvp = _sort_jvp
 sort_p.batch = _sort_batch
+sort_p.lower = Routine(plan_sort)
 
 # -- top_k ------------------------------------------------------------------------------------------
 
@@ -152,6 +154,7 @@ top_k_p.abstract = _top_k_abstract
 top_k_p.numpy = _np_top_k
 top_k_p.jvp = _top_k_jvp
 top_k_p.batch = _top_k_batch
+top_k_p.lower = Routine(plan_top_k)
 
 # -- prefix scans -----------------------------------------------------------------------------------
 
