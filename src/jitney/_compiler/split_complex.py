@@ -25,6 +25,7 @@ from jitney._core.trace import get_aval, to_numpy
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
 from jitney._ops.contraction import dot_general_p
+from jitney._ops.fft import fft_of_pairs_p
 
 # A complex array as real numbers along a new last axis, and back: the same memory.
 as_pairs_p = Primitive("as_pairs")
@@ -78,19 +79,21 @@ def _worth_splitting(closed: ClosedJaxpr) -> bool:
 
 
 class _Pair:
-    """A complex value as its parts, as one complex array, or both."""
+    """A complex value as its parts, and as one complex array or one of pairs where it came as that."""
 
-    __slots__ = ("aval", "im", "packed", "re")
+    __slots__ = ("aval", "im", "packed", "pairs", "re")
 
     def __init__(self, re: Any, im: Any) -> None:
-        self.re, self.im, self.packed = re, im, None
+        self.re, self.im, self.packed, self.pairs = re, im, None, None
 
     @staticmethod
     def of_interleaved(x: Any) -> _Pair:
         shape = get_aval(x).shape[:-1]
         start, last = (0,) * len(shape), len(shape)
         parts = [raw.slice_(x, (*start, k), (*shape, k + 1)) for k in (0, 1)]
-        return _Pair(*[raw.squeeze(p, (last,)) for p in parts])
+        pair = _Pair(*[raw.squeeze(p, (last,)) for p in parts])
+        pair.pairs = x
+        return pair
 
     @staticmethod
     def of_complex(x: Any) -> _Pair:
@@ -105,9 +108,11 @@ class _Pair:
         return _Pair(np.ascontiguousarray(value.real), np.ascontiguousarray(value.imag))
 
     def interleaved(self) -> Any:
-        shape = get_aval(self.re).shape
-        parts = [raw.expand_dims(raw.instantiate(p), (len(shape),)) for p in (self.re, self.im)]
-        return raw.concatenate(parts, len(shape))
+        if self.pairs is None:
+            shape = get_aval(self.re).shape
+            parts = [raw.expand_dims(raw.instantiate(p), (len(shape),)) for p in (self.re, self.im)]
+            self.pairs = raw.concatenate(parts, len(shape))
+        return self.pairs
 
     def whole(self) -> Any:
         """As one complex array, for operations without a rule."""
@@ -358,6 +363,12 @@ def _converted(eqn: JaxprEqn, x: Any) -> Any:
     return _Pair(ew.convert(x, real), raw.full(aval.shape, 0, real))
 
 
+def _fourier(eqn: JaxprEqn, x: Any) -> Any:
+    """The transform reads and writes pairs."""
+    out = fft_of_pairs_p.bind(x.interleaved() if isinstance(x, _Pair) else x, **eqn.params)
+    return _Pair.of_interleaved(out) if _is_complex(eqn.outvars[0].aval) else out
+
+
 def _hyperbolic(odd: bool) -> Callable[..., _Pair]:
     """sinh and cosh of a sum."""
 
@@ -409,5 +420,6 @@ _RULES: dict[str, Callable[..., Any]] = dict.fromkeys(_BY_PARTS, _by_parts) | {
     "eq": lambda _, x, y: ew.and_(ew.eq(x.re, y.re), ew.eq(x.im, y.im)),
     "ne": lambda _, x, y: ew.or_(ew.ne(x.re, y.re), ew.ne(x.im, y.im)),
     "dot_general": _product,
+    "fft": _fourier,
     "convert_element_type": _converted,
 }

@@ -37,6 +37,7 @@ __getattr__, __dir__ = _at_first_use(
         "jitney.lax.custom_solves": """
             custom_linear_solve custom_root
         """.split(),
+        "jitney.lax.fourier": "FftType fft fft_p".split(),
         "jitney.lax.while_loops": """
             counted_while_p while_loop while_p
         """.split(),

@@ -43,10 +43,10 @@ _ufunc_methods.install(globals())
 
 
 def __getattr__(name: str) -> object:
-    if name == "linalg":  # imported at first use, so that ``import jitney`` stays cheap
+    if name in ("fft", "linalg"):  # imported at first use, so that ``import jitney`` stays cheap
         import importlib
 
-        return importlib.import_module("jitney.numpy.linalg")
+        return importlib.import_module(f"jitney.numpy.{name}")
     from jitney._base.dtypes import EXTENSION_NAMES
     from jitney.numpy.dtype_functions import extension_type
 
