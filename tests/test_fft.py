@@ -203,3 +203,31 @@ WRONG = {
 @pytest.mark.parametrize("call", WRONG.values(), ids=WRONG)
 def test_misuse(call: Any) -> None:
     assert_raises_alike(call)
+
+
+COSINES = {
+    "dct": lambda f, x: f.dct(x),
+    "odd": lambda f, x: f.dct(x[:, :5], norm="ortho"),
+    "cut": lambda f, x: f.dct(x, n=4, axis=0),
+    "idct": lambda f, x: f.idct(x, norm="ortho"),
+    "idct padded": lambda f, x: f.idct(x, n=9),
+    "dctn": lambda f, x: f.dctn(x, norm="ortho"),
+    "idctn": lambda f, x: f.idctn(x, axes=(1, 0), s=(7, 4)),
+}
+
+
+@pytest.mark.parametrize("case", COSINES.values(), ids=COSINES)
+def test_cosine_transforms(case: Any) -> None:
+    from jitney.scipy import fft
+
+    x = RNG.normal(size=(5, 6))
+    mine = jitney.jit(lambda x: case(fft, x))
+    np.testing.assert_allclose(mine(x), case(scipy.fft, x), atol=1e-13)
+    np.testing.assert_allclose(mine(x), case(jax.scipy.fft, x), atol=1e-13)
+    check_first(lambda x: [mine(x)], (x,))
+
+
+def test_misuse_of_cosine_transforms() -> None:
+    assert_raises_alike(lambda L: L.scipy.fft.dct(np.ones(4), type=1))
+    assert_raises_alike(lambda L: L.scipy.fft.idctn(np.ones(4), norm="forward"))
+    assert_raises_alike(lambda L: L.scipy.fft.dct(np.ones(4), axis=2))
