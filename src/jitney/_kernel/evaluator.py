@@ -129,14 +129,7 @@ class _Machine:
         if s.symbol == "host":
             self.callables[s.number][0](tuple(x.ctypes.data for x in ins), tuple(x.ctypes.data for x in outs))
             return
-        if s.symbol not in ("dgemm", "sgemm"):
-            _run_routine(self.symbols[s.symbol], ins, outs, s.arguments)
-            return
-        batch, m, n, k, left_first, right_last = s.arguments
-        x, y = ins[0][: batch * m * k], ins[1][: batch * k * n]
-        a = x.reshape(batch, k, m).swapaxes(1, 2) if left_first else x.reshape(batch, m, k)
-        b = y.reshape(batch, n, k).swapaxes(1, 2) if right_last else y.reshape(batch, k, n)
-        outs[0][: batch * m * n] = np.matmul(a, b).reshape(-1)
+        _run_routine(self.symbols[s.symbol], ins, outs, s.arguments)
 
 
 def _run_routine(address: int, ins: list, outs: list, arguments: tuple[int, ...]) -> None:
