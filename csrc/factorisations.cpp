@@ -33,6 +33,78 @@ constexpr double kMacNs = (is_complex<T> ? 4 : 1) * (sizeof(Real<T>) == 8 ? 0.12
 
 inline double cubed(int64_t n) { return double(n) * double(n) * double(n); }
 
+// ---- one large matrix, shared among threads in blocks -----------------------------------------
+
+constexpr double kSharedMacs = 4e5;     // from which right-hand sides are shared
+constexpr int64_t kBlock = 96;          // columns that are factored at once
+constexpr int64_t kSharedRows = 256;  // of a matrix that several threads factor
+
+inline bool is_shared(int64_t batch, int64_t rows) {
+    return batch < get_num_threads() && rows >= kSharedRows && get_num_threads() > 1;
+}
+
+// The lower triangle of A, row by row, in place; false if it is not positive definite.
+template <class T>
+bool cholesky_blocks(int64_t n, T* a) {
+    const T one(1), minus(-1);
+    const int ld = int(n);
+    for (int64_t j0 = 0; j0 < n; j0 += kBlock) {
+        const int64_t j1 = std::min(n, j0 + kBlock), parts = (n - j1 + kBlock - 1) / kBlock;
+        const int width = int(j1 - j0);
+        T* corner = a + j0 * n + j0;
+        int info = 0;
+        library<T>.potrf("U", &width, corner, &ld, &info);
+        if (info != 0) return false;
+        auto rows_of = [&](int64_t part) { return int(std::min(kBlock, n - j1 - part * kBlock)); };
+        for_parts(parts, [&](int64_t part) {  // A21 L11^-H, column by column U11^-H A12
+            const int rows = rows_of(part);
+            library<T>.trsm("L", "U", is_complex<T> ? "C" : "T", "N", &width, &rows, &one, corner, &ld,
+                            a + (j1 + part * kBlock) * n + j0, &ld);
+        });
+        for_parts(parts * (parts + 1) / 2, [&](int64_t tile) {  // A22 - A21 A21^H
+            int64_t p = parts - 1;
+            for (; tile > p; --p) tile -= p + 1;
+            const int rows = rows_of(p), columns = rows_of(tile);
+            const T *left = a + (j1 + p * kBlock) * n + j0, *right = a + (j1 + tile * kBlock) * n + j0;
+            library<T>.gemm(is_complex<T> ? "C" : "T", "N", &columns, &rows, &width, &minus, right, &ld, left, &ld, &one,
+                            a + (j1 + p * kBlock) * n + j1 + tile * kBlock, &ld);
+        });
+    }
+    return true;
+}
+
+// PA = LU in place, column by column; swaps[i] is the row (from 0) that i changed places with.
+template <class T>
+void lu_blocks(int64_t m, int64_t n, T* a, int* swaps) {
+    const T one(1), minus(-1);
+    const int64_t least = std::min(m, n);
+    const int ld = int(m);
+    for (int64_t j0 = 0; j0 < least; j0 += kBlock) {
+        const int64_t j1 = std::min(least, j0 + kBlock);
+        const int height = int(m - j0), width = int(j1 - j0);
+        T* corner = a + j0 * m + j0;
+        int info = 0;
+        library<T>.getrf(&height, &width, corner, &ld, swaps + j0, &info);
+        for (int64_t i = j0; i < j1; ++i) swaps[i] += int(j0) - 1;
+        auto swap_rows = [&](int64_t begin, int64_t end) {
+            for (int64_t j = begin; j < end; ++j)
+                for (int64_t i = j0; i < j1; ++i) std::swap(a[j * m + i], a[j * m + swaps[i]]);
+        };
+        const int64_t each = std::max<int64_t>(32, (n - j1) / (4 * get_num_threads())), parts = (n - j1 + each - 1) / each;
+        for_parts(parts + (j0 > 0), [&](int64_t part) {
+            if (part == parts) return swap_rows(0, j0);
+            const int64_t begin = j1 + part * each, end = std::min(n, begin + each);
+            swap_rows(begin, end);
+            const int columns = int(end - begin), below = int(m - j1);
+            T* top = a + begin * m + j0;
+            library<T>.trsm("L", "L", "N", "U", &width, &columns, &one, corner, &ld, top, &ld);
+            if (below)
+                library<T>.gemm("N", "N", &below, &columns, &width, &minus, corner + width, &ld, top, &ld, &one,
+                                top + width, &ld);
+        });
+    }
+}
+
 // A[n, n] -> L; args: batch, n. The lower triangle row by row is the upper one column by column.
 template <class T>
 void cholesky(void** ins, void** outs, const int64_t* args) {
@@ -40,17 +112,27 @@ void cholesky(void** ins, void** outs, const int64_t* args) {
     const int n = int(n64);
     const T* a = static_cast<const T*>(ins[0]);
     T* out = static_cast<T*>(outs[0]);
-    for_batch(batch, kMacNs<T> * cubed(n) / 6 + 200, 0, nullptr, [&](int64_t k, char*) {
+    OneThread guard;
+    auto one = [&](int64_t k, bool shared) {
         const T* x = a + k * size;
         T* l = out + k * size;
-        for (int64_t i = 0; i < n64; ++i) {
-            if (l != x) memcpy(static_cast<void*>(l + i * n64), x + i * n64, size_t(i + 1) * sizeof(T));
-            memset(static_cast<void*>(l + i * n64 + i + 1), 0, size_t(n64 - i - 1) * sizeof(T));
-        }
+        if (l != x)
+            for (int64_t i = 0; i < n64; ++i)
+                memcpy(static_cast<void*>(l + i * n64), x + i * n64, size_t(i + 1) * sizeof(T));
         int info = 0;
-        library<T>.potrf("U", &n, l, &n, &info);
+        if (shared)
+            info = cholesky_blocks(n64, l) ? 0 : 1;
+        else
+            library<T>.potrf("U", &n, l, &n, &info);
         if (info != 0) fill_nan(l, size);
-    });
+        for (int64_t i = 0; i < n64; ++i)
+            memset(static_cast<void*>(l + i * n64 + i + 1), 0, size_t(n64 - i - 1) * sizeof(T));
+    };
+    if (is_shared(batch, n64)) {
+        for (int64_t k = 0; k < batch; ++k) one(k, true);
+        return;
+    }
+    for_batch(batch, kMacNs<T> * cubed(n) / 6 + 200, 0, nullptr, [&](int64_t k, char*) { one(k, false); });
 }
 
 // A[m, n] -> LU, pivots, permutation of rows; args: batch, m, n. Scratch: m n elements and min(m, n) ints.
@@ -63,20 +145,32 @@ void lu(void** ins, void** outs, const int64_t* args) {
     int32_t *pivots = static_cast<int32_t*>(outs[1]), *permutation = static_cast<int32_t*>(outs[2]);
     const double macs = double(rows) * double(cols) * double(least) / 3 + 4 * double(rows) * double(cols);
     const int64_t bytes = rows * cols * int64_t(sizeof(T)) + least * 4;
-    for_batch(batch, kMacNs<T> * macs + 300, bytes, static_cast<char*>(outs[3]), [&](int64_t k, char* work) {
+    OneThread guard;
+    auto one = [&](int64_t k, char* work, bool shared) {
         T* columns = reinterpret_cast<T*>(work);
         int* swaps = reinterpret_cast<int*>(columns + rows * cols);
         transpose(a + k * rows * cols, rows, cols, columns);
-        int info = 0;
-        library<T>.getrf(&m, &n, columns, &m, swaps, &info);
+        if (shared) {
+            lu_blocks(rows, cols, columns, swaps);
+        } else {
+            int info = 0;
+            library<T>.getrf(&m, &n, columns, &m, swaps, &info);
+            for (int64_t i = 0; i < least; ++i) --swaps[i];
+        }
         transpose(columns, cols, rows, out + k * rows * cols);
         int32_t *p = pivots + k * least, *order = permutation + k * rows;
         for (int64_t i = 0; i < rows; ++i) order[i] = int32_t(i);
         for (int64_t i = 0; i < least; ++i) {
-            p[i] = swaps[i] - 1;
+            p[i] = swaps[i];
             std::swap(order[i], order[p[i]]);
         }
-    });
+    };
+    if (is_shared(batch, least)) {
+        for (int64_t k = 0; k < batch; ++k) one(k, static_cast<char*>(outs[3]), true);
+        return;
+    }
+    for_batch(batch, kMacNs<T> * macs + 300, bytes, static_cast<char*>(outs[3]),
+              [&](int64_t k, char* work) { one(k, work, false); });
 }
 
 // x[n] in place: op(M) x = x for the column by column triangle M; trsm gives what trsv cannot.
@@ -86,10 +180,21 @@ void solve_vector(char uplo, char op, char diag, int n, const T* m, T* x) {
     library<T>.trsv(&uplo, &op, &diag, &n, m, &n, x, &one);
 }
 
+// Many right-hand sides, the rows (side R) or columns of x, are shared among threads if `shared`.
 template <class T>
-void solve_matrix(char side, char uplo, char op, char diag, int rows, int cols, const T* m, int n, T* x) {
+void solve_matrix(char side, char uplo, char op, char diag, int rows, int cols, const T* m, int n, T* x, bool shared) {
     const T one(1);
-    library<T>.trsm(&side, &uplo, &op, &diag, &rows, &cols, &one, m, &n, x, &rows);
+    const bool by_rows = side == 'R';
+    const int64_t length = by_rows ? rows : cols;
+    const double macs = double(n) * double(n) * double(length) / 2;
+    const int64_t threads = shared && macs > kSharedMacs ? get_num_threads() : 1;
+    const int64_t part = threads == 1 ? length : std::max<int64_t>(16, (length / (2 * threads) + 7) / 8 * 8);
+    for_parts((length + part - 1) / part, [&](int64_t i) {
+        const int64_t begin = i * part;
+        const int size = int(std::min(part, length - begin));
+        library<T>.trsm(&side, &uplo, &op, &diag, by_rows ? &size : &rows, by_rows ? &cols : &size, &one, m, &n,
+                        x + begin * (by_rows ? 1 : rows), &rows);
+    });
 }
 
 inline char transposed(char op) { return op == 'N' ? 'T' : 'N'; }
@@ -106,6 +211,7 @@ void triangular_solve(void** ins, void** outs, const int64_t* args) {
     T* out = static_cast<T*>(outs[0]);
     const int64_t count = n64 * other64;
     const double ns = kMacNs<T> * double(n) * double(n) * double(other) / 2 + 200;
+    OneThread guard;
     for_batch(batch, ns, 0, nullptr, [&](int64_t k, char*) {
         const T* m = a + k * n64 * n64;
         T* x = out + k * count;
@@ -115,7 +221,7 @@ void triangular_solve(void** ins, void** outs, const int64_t* args) {
         if (other == 1 && !(left && op == 'C'))
             solve_vector(uplo, left ? transposed(op) : op, diag, n, m, x);
         else
-            solve_matrix(left ? 'R' : 'L', uplo, op, diag, left ? other : n, left ? n : other, m, n, x);
+            solve_matrix(left ? 'R' : 'L', uplo, op, diag, left ? other : n, left ? n : other, m, n, x, batch == 1);
         if (conjugated) std::transform(x, x + count, x, conjugate<T>);
     });
 }
@@ -134,14 +240,15 @@ void lu_solve(void** ins, void** outs, const int64_t* args) {
     // M, the factors column by column, holds U^T below and L^T above.
     auto upper = [&](const T* m, T* x) {
         if (vector) return solve_vector('L', transposed(op), 'N', n, m, x);
-        solve_matrix('R', 'L', op, 'N', cols, n, m, n, x);
+        solve_matrix('R', 'L', op, 'N', cols, n, m, n, x, batch == 1);
     };
     auto lower = [&](const T* m, T* x) {
         if (vector) return solve_vector('U', transposed(op), 'U', n, m, x);
-        solve_matrix('R', 'U', op, 'U', cols, n, m, n, x);
+        solve_matrix('R', 'U', op, 'U', cols, n, m, n, x, batch == 1);
     };
     const double ns = kMacNs<T> * double(n) * double(n) * double(cols) + 300;
     const int64_t bytes = count * int64_t(sizeof(T));
+    OneThread guard;
     for_batch(batch, ns, bytes, static_cast<char*>(outs[1]), [&](int64_t k, char* work) {
         const T *m = factors + k * n64 * n64, *given = b + k * count;
         const int32_t* order = orders + k * n64;
@@ -172,6 +279,7 @@ void qr(void** ins, void** outs, const int64_t* args) {
     T *q_out = static_cast<T*>(outs[0]), *r_out = static_cast<T*>(outs[1]);
     const int64_t bytes = (m64 * n64 + least + lwork) * int64_t(sizeof(T));
     const double ns = kMacNs<T> * 2 * double(m) * double(kq) * double(reflectors) + 1000;
+    OneThread guard(batch > 1 || ns < kThreadedNs);
     for_batch(batch, ns, bytes, static_cast<char*>(outs[2]), [&](int64_t which, char* memory) {
         T *x = reinterpret_cast<T*>(memory), *tau = x + m64 * n64, *work = tau + least;
         T *q = q_out + which * m64 * k64, *r = r_out + which * k64 * n64;
@@ -243,6 +351,7 @@ void eigh(void** ins, void** outs, const int64_t* args) {
     Real<T>* w_out = static_cast<Real<T>*>(outs[1]);
     const double ns = kMacNs<T> * 5 * cubed(n) + 1000;
     const int64_t copy = vectors ? 0 : (size * int64_t(sizeof(T)) + 63) / 64 * 64;
+    OneThread guard(batch > 1 || ns < kThreadedNs);
     for_batch(batch, ns, work.bytes<T>() + copy, static_cast<char*>(outs[2]), [&](int64_t k, char* memory) {
         T* v = vectors ? v_out + k * size : reinterpret_cast<T*>(memory);
         Real<T>* w = w_out + k * n64;
@@ -290,6 +399,7 @@ void svd(void** ins, void** outs, const int64_t* args) {
     char* scratch = static_cast<char*>(outs[job ? 3 : 1]);
     const double ns = kMacNs<T> * 8 * double(m) * double(n) * double(least) + 2000;
     const int64_t copies = ((size + m64 * left + right * n64) * int64_t(sizeof(T)) + 63) / 64 * 64;
+    OneThread guard(batch > 1 || ns < kThreadedNs);
     for_batch(batch, ns, work.bytes<T>() + copies, scratch, [&](int64_t k, char* memory) {
         T *x = reinterpret_cast<T*>(memory), *u = x + size, *vh = u + m64 * left;
         Real<T>* s = s_out + k * least;
@@ -350,6 +460,7 @@ void eig(void** ins, void** outs, const int64_t* args) {
     Z *w_out = static_cast<Z*>(outs[0]), *v_out = static_cast<Z*>(outs[1]);
     const int64_t own = (2 * size + 2 * n64) * int64_t(sizeof(T));
     const double ns = kMacNs<T> * 25 * cubed(n) + 3000;
+    OneThread guard(batch > 1 || ns < kThreadedNs);
     for_batch(batch, ns, work.bytes<T>() + own, static_cast<char*>(outs[2]), [&](int64_t k, char* memory) {
         T* x = reinterpret_cast<T*>(memory);
         transpose(a + k * size, n64, n64, x);

@@ -59,20 +59,21 @@ struct Library {
 template <class T>
 inline Library<T> library{};
 
-// While it lives, BLAS works with the calling thread alone (if `on`): its threads do not pay for little work, and where
-// several of ours call it they would compete. Without a function for that in the library, it does nothing.
+// While it lives, BLAS works with the calling thread alone (if `on`). Our threads share the work instead: those of
+// OpenBLAS wait for each other at barriers, which costs dearly where other work uses the processors, or where several
+// threads call it. Without a function for that in the library, it does nothing.
 class OneThread {
     bool on_;
 
   public:
-    explicit OneThread(bool on);
+    explicit OneThread(bool on = true);
     ~OneThread();
     OneThread(const OneThread&) = delete;
     OneThread& operator=(const OneThread&) = delete;
 };
 
-constexpr double kThreadedNs = 4e6;   // serial time from which the threads of BLAS pay inside of one factorisation
-constexpr double kSharedNs = 100e3;   // ... from which threads of ours pay for a batch
+constexpr double kThreadedNs = 8e6;  // serial time from which the threads of BLAS pay in what we do not share ourselves
+constexpr double kSharedNs = 60e3;   // ... and from which threads of ours pay for a batch
 
 // Bytes of the pool that live as long as this.
 class Workspace {
@@ -99,12 +100,10 @@ void for_parts(int64_t parts, const F& f) {
 }
 
 // f(i, work) for each i < batch; `work` are `bytes` of memory of the thread's own: `scratch`, where one thread works.
-// `inside`: the threads of BLAS work on one i together.
 template <class F>
-void for_batch(int64_t batch, double ns_each, int64_t bytes, char* scratch, bool inside, const F& f) {
-    OneThread guard(!inside);
+void for_batch(int64_t batch, double ns_each, int64_t bytes, char* scratch, const F& f) {
     const int threads = get_num_threads();
-    const bool shared = !inside && threads > 1 && batch > 1 && double(batch) * ns_each > kSharedNs;
+    const bool shared = threads > 1 && batch > 1 && double(batch) * ns_each > kSharedNs;
     const int64_t parts = shared ? std::min<int64_t>(batch, 4 * threads) : 1;
     bytes = (bytes + 63) / 64 * 64;
     if (parts > 1) {
@@ -118,11 +117,6 @@ void for_batch(int64_t batch, double ns_each, int64_t bytes, char* scratch, bool
         }
     }
     for (int64_t i = 0; i < batch; ++i) f(i, scratch);
-}
-
-template <class F>
-void for_batch(int64_t batch, double ns_each, int64_t bytes, char* scratch, const F& f) {
-    for_batch(batch, ns_each, bytes, scratch, batch == 1 && ns_each >= kThreadedNs, f);
 }
 
 // out[j, i] = in[i, j], in tiles that stay in the cache.

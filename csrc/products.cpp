@@ -18,8 +18,8 @@ struct Plan {
     const Loop* loop() const { return reinterpret_cast<const Loop*>(this + 1); }
 };
 
-constexpr double kThreadedMacs = 1e6;     // from which the threads of BLAS pay
-constexpr int64_t kSharedBytes = 1 << 19;  // of a matrix that several threads read, each its part
+constexpr double kSharedMacs = 4e5;         // from which a product is shared among threads
+constexpr int64_t kSharedBytes = 1 << 18;  // ... and a product of a matrix and a vector, which reads memory
 
 template <class T>
 constexpr double kNs = 0.05 * sizeof(T) / 8;  // of a multiplication and an addition
@@ -27,7 +27,7 @@ constexpr double kNs = 0.05 * sizeof(T) / 8;  // of a multiplication and an addi
 // y = A x with A row by row (`by_rows`: y[i] is a product of row i and x), or x A.
 template <class T>
 void vector_product(const T* a, int64_t rows, int64_t cols, int64_t ld, bool by_rows, const T* x, int64_t step_x, T* y,
-                    int64_t step_y) {
+                    int64_t step_y, bool shared) {
     const T one(1), zero(0);
     const int inc_x = int(step_x), inc_y = int(step_y), lda = int(ld);
     auto part = [&](int64_t begin, int64_t end) {
@@ -36,35 +36,69 @@ void vector_product(const T* a, int64_t rows, int64_t cols, int64_t ld, bool by_
         library<T>.gemv(by_rows ? "T" : "N", &m, &n, &one, start, &lda, x, &inc_x, &zero, y + begin * step_y, &inc_y);
     };
     const int64_t length = by_rows ? rows : cols, bytes = rows * cols * int64_t(sizeof(T));
-    if (bytes < kSharedBytes) return part(0, length);
-    const int64_t parts = std::max<int64_t>(1, std::min<int64_t>(get_num_threads(), length / 64));
+    if (!shared || bytes < kSharedBytes) return part(0, length);
+    const int64_t parts = std::max<int64_t>(1, std::min<int64_t>(2 * get_num_threads(), length / 32));
     const int64_t grain = ((length + parts - 1) / parts + 15) / 16 * 16;
     for_parts((length + grain - 1) / grain,
               [&](int64_t p) { part(p * grain, std::min(length, (p + 1) * grain)); });
 }
 
-// C' = B' A' column by column is C = A B row by row.
+// C' = B' A' column by column is C = A B row by row; here of rows [row, row + m) and columns [column, column + n).
 template <class T>
-void one_product(const Plan& p, const T* a, const T* b, T* c) {
+void block(const Plan& p, int64_t row, int64_t rows, int64_t column, int64_t columns, const T* a, const T* b, T* c) {
+    const int m = int(rows), n = int(columns), k = int(p.k), lda = int(p.lda), ldb = int(p.ldb), ldc = int(p.ldc);
+    const T one(1), zero(0);
+    library<T>.gemm(p.b_transposed ? "T" : "N", p.a_transposed ? "T" : "N", &n, &m, &k, &one,
+                    b + column * (p.b_transposed ? p.ldb : 1), &ldb, a + row * (p.a_transposed ? 1 : p.lda), &lda, &zero,
+                    c + row * p.ldc + column, &ldc);
+}
+
+// Rows [row, row + rows) of the symmetric A A^T up to the diagonal, and what they mirror above it.
+template <class T>
+void gram_rows(const Plan& p, int64_t row, int64_t rows, const T* a, T* c) {
+    const int n = int(rows), k = int(p.k), lda = int(p.lda), ldc = int(p.ldc);
+    const T one(1), zero(0);
+    T* diagonal = c + row * p.ldc + row;
+    library<T>.syrk("U", p.a_transposed ? "N" : "T", &n, &k, &one, a + row * (p.a_transposed ? 1 : p.lda), &lda, &zero,
+                    diagonal, &ldc);
+    if (row) block(p, row, rows, 0, row, a, a, c);
+    constexpr int64_t kTile = 32;
+    for (int64_t i0 = row; i0 < row + rows; i0 += kTile)
+        for (int64_t j0 = 0; j0 < row + rows; j0 += kTile)
+            for (int64_t i = i0; i < std::min(row + rows, i0 + kTile); ++i)
+                for (int64_t j = j0; j < std::min(i, j0 + kTile); ++j) c[j * p.ldc + i] = c[i * p.ldc + j];
+}
+
+// `shared`: by several threads, in blocks of rows or columns.
+template <class T>
+void one_product(const Plan& p, const T* a, const T* b, T* c, bool shared) {
     if (p.n == 1)  // the steps of a vector are the leading dimension of what is a column of it
         return vector_product(a, p.a_transposed ? p.k : p.m, p.a_transposed ? p.m : p.k, p.lda, !p.a_transposed, b,
-                              p.b_transposed ? int64_t(1) : p.ldb, c, p.ldc);
+                              p.b_transposed ? int64_t(1) : p.ldb, c, p.ldc, shared);
     if (p.m == 1)
         return vector_product(b, p.b_transposed ? p.n : p.k, p.b_transposed ? p.k : p.n, p.ldb, p.b_transposed, a,
-                              p.a_transposed ? p.lda : int64_t(1), c, int64_t(1));
-    const int m = int(p.m), n = int(p.n), k = int(p.k), lda = int(p.lda), ldb = int(p.ldb), ldc = int(p.ldc);
-    const T one(1), zero(0);
-    if (!p.gram) {
-        library<T>.gemm(p.b_transposed ? "T" : "N", p.a_transposed ? "T" : "N", &n, &m, &k, &one, b, &ldb, a, &lda,
-                        &zero, c, &ldc);
-        return;
+                              p.a_transposed ? p.lda : int64_t(1), c, int64_t(1), shared);
+    const double macs = double(p.m) * double(p.n) * double(p.k);
+    const int64_t threads = shared && macs >= kSharedMacs ? get_num_threads() : 1;
+    if (p.gram) {
+        const int64_t most = threads == 1 ? p.m : std::max<int64_t>(64, p.m / (4 * threads));
+        const int64_t parts = (p.m + most - 1) / most;  // the longest rows first
+        return for_parts(parts, [&](int64_t i) {
+            const int64_t row = (parts - 1 - i) * most;
+            gram_rows(p, row, std::min(most, p.m - row), a, c);
+        });
     }
-    library<T>.syrk("L", p.a_transposed ? "N" : "T", &m, &k, &one, a, &lda, &zero, c, &ldc);
-    constexpr int64_t kTile = 32;  // the other triangle
-    for (int64_t i0 = 0; i0 < p.m; i0 += kTile)
-        for (int64_t j0 = 0; j0 <= i0; j0 += kTile)
-            for (int64_t i = i0; i < std::min(p.m, i0 + kTile); ++i)
-                for (int64_t j = j0; j < std::min(i, j0 + kTile); ++j) c[i * p.ldc + j] = c[j * p.ldc + i];
+    if (threads == 1) return block(p, 0, p.m, 0, p.n, a, b, c);
+    const bool by_rows = p.m >= p.n;
+    const int64_t length = by_rows ? p.m : p.n;
+    const int64_t wanted = (length + 2 * threads - 1) / (2 * threads), part = std::max<int64_t>(24, (wanted + 7) / 8 * 8);
+    for_parts((length + part - 1) / part, [&](int64_t i) {
+        const int64_t begin = i * part, size = std::min(part, length - begin);
+        if (by_rows)
+            block(p, begin, size, 0, p.n, a, b, c);
+        else
+            block(p, 0, p.m, begin, size, a, b, c);
+    });
 }
 
 template <class T>
@@ -72,14 +106,12 @@ void product(void** ins, void** outs, const int64_t* args) {
     const Plan& p = *reinterpret_cast<const Plan*>(args);
     const T *a = static_cast<const T*>(ins[0]), *b = static_cast<const T*>(ins[1]);
     T* c = static_cast<T*>(outs[0]);
-    const double macs = double(p.m) * double(p.n) * double(p.k);
-    if (p.loops == 0) {
-        OneThread guard(macs < kThreadedMacs || p.m == 1 || p.n == 1);
-        return one_product(p, a, b, c);
-    }
+    OneThread guard;
+    if (p.loops == 0) return one_product(p, a, b, c, true);
     int64_t batch = 1;
     for (int64_t d = 0; d < p.loops; ++d) batch *= p.loop()[d].size;
-    for_batch(batch, macs * kNs<T> + 100, 0, nullptr, macs * kNs<T> >= kThreadedNs, [&](int64_t i, char*) {
+    const double ns = double(p.m) * double(p.n) * double(p.k) * kNs<T> + 100;
+    auto one = [&](int64_t i, bool shared) {
         const T *x = a, *y = b;
         T* z = c;
         for (int64_t d = p.loops - 1; d >= 0; --d) {
@@ -90,8 +122,13 @@ void product(void** ins, void** outs, const int64_t* args) {
             y += at * loop.b;
             z += at * loop.c;
         }
-        one_product(p, x, y, z);
-    });
+        one_product(p, x, y, z, shared);
+    };
+    if (batch < 2 * get_num_threads()) {  // too few to be shared evenly
+        for (int64_t i = 0; i < batch; ++i) one(i, true);
+        return;
+    }
+    for_batch(batch, ns, 0, nullptr, [&](int64_t i, char*) { one(i, false); });
 }
 
 const RoutineEntry kTable[] = {

@@ -10,10 +10,10 @@ import pytest
 
 from jitney import _ext
 from jitney._compiler.balance_divider import balance_divider
+from jitney._compiler.blas import routine_address
 from jitney._compiler.choose_widths import choose_widths
 from jitney._compiler.drop_unused import drop_unused
 from jitney._compiler.emit import ENTRY, emit
-from jitney._compiler.library import blas_pointer
 from jitney._compiler.machine import assemble, host_target, symbol_addresses
 from jitney._compiler.plan_memory import plan_memory
 from jitney._kernel import index as ix
@@ -513,6 +513,14 @@ def test_host_call_in_while():
         failing.execute(x)
 
 
+def product(p, inputs, outputs, m, n, k, batch=1):
+    """A call of BLAS: ``[batch, m, k] x [batch, k, n]``."""
+    p.program.symbols["jt_product_float64"] = routine_address("jt_product_float64")
+    loops = () if batch == 1 else (batch, m * k, k * n, m * n)
+    arguments = (m, n, k, False, k, False, n, n, False, len(loops) // 4, *loops)
+    return Call("jt_product_float64", inputs, outputs, arguments=arguments)
+
+
 @pytest.mark.parametrize("batch", [1, 3])
 def test_gemm_in_loop(batch):
     m, n, k, steps = 4, 3, 5, 3
@@ -522,14 +530,13 @@ def test_gemm_in_loop(batch):
         left = p.input(steps * batch * m * k)
         right = p.input(batch * k * n)
         target = p.output(steps * batch * m * n)
-        p.program.symbols["dgemm"] = blas_pointer("dgemm")
         with b.loop(steps) as i:
             node = b.branch(b.test(i > 0), 2)
             with b.case(node, 0), b.loop(batch * m * n) as j:
                 b.store(target, i * (batch * m * n) + j, b.const(-1.0, F8))
             with b.case(node, 1):
                 parts = [Part(left, i * (batch * m * k)), right], [Part(target, i * (batch * m * n))]
-                b.call(Call("dgemm", *parts, arguments=(batch, m, n, k, False, False)))
+                b.call(product(p, *parts, m, n, k, batch))
             b.end_branch(node, [[], []])
 
     rng = np.random.default_rng(0)
@@ -559,13 +566,12 @@ def test_stack_space_is_taken_once():
     """Every alloca stands in the entry block: a loop must not eat the stack."""
     p = Program()
     b, source, target = p.b, p.input(8), p.output(8)
-    p.program.symbols["dgemm"] = blas_pointer("dgemm")
     p.program.callables.append((print, 1, 1))
     with b.while_loop([b.const(0, I8)]) as node:
         b.test_while(node, b.lt(node.carries[0].phi, b.const(3, I8)))
         kept = b.variable(b.load(source, 0))
         b.call(Call("host", [source], [p.temporary(8)], 0))
-        b.call(Call("dgemm", [source, source], [p.temporary(4)], arguments=(1, 2, 2, 2, False, False)))
+        b.call(product(p, [source, source], [p.temporary(4)], 2, 2, 2))
         with b.loop(8, "parallel") as i:
             condition = b.gt(b.load(source, i), b.const(0.0, F8))
             with b._under(condition):
@@ -585,7 +591,6 @@ def test_control_flow_on_threads():
     def build(p):
         b, source, target, counts = p.b, p.input(m * n), p.output(m * n), p.output(m, I8)
         squares, right = p.zeros(m * 4), p.input(4)
-        p.program.symbols["dgemm"] = blas_pointer("dgemm")
         scale = b.load(source, 0)
         with b.while_loop([b.const(0, I8)]) as around:
             b.test_while(around, b.lt(around.carries[0].phi, b.const(2, I8)))
@@ -605,11 +610,11 @@ def test_control_flow_on_threads():
                     b.end_branch(node, [[], []])
                 b.store(counts, r, total.get())
                 parts = [Part(source, r * n), right], [Part(squares, r * 4)]
-                b.call(Call("dgemm", *parts, arguments=(1, 2, 2, 2, False, False)))
+                b.call(product(p, *parts, 2, 2, 2))
             around.carries[0].next = b.add(around.carries[0].phi, b.const(1, I8))
 
     x = np.random.default_rng(0).integers(0, 16, m * n) / 8
-    assert "jt_parallel_for" in _text(build)
+    assert "jt_parallel" in _text(build)
     for _ in range(3):
         run(build, x, np.arange(4.0))
 

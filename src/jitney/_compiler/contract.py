@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from jitney._compiler import graph as g
+from jitney._compiler.blas_plans import Axes, plan_product
 from jitney._core.avals import shaped_array
 from jitney._kernel.rules import Reduce
 
@@ -29,8 +30,7 @@ def add_product(graph: Any, eqn: Any, operands: list[Any]) -> list[Any]:
     fx = _free(x.aval.ndim, cx, bx)
     fy = _free(y.aval.ndim, cy, by)
     sizes = _sizes(x.aval.shape, (bx, fx, cx)), _sizes(y.aval.shape, (fy,))
-    batch, m, k, n = (
-        math.prod(sizes[0][0]),
+    m, k, n = (
         math.prod(sizes[0][1]),
         math.prod(sizes[0][2]),
         math.prod(sizes[1][0]),
@@ -38,7 +38,8 @@ def add_product(graph: Any, eqn: Any, operands: list[Any]) -> list[Any]:
     aval = eqn.outvars[0].aval
     if aval.size and aval.dtype.kind == "f" and x.aval.dtype == y.aval.dtype == aval.dtype and min(m, n) >= 4:
         if m * n * k >= _BLAS_WORK and k >= 4:
-            return g.add_step(graph, "library", eqn, operands, (batch, m, n, k))
+            taken, call = plan_product(graph, x, y, Axes(cx, cy, bx, by, fx, fy))
+            return g.add_step(graph, "library", eqn, taken, call)
     if aval.dtype.kind == "b":
         return g.add_step(graph, "host", eqn, operands)
     return [_loop_nest(graph, eqn, x, y, (cx, cy, bx, by, fx, fy))]

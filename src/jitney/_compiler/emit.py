@@ -406,8 +406,6 @@ class Emitter(ControlEmitter):
     def call(self, s: Call) -> None:
         if s.symbol == "host":
             self._host(s)
-        elif s.symbol in ("dgemm", "sgemm"):
-            self._gemm(s)
         else:
             self._routine(s)
 
@@ -449,52 +447,3 @@ class Emitter(ControlEmitter):
         numbers = self.module.table(name, "i64", list(s.arguments) or [0], 8)
         tables = self._pointer_table(s.inputs), self._pointer_table(s.outputs)
         self.f.call(s.symbol, "void", [*tables, numbers])
-
-    def _gemm(self, s: Call) -> None:
-        """C = A B row by row is C' = B' A' column by column, which is how BLAS reads memory."""
-        batch, m, n, k, left_first, right_last = s.arguments
-        f, level = self.f, self.level
-        self.symbols.add(s.symbol)
-        scalar = "double" if s.symbol == "dgemm" else "float"
-        size = 8 if scalar == "double" else 4
-        slot = lambda type_, value: self._constant_slot(type_, value)  # noqa: E731
-        right_op, right_ld = ("T", k) if right_last else ("N", n)
-        left_op, left_ld = ("T", m) if left_first else ("N", k)
-
-        def one(i: Any, _: list) -> list:
-            a, b, c = (
-                f.gep("i8", start, f.mul(i, const("i64", span * size)))
-                for start, span in zip(starts, (m * k, k * n, m * n), strict=True)
-            )
-            f.call(
-                s.symbol,
-                "void",
-                [
-                    slot("i8", ord(right_op)),
-                    slot("i8", ord(left_op)),
-                    slot("i32", n),
-                    slot("i32", m),
-                    slot("i32", k),
-                    slot(scalar, 1.0),
-                    b,
-                    slot("i32", right_ld),
-                    a,
-                    slot("i32", left_ld),
-                    slot(scalar, 0.0),
-                    c,
-                    slot("i32", n),
-                ],
-            )
-            return []
-
-        starts = [self.start(x) for x in (*s.inputs, *s.outputs)]
-        if batch == 1:
-            one(const("i64", 0), [])
-        else:
-            self.repeat(level + 1, const("i64", 0), const("i64", batch), 1, True, [], one)
-
-    def _constant_slot(self, type_: str, value: Any) -> Any:
-        """A pointer to a constant, as Fortran wants its arguments."""
-        return self.module.table(
-            f"jt_{type_}_{value}".replace(".", "_").replace("-", "m"), type_, [value], 16
-        )

@@ -64,9 +64,9 @@ def _process_symbol(name: str) -> int:
 
 
 def _library_symbol(name: str) -> int:
-    from jitney._compiler.library import blas_pointer
+    from jitney._compiler.blas import routine_address
 
     try:
-        return blas_pointer(name)
+        return routine_address(name)
     except (KeyError, ImportError):
         return 0

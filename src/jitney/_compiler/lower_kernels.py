@@ -308,7 +308,7 @@ class Lowering:
             elif step.kind == "join":
                 self.buffer_of(step.outputs[0])  # its parts have been written
             elif step.kind == "library":
-                library.lower_library(self, step)
+                library.lower_routine(self, step)
             else:
                 self._lower_host(step)
         except Unsupported as error:

@@ -185,7 +185,7 @@ class Branch:
 class Call:
     """A call on buffers or parts of them: a native ``symbol`` with literal arguments, or host function ``number``.
 
-    Native functions other than those of BLAS are routines (``rules.RoutineCall``), which take about ``nanoseconds``.
+    Native functions are routines (``rules.RoutineCall``), which take about ``nanoseconds``.
     """
 
     __slots__ = ("arguments", "inputs", "nanoseconds", "number", "outputs", "symbol")

@@ -86,7 +86,8 @@ class RoutineCall:
 
     ``ins`` are the operands (those numbered in ``operands``, if given), each contiguous; ``outs`` the results and then,
     if ``scratch`` is not 0, as many bytes of working memory (aligned as vectors like it). The routine must not fail:
-    what could go wrong is to be checked by ``abstract``, ahead. ``nanoseconds`` is a rough estimate of its time.
+    what could go wrong is to be checked by ``abstract``, ahead. ``nanoseconds`` is a rough estimate of its time;
+    ``offsets`` are elements of the operands' memory to begin behind.
     """
 
     symbol: str
@@ -94,6 +95,7 @@ class RoutineCall:
     scratch: int = 0
     operands: tuple[int, ...] | None = None
     nanoseconds: float = 0.0
+    offsets: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,11 +155,11 @@ def _cholesky_abstract(x: ShapedArray) -> ShapedArray:
 
 
 def _np_cholesky(x: Any) -> Any:
-    """Of matrices that are not positive definite: nan."""
+    """Of matrices that are not positive definite: nan; above the diagonal 0."""
     try:
         return np.linalg.cholesky(x)
     except np.linalg.LinAlgError:
-        out = np.full(_each(x).shape, np.nan, x.dtype)
+        out = np.full(_each(x).shape, np.tril(np.full(x.shape[-2:], np.nan, x.dtype)))
         for k, matrix in enumerate(_each(x)):
             try:
                 out[k] = np.linalg.cholesky(matrix)
@@ -190,8 +190,8 @@ def _cholesky_loops(b: Any, outs: Any, ins: Any) -> None:
         valid, zero, nan = b.lt(b.like(0, last), last), b.like(0, last), b.like(math.nan, last)
         for i in range(n):
             for j in range(n):
-                value = low[i][j] if j <= i else zero
-                b.store(out, lane * (n * n) + (i * n + j), b.select(valid, value, nan))
+                value = b.select(valid, low[i][j], nan) if j <= i else zero
+                b.store(out, lane * (n * n) + (i * n + j), value)
 
 
 def _cholesky_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:

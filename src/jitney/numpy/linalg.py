@@ -242,7 +242,7 @@ def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = True) -> A
         return wrap(done)
     (a,) = _matrices("cholesky", a, square=True)
     a = _symmetrized(a) if symmetrize_input else la.adjoint(a) if upper else a
-    low = la.tril(la.cholesky_p.bind(a))
+    low = la.cholesky_p.bind(a)
     return la.adjoint(low) if upper else low
 
 
