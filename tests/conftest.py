@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault(
     "JITNEY_CHECK", "1"
 )  # every pass of the compiler is followed by a proof of what it made
+# No test reads or writes the programs that this machine's user has compiled.
+os.environ["JITNEY_CACHE_DIR"] = tempfile.mkdtemp(prefix="jitney-cache-")
+atexit.register(shutil.rmtree, os.environ["JITNEY_CACHE_DIR"], ignore_errors=True)
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # helpers beside the tests: opdb, comparing
 
 import jax  # noqa: E402

@@ -72,7 +72,7 @@ __getattr__, __dir__ = _at_first_use(
         """.split(),
     },
     modules="""
-        ad_checkpoint api_util core custom_batching custom_derivatives debug experimental extend flatten_util
+        ad_checkpoint api_util cache core custom_batching custom_derivatives debug experimental extend flatten_util
         interpreters random ref scipy test_util
     """.split(),
 )

@@ -14,9 +14,9 @@ from jitney._core.avals import shaped_array
 
 
 def _compile_jaxpr(closed: Any) -> Any:
-    from jitney._compiler.pipeline import compile_program
+    from jitney._compiler.cached import compile_cached
 
-    return compile_program(closed)
+    return compile_cached(closed)
 
 
 def _evaluate_large(primitive: Any, args: Any, avals: Any, params: Any) -> Any:

@@ -23,6 +23,13 @@ _DEFAULTS: dict[str, Any] = {
     "jax_platforms": None,
     "jax_platform_name": "",
     "jax_traceback_filtering": "auto",
+    # Compiled programs on disk (``jitney.cache``).
+    "jax_enable_compilation_cache": True,
+    "jax_compilation_cache_dir": None,
+    "jax_compilation_cache_max_size": 1 << 30,  # bytes; -1: no limit, 0: no cache
+    "jax_persistent_cache_min_compile_time_secs": 0.0,
+    "jax_persistent_cache_min_entry_size_bytes": 0,
+    "jax_raise_persistent_cache_errors": False,
     # Accepted; they concern what this engine does not have, or does always.
     "jax_default_device": None,
     "jax_default_prng_impl": "threefry2x32",
@@ -116,6 +123,8 @@ class Config:
 def _parse(text: str, default: Any) -> Any:
     if isinstance(default, bool):
         return text.strip().lower() in ("1", "true", "yes", "on")
+    if isinstance(default, (int, float)):
+        return type(default)(text)
     return text
 
 

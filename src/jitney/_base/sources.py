@@ -5,10 +5,12 @@ from __future__ import annotations
 import linecache
 import os
 import threading
+import time
 from typing import Any, NamedTuple
 
 from jitney import _ext
 
+LOADED_NS = time.time_ns()  # source that changed later may not be what runs
 PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 

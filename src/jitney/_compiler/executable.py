@@ -2,48 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jitney._compiler.graph import Graph
+import numpy as np
+
+from jitney._compiler.recipe import const_array
 from jitney._core.jaxpr import ClosedJaxpr
-from jitney._kernel.ir import Branch, For, LoopProgram, While
+from jitney._kernel.ir import Branch, Call, For, LoopProgram, While
+
+if TYPE_CHECKING:
+    from jitney._compiler.graph import Graph
 
 _RELEASE_NS = 10_000.0  # below this, giving up the GIL costs more than it brings
 
 _ITERATIONS = 10  # of a loop whose end is computed
 
 
-def make_executable(
-    closed: ClosedJaxpr, simple: ClosedJaxpr, graph: Graph, program: LoopProgram, code: Any
-) -> Any:
-    """An ``_ext.Executable`` around machine code that lives as long as it.
+class Parts(NamedTuple):
+    """What an executable needs besides its code and the types of the program."""
 
-    ``closed`` says what the caller gets (weak types included), ``simple`` is what was compiled.
+    consts: list[np.ndarray]
+    scratch_bytes: int
+    callables: list[Any]
+    release_gil: bool
+    forward: list[int]
+
+
+def parts_of(simple: ClosedJaxpr, graph: Graph, program: LoopProgram) -> Parts:
+    """The parts of the executable of ``program``, which ``simple`` became."""
+    consts = [const_array(c, v.aval) for c, v in zip(simple.consts, simple.jaxpr.constvars, strict=True)]
+    release = estimate(program.body) > _RELEASE_NS
+    return Parts(consts, program.scratch_bytes, list(program.callables), release, list(graph.forward))
+
+
+def make_executable(closed: ClosedJaxpr, parts: Parts, code: Any) -> Any:
+    """An ``_ext.Executable`` around machine code, which lives as long as it.
+
+    ``closed`` says what the caller gets, weak types included.
     """
     from jitney import _ext
 
-    outs = closed.jaxpr.outvars
-    consts = [const_array(c, v.aval) for c, v in zip(simple.consts, simple.jaxpr.constvars, strict=True)]
+    outs = [v.aval for v in closed.jaxpr.outvars]
     return _ext.Executable(
         code.address,
-        [a.aval.dtype for a in outs],
-        [a.aval.shape for a in outs],
-        [a.aval.weak_type for a in outs],
-        consts,
+        [a.dtype for a in outs],
+        [a.shape for a in outs],
+        [a.weak_type for a in outs],
+        parts.consts,
         [v.aval.dtype for v in closed.jaxpr.invars],
-        program.scratch_bytes,
-        list(program.callables),
-        estimate(program.body) > _RELEASE_NS,
+        parts.scratch_bytes,
+        parts.callables,
+        parts.release_gil,
         code,
-        list(graph.forward),
+        parts.forward,
     )
-
-
-def const_array(value: Any, aval: Any) -> Any:
-    """A constant as the contiguous array that the program reads."""
-    import numpy as np
-
-    return np.ascontiguousarray(np.asarray(value), dtype=aval.dtype).reshape(aval.shape)
 
 
 def estimate(body: list) -> float:
@@ -57,6 +69,8 @@ def estimate(body: list) -> float:
             total += 1000 * (1.0 + estimate(s.body))
         elif type(s) is Branch:
             total += max(map(estimate, s.regions), default=0.0)
+        elif type(s) is Call:
+            total += s.nanoseconds
         elif type(s) is While:
             total += _ITERATIONS * max(estimate(s.head) + estimate(s.body), 1.0)
         elif type(s) is Branch:

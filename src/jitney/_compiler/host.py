@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,28 +17,49 @@ def view(address: int, aval: Any) -> np.ndarray:
     return np.frombuffer(memory, aval.dtype).reshape(aval.shape)
 
 
-def host_function(step: Any) -> Callable[[tuple[int, ...], tuple[int, ...]], None]:
-    """A function of addresses (of the inputs that are no literals) that runs a step's meaning."""
-    literals = [np.asarray(n.value, n.aval.dtype) if n.kind == "literal" else None for n in step.inputs]
-    in_avals = [n.aval for n in step.inputs]
-    out_avals = [n.aval for n in step.outputs]
-    if step.eqn is None:  # a copy
-        meaning: Any = lambda x: x  # noqa: E731
-        many, params = False, {}
-    else:
-        primitive = step.eqn.primitive
-        meaning, many, params = primitive.numpy or primitive.impl, primitive.multiple_results, step.eqn.params
+class HostCall:
+    """A function of addresses (of the inputs that are no literals) that runs the meaning of ``primitive``.
 
-    def call(in_addresses: tuple[int, ...], out_addresses: tuple[int, ...]) -> None:
+    ``literals`` has a value for each input that is one, else None; without a primitive it is a copy.
+    """
+
+    __slots__ = ("in_avals", "literals", "many", "meaning", "out_avals", "params", "primitive")
+
+    def __init__(
+        self,
+        primitive: Any,
+        params: dict[str, Any],
+        literals: Sequence[np.ndarray | None],
+        in_avals: Sequence[Any],
+        out_avals: Sequence[Any],
+    ) -> None:
+        self.primitive, self.params, self.literals = primitive, params, literals
+        self.in_avals, self.out_avals = in_avals, out_avals
+        self.meaning: Any = _same if primitive is None else primitive.numpy or primitive.impl
+        self.many = primitive is not None and primitive.multiple_results
+
+    def __call__(self, in_addresses: tuple[int, ...], out_addresses: tuple[int, ...]) -> None:
         rest = iter(in_addresses)
         args = [
-            view(next(rest), aval) if x is None else x for x, aval in zip(literals, in_avals, strict=True)
+            view(next(rest), aval) if x is None else x
+            for x, aval in zip(self.literals, self.in_avals, strict=True)
         ]
         with np.errstate(all="ignore"):
-            results = meaning(*args, **params)
+            results = self.meaning(*args, **self.params)
         for address, aval, result in zip(
-            out_addresses, out_avals, results if many else [results], strict=True
+            out_addresses, self.out_avals, results if self.many else [results], strict=True
         ):
             view(address, aval)[...] = np.asarray(result)
 
-    return call
+
+def _same(x: Any) -> Any:
+    return x
+
+
+def host_function(step: Any) -> HostCall:
+    """The call that a step makes."""
+    literals = [np.asarray(n.value, n.aval.dtype) if n.kind == "literal" else None for n in step.inputs]
+    in_avals, out_avals = [n.aval for n in step.inputs], [n.aval for n in step.outputs]
+    if step.eqn is None:  # a copy
+        return HostCall(None, {}, literals, in_avals, out_avals)
+    return HostCall(step.eqn.primitive, step.eqn.params, literals, in_avals, out_avals)

@@ -13,7 +13,7 @@ its IR when ``options.check`` is set. ``JITNEY_DEBUG=passes|jaxpr|loops|llvm|asm
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from jitney._compiler.balance_divider import balance_divider
 from jitney._compiler.bodies import fuse_graph
@@ -22,12 +22,14 @@ from jitney._compiler.choose_widths import choose_widths
 from jitney._compiler.drop_dead import drop_dead
 from jitney._compiler.drop_unused import drop_unused
 from jitney._compiler.emit import ENTRY, emit
+from jitney._compiler.executable import Parts, make_executable, parts_of
 from jitney._compiler.graph import Graph
 from jitney._compiler.hoist_invariants import hoist_invariants
 from jitney._compiler.inline_calls import inline_calls
 from jitney._compiler.keys_as_words import keys_as_words
+from jitney._compiler.loading import load, symbol_addresses
 from jitney._compiler.lower_kernels import lower_kernels
-from jitney._compiler.machine import Target, assemble, host_target, symbol_addresses
+from jitney._compiler.machine import Target, host_target, object_code
 from jitney._compiler.options import options
 from jitney._compiler.pack_math import pack_math
 from jitney._compiler.plan_memory import plan_memory
@@ -44,16 +46,32 @@ from jitney._kernel.printer import print_loops
 _JAXPR_PASSES = (drop_dead, hoist_invariants, simplify_algebra, share_equal, drop_dead)
 
 
-def compile_program(closed: ClosedJaxpr, *, donated: Sequence[int] = ()) -> Any:
-    """Compile to an ``_ext.Executable``; ``donated`` inputs may be overwritten."""
-    from jitney._compiler.executable import make_executable
+class Built(NamedTuple):
+    """A program's object code, and what it takes to run it."""
 
+    simple: ClosedJaxpr
+    parts: Parts
+    image: bytes
+    symbols: dict[str, int]
+
+
+def compile_program(closed: ClosedJaxpr, *, donated: Sequence[int] = ()) -> Any:
+    """Compile to an ``_ext.Executable``; ``donated`` inputs may be overwritten.
+
+    Nothing is taken from or left in a cache; ``cached.compile_cached`` is the same with one.
+    """
+    built = build(closed)
+    return make_executable(closed, built.parts, load(built.image, ENTRY, built.symbols))
+
+
+def build(closed: ClosedJaxpr) -> Built:
+    """The object code of a program."""
     simple = simplify(closed)
     graph, program = lower(simple)
     text, symbols = emit(program, host_target())
     options.show("llvm", "llvm", lambda: text)
-    code = assemble(text, ENTRY, symbol_addresses(symbols, program.symbols))
-    return make_executable(closed, simple, graph, program, code)
+    parts = parts_of(simple, graph, program)
+    return Built(simple, parts, object_code(text), symbol_addresses(symbols, program.symbols))
 
 
 def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:

@@ -24,6 +24,7 @@ Families (``_ops/families.py``) fill most slots from one row.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,6 +32,18 @@ from jitney._core import trace as _trace
 from jitney._core.avals import ShapedArray
 
 registry: dict[str, Primitive] = {}
+# Operations whose rules are jitney's own, by names that are the same in every process: their programs can be kept.
+natives: dict[str, Primitive] = {}
+
+
+def _native_name(module: str, name: str) -> str | None:
+    """A name that no other operation has; None for a primitive of another library."""
+    if not module.startswith("jitney."):
+        return None
+    own = f"{module}:{name}"
+    while own in natives:
+        own += "'"
+    return own
 
 
 class Primitive:
@@ -50,6 +63,7 @@ class Primitive:
         "may_warn",
         "multiple_results",
         "name",
+        "native",
         "numpy",
         "partial_eval",
         "print_params",
@@ -71,6 +85,9 @@ class Primitive:
         self.name = name
         self.multiple_results = multiple_results
         self.higher_order = higher_order
+        self.native = _native_name(sys._getframe(1).f_globals.get("__name__", ""), name)
+        if self.native is not None:
+            natives[self.native] = self
         self.may_warn = (
             multiple_results  # whether ``numpy`` can meet a floating-point error, which stays silent
         )
@@ -108,16 +125,19 @@ class Primitive:
     def def_impl(self, impl: Callable[..., Any]) -> Callable[..., Any]:
         """Define the value: ``impl(*args, **params)``, in NumPy or in jitney. Also a decorator."""
         self.impl = impl
+        self.native = None
         return impl
 
     def def_abstract_eval(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Define the type of the result: ``rule(*avals, **params)``, one aval or a list. Also a decorator."""
+        self.native = None
         self.abstract = lambda *avals, **params: self._checked(rule(*avals, **params))
         self.effectful_abstract = None
         return rule
 
     def def_effectful_abstract_eval(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Like ``def_abstract_eval`` for a ``rule`` that returns the types and the set of effects."""
+        self.native = None
         self.effectful_abstract = rule
         self.abstract = lambda *avals, **params: self._checked(rule(*avals, **params)[0])
         return rule

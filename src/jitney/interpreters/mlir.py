@@ -124,6 +124,7 @@ def register_lowering(
         abstract.of_body = True  # type: ignore[attr-defined]
         prim.abstract = abstract
     prim.expand = expand
+    prim.native = None
 
 
 def _stated_types(prim: Primitive, avals: Sequence[Any], params: dict[str, Any]) -> list[Any]:

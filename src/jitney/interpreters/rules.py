@@ -36,6 +36,7 @@ class RuleTable(MutableMapping):
         if wrapped is not rule:
             wrapped.written = {id(self): rule}
         setattr(primitive, self.slot, wrapped)
+        primitive.native = None
 
     def __delitem__(self, primitive: Primitive) -> None:
         self[primitive]
