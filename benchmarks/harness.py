@@ -1,35 +1,43 @@
-"""The benchmark harness: cases with contenders, measured interleaved, reported as medians of ratios.
+"""The benchmark harness: cases with contenders, measured interleaved. Begin with :func:`case`, then :func:`measure`.
 
-Begin with :func:`case`. Every repeat runs all contenders of a case one after the other, so that a machine
-that slows down slows all of them; a ratio is taken within a repeat, and the median over repeats is reported.
+Every repeat runs all contenders of a case one after the other, so that a machine that slows down slows all of
+them. What is reported are the best of the repeats and the ratios of these: other work on the machine only ever adds
+time. Short cases are repeated more often. A contender that raises is reported as missing, with its error; one that
+answers something else than jitney is reported as differing.
 """
 
 from __future__ import annotations
 
 import gc
-import json
 import math
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 Thunk = Callable[[], Any]
+KINDS = ("run", "first", "process", "memory")
 
 
 @dataclass
 class Case:
-    """One question: how long does each contender take?
+    """One question: how long does each contender take, or how much memory?
 
     ``kind``: ``run`` (thunks, called many times), ``first`` (factories: each call makes a new function, whose
-    first call is timed) or ``process`` (statements, each timed in a new interpreter that has started). ``target`` is what jitney / JAX should reach, ``also`` what
-    jitney / another contender should reach, and ``above`` how many seconds jitney may take more than another.
+    first call is timed), ``process`` (statements, each timed in a new interpreter that has started) or ``memory``
+    (names of engines, each runs the case once in a new process, whose growth is measured). The cases of one name are
+    the kinds of one program.
+
+    ``target`` is what jitney / JAX should reach, ``also`` what jitney / another contender should reach, ``above`` how
+    many seconds jitney may take more than another, and ``within`` how many seconds it may take. ``check`` is what of
+    an answer must agree between contenders, ``None`` if nothing has to.
     """
 
     name: str
@@ -38,57 +46,16 @@ class Case:
     target: float | None = None
     also: dict[str, float] = field(default_factory=dict)
     above: dict[str, float] = field(default_factory=dict)
+    within: float | None = None
     kind: str = "run"
     repeats: int = 7
     least_seconds: float = 0.02  # length of one timed batch of calls
-
-
-@dataclass
-class Result:
-    """Seconds per call of each contender, one for each repeat."""
-
-    case: Case
-    seconds: dict[str, list[float]] = field(default_factory=dict)
-
-    def ratio(self, other: str) -> float:
-        """Median over repeats of the time of jitney / time of ``other``."""
-        pairs = zip(self.seconds["jitney"], self.seconds[other], strict=True)
-        return statistics.median(a / b for a, b in pairs)
-
-    def excess(self, other: str) -> float:
-        """Median over repeats of the time of jitney less that of ``other``, in seconds."""
-        pairs = zip(self.seconds["jitney"], self.seconds[other], strict=True)
-        return statistics.median(a - b for a, b in pairs)
-
-    def goals(self) -> list[Goal]:
-        """What was to be reached, and what was."""
-        wanted = {"jax": self.case.target} | self.case.also
-        out = [
-            Goal(other, f"{self.ratio(other):.3f}", f"{want:.2f}", self.ratio(other) <= want)
-            for other, want in wanted.items()
-            if want is not None and {"jitney", other} <= self.seconds.keys()
-        ]
-        for other, want in self.case.above.items():
-            excess = self.excess(other)
-            out.append(Goal(other, seconds_text(excess, "+"), seconds_text(want, "+"), excess <= want))
-        return out
-
-    def as_dict(self) -> dict[str, Any]:
-        others = [name for name in self.seconds if name != "jitney"]
-        return {
-            "name": self.case.name,
-            "group": self.case.group,
-            "minimum_seconds": {name: min(s) for name, s in self.seconds.items()},
-            "median_seconds": {name: statistics.median(s) for name, s in self.seconds.items()},
-            "ratio": {name: self.ratio(name) for name in others if "jitney" in self.seconds},
-            "goals": [vars(goal) for goal in self.goals()],
-            "samples": self.seconds,
-        }
+    check: Callable[[Any], Any] | None = None
 
 
 @dataclass
 class Goal:
-    """A target: against whom, the value reached, the value wanted (ratios, or seconds with a plus sign)."""
+    """A target: against whom, the value reached, the value wanted (ratios, or texts of seconds)."""
 
     against: str
     reached: str
@@ -96,7 +63,63 @@ class Goal:
     met: bool
 
 
+@dataclass
+class Result:
+    """Seconds per call (or bytes) of each contender, one for each repeat; who is missing, and who differs."""
+
+    case: Case
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    differs: dict[str, str] = field(default_factory=dict)
+
+    def ratio(self, other: str) -> float | None:
+        """Best time of jitney / best time of ``other``; None if one of them is missing."""
+        own, theirs = self.best("jitney"), self.best(other)
+        return None if own is None or theirs is None else own / theirs
+
+    def best(self, contender: str) -> float | None:
+        return min(self.seconds[contender]) if contender in self.seconds else None
+
+    def goals(self) -> list[Goal]:
+        """What was to be reached, and what was."""
+        out = []
+        for other, want in ({"jax": self.case.target} | self.case.also).items():
+            ratio = self.ratio(other)
+            if want is not None and ratio is not None:
+                out.append(Goal(other, f"{ratio:.3f}", f"{want:.2f}", ratio <= want))
+        for other, want in self.case.above.items():
+            excess = min(self.seconds["jitney"]) - min(self.seconds[other])
+            out.append(Goal(other, seconds_text(excess, "+"), seconds_text(want, "+"), excess <= want))
+        best = self.best("jitney")
+        if self.case.within is not None and best is not None:
+            wanted = seconds_text(self.case.within)
+            out.append(Goal("the clock", seconds_text(best), wanted, best <= self.case.within))
+        return out
+
+    def as_dict(self) -> dict[str, Any]:
+        ratios = {name: self.ratio(name) for name in self.seconds if name != "jitney"}
+        return {
+            "name": self.case.name,
+            "group": self.case.group,
+            "kind": self.case.kind,
+            "minimum": {name: min(s) for name, s in self.seconds.items()},
+            "median": {name: statistics.median(s) for name, s in self.seconds.items()},
+            "ratio": {name: ratio for name, ratio in ratios.items() if ratio is not None},
+            "goals": [vars(goal) for goal in self.goals()],
+            "missing": self.missing,
+            "differs": self.differs,
+            "samples": self.seconds,
+        }
+
+
 CASES: list[Case] = []
+
+
+@dataclass
+class Late:
+    """A thunk that is made when it is measured: one that cannot be made is missing, and no more than that."""
+
+    make: Callable[[], Thunk]
 
 
 def case(
@@ -111,19 +134,22 @@ def case(
     return register
 
 
+# -- measuring ----------------------------------------------------------------------------------------
+
+
 def measure(item: Case, quick: bool = False) -> Result:
-    """All contenders of a case, interleaved."""
+    """All contenders of a case, interleaved; those that raise are left out."""
     contenders = item.build()
-    result = Result(item, {name: [] for name in contenders})
-    timers = {name: _timer(item, thunk, quick) for name, thunk in contenders.items()}
-    if item.kind == "process":
-        for timer in timers.values():
-            timer()  # fills file and byte code caches
+    result = Result(item)
+    timers = _prepare(item, contenders, result, quick)
+    if item.kind == "run" and item.check is not None:
+        _compare_answers(item.check, {name: contenders[name] for name in timers}, result)
+    result.seconds = {name: [] for name in timers}
     order = list(timers)
     gc.collect()
     gc.disable()
     try:
-        for _ in range(3 if quick else item.repeats):
+        for _ in _repeats(item, quick):
             for name in order:
                 result.seconds[name].append(timers[name]())
             order = order[1:] + order[:1]  # nobody always follows the same neighbour
@@ -133,9 +159,43 @@ def measure(item: Case, quick: bool = False) -> Result:
     return result
 
 
+def _repeats(item: Case, quick: bool) -> Iterator[int]:
+    """So many as the case asks for, and up to four times as many as long as they are short."""
+    least = item.repeats
+    if quick or item.kind == "memory":
+        least = {"memory": 1 if quick else 3, "first": 2}.get(item.kind, 3)
+    most = least if item.kind == "memory" else 4 * least
+    start, budget = time.perf_counter(), 0.2 if quick else 1.0
+    for i in range(most):
+        if i >= least and time.perf_counter() - start > budget:
+            return
+        yield i
+
+
+def _prepare(
+    item: Case, contenders: dict[str, Any], result: Result, quick: bool
+) -> dict[str, Callable[[], float]]:
+    """What takes one sample of each contender, warmed up."""
+    timers = {}
+    for name, thunk in list(contenders.items()):
+        try:
+            if isinstance(thunk, Late):
+                thunk = contenders[name] = thunk.make()
+            timers[name] = _timer(item, thunk, quick)
+        except Exception as error:  # not implemented there, or a bug: said in the report
+            lines = str(error).strip().splitlines() or [""]
+            result.missing[name] = f"{type(error).__name__}: {lines[-1 if item.kind == 'memory' else 0]}"[
+                :200
+            ]
+    return timers
+
+
 def _timer(item: Case, thunk: Any, quick: bool) -> Callable[[], float]:
     if item.kind == "process":
+        _time_process(thunk)  # fills file and byte code caches
         return lambda: _time_process(thunk)
+    if item.kind == "memory":
+        return lambda: _growth(item.name, thunk)
     if item.kind == "first":
         _time_once(thunk())  # warm up what is shared by all functions (imports, the compiler itself)
         return lambda: _time_once(thunk())
@@ -164,17 +224,66 @@ def _calls_per_batch(thunk: Thunk, seconds: float) -> int:
     return max(1, math.ceil(seconds / once))
 
 
+def _python(code: str, **variables: str) -> str:
+    """The last word that a new interpreter prints."""
+    # As installed packages run: with their byte code cached.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | variables
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip() or f"the process ended with {done.returncode}")
+    return done.stdout.split()[-1]
+
+
 def _time_process(statement: str) -> float:
     code = f"import time; start = time.perf_counter(); {statement}; print(time.perf_counter() - start)"
-    # As installed packages run: with their byte code cached.
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], check=True, env=environment, capture_output=True, text=True
-    )
-    return float(done.stdout.split()[-1])
+    return float(_python(code))
 
 
-# -- reports ------------------------------------------------------------------------------------------
+def _growth(name: str, contender: str) -> float:
+    folder = str(Path(__file__).parent)
+    code = f"import sys; sys.path.insert(0, {folder!r}); import memory; print(memory.growth({name!r}, {contender!r}))"
+    return float(_python(code))
+
+
+# -- answers ------------------------------------------------------------------------------------------
+
+
+def leaves(x: Any) -> list[Any]:
+    """The arrays of nested tuples, lists and dicts."""
+    if isinstance(x, dict):
+        return [leaf for key in sorted(x) for leaf in leaves(x[key])]
+    if isinstance(x, (tuple, list)):
+        return [leaf for part in x for leaf in leaves(part)]
+    return [] if x is None else [x]
+
+
+def _compare_answers(check: Callable[[Any], Any], contenders: dict[str, Thunk], result: Result) -> None:
+    """Whether the others agree with jitney (with a tolerance for sums in another order)."""
+    if "jitney" not in contenders:
+        return
+    own = [np.asarray(leaf) for leaf in leaves(check(contenders["jitney"]()))]
+    for name, thunk in contenders.items():
+        theirs = [np.asarray(leaf) for leaf in leaves(check(thunk()))]
+        if len(theirs) != len(own):
+            result.differs[name] = f"{len(theirs)} arrays rather than {len(own)}"
+            continue
+        wrong = [text for a, b in zip(own, theirs, strict=True) if (text := difference(a, b))]
+        if wrong:
+            result.differs[name] = wrong[0]
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> str:
+    """What is wrong with ``a`` where ``b`` is expected; empty if nothing: errors are relative to the largest value."""
+    if a.shape != b.shape:
+        return f"shape {a.shape} rather than {b.shape}"
+    if a.size == 0 or np.array_equal(a, b, equal_nan=a.dtype.kind in "fc" and b.dtype.kind in "fc"):
+        return ""
+    single = any(x.dtype in (np.float32, np.complex64) for x in (a, b))
+    scale = np.max(np.abs(b[np.isfinite(b)]), initial=0.0)
+    with np.errstate(invalid="ignore"):
+        distance = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
+    error = np.max(distance) / (scale or 1.0)
+    return "" if error <= (2e-4 if single else 1e-8) else f"relative error {error:.1e}"
 
 
 def seconds_text(value: float, sign: str = "") -> str:
@@ -185,112 +294,6 @@ def seconds_text(value: float, sign: str = "") -> str:
     return f"{amount:{sign}.0f} {unit}" if abs(amount) >= 99.5 else f"{amount:{sign}.3g} {unit}"
 
 
-COLUMNS = ("jitney", "jax", "numpy", "numba")
-TITLES = {"jitney": "jitney", "jax": "JAX", "numpy": "NumPy", "numba": "numba"}
-OTHERS = {"forward": "its own forward run"}
-
-
-def rows(result: Result) -> list[list[str]]:
-    """The case with its first goal, then one row for each further goal."""
-    times = [seconds_text(min(result.seconds[c])) if c in result.seconds else "" for c in COLUMNS]
-    goals = result.goals()
-    if not goals or goals[0].against != "jax":
-        ratio = f"{result.ratio('jax'):.3f}" if {"jitney", "jax"} <= result.seconds.keys() else ""
-        goals.insert(0, Goal("jax", ratio, "", True))
-    first, *further = goals
-    mark = {True: "met", False: "missed"}
-    out = [[result.case.name, *times, first.reached, first.wanted, mark[first.met] if first.wanted else ""]]
-    for goal in further:
-        name = f"... against {TITLES.get(goal.against) or OTHERS[goal.against]}"
-        out.append([name, *[""] * len(COLUMNS), goal.reached, goal.wanted, mark[goal.met]])
-    return out
-
-
-def table(results: list[Result], markdown: bool = False) -> str:
-    """One row for each goal of each case: minima, median ratio to the opponent, target."""
-    head = ["case", *TITLES.values(), "ratio", "target", ""]
-    body = [row for result in results for row in rows(result)]
-    if markdown:
-        lines = ["| " + " | ".join(head) + " |", "|---|" + "--:|" * 6 + "---|"]
-        return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in body])
-    widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
-    lines = [
-        row[0].ljust(widths[0])
-        + "".join("  " + cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))
-        for row in [head, *body]
-    ]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
-
-
-def geometric_means(results: list[Result]) -> dict[str, float]:
-    """Geometric mean of jitney / jax for each group."""
-    groups: dict[str, list[float]] = {}
-    for r in results:
-        if "jax" in r.seconds and "jitney" in r.seconds:
-            groups.setdefault(r.case.group, []).append(r.ratio("jax"))
-    return {g: math.exp(statistics.fmean(map(math.log, ratios))) for g, ratios in groups.items()}
-
-
-def machine() -> dict[str, Any]:
-    """Processor, cores and versions, without which a timing says little."""
-    import jax
-    import numba
-    import numpy
-    import scipy
-
-    cpus = Path("/proc/cpuinfo")
-    models = [x for x in cpus.read_text().splitlines() if x.startswith("model name")] if cpus.exists() else []
-    return {
-        "processor": models[0].partition(":")[2].strip()
-        if models
-        else platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "Python": platform.python_version(),
-        **{module.__name__: module.__version__ for module in (numpy, scipy, jax, numba)},
-    }
-
-
-def save(results: list[Result], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = {
-        "machine": machine(),
-        "geometric_mean_of_ratio_to_jax": geometric_means(results),
-        "cases": [r.as_dict() for r in results],
-    }
-    path.write_text(json.dumps(content, indent=1) + "\n")
-
-
-def plot(results: list[Result], path: Path) -> None:
-    """Ratios jitney / JAX as bars from one, on a logarithmic axis, with a tick where each target lies."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    shown = [r for r in results if {"jitney", "jax"} <= r.seconds.keys()][::-1]
-    if not shown:
-        return
-    style = {"font.family": "STIXGeneral", "mathtext.fontset": "stix", "font.size": 12}
-    with plt.rc_context(style):
-        figure, axes = plt.subplots(figsize=(9, 0.34 * len(shown) + 1.3), layout="constrained")
-        for y, r in enumerate(shown):
-            ratio, target = r.ratio("jax"), r.case.target
-            colour = "#8a8578" if target is None else "#1f5f8b" if ratio <= target else "#b0413e"
-            axes.plot([1, ratio], [y, y], color=colour, lw=8, solid_capstyle="butt")
-            if target:
-                axes.plot([target] * 2, [y - 0.42, y + 0.42], color="#24292f", lw=1.4)
-            plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
-            place = {"xytext": (-5, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
-            axes.annotate(f"{ratio:.2g}", (min(ratio, 1), y), bbox=plate, **place)
-        least = min(min(r.ratio("jax"), r.case.target or 1) for r in shown)
-        most = max(r.ratio("jax") for r in shown)
-        axes.set(xscale="log", xlim=(least / 2.5, max(1.0, most) * 1.25), ylim=(-0.7, len(shown) - 0.3))
-        axes.set_yticks(range(len(shown)), [r.case.name for r in shown])
-        axes.axvline(1, color="#24292f", lw=0.8)
-        axes.grid(axis="x", color="#e6e8eb", lw=0.7)
-        axes.set_axisbelow(True)
-        axes.tick_params(axis="y", length=0)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.set_xlabel("time of jitney / time of JAX; the black tick is the target, red has not reached it")
-        figure.savefig(path, dpi=160)
-        plt.close(figure)
+def bytes_text(value: float) -> str:
+    """``12.3 MB``."""
+    return f"{value / 1e6:.3g} MB"

@@ -1,42 +1,24 @@
-"""Loops and their gradients: ODEs, filters, fixed points, chains, carries of many leaves; long unrolled programs."""
+"""Loops and their gradients: ODEs, filters, fixed points, chains, carries of many leaves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
-from harness import case
+from harness import Thunk
+from programs import Program, program
 
-Program = tuple[Callable[..., Any], tuple]
+Built = tuple[Any, tuple]
 
-
-def packages() -> dict[str, Any]:
-    import jax
-    import jax.numpy
-    import jax.random
-
-    import jitney
-    import jitney.numpy
-    import jitney.random
-
-    return {"jitney": jitney, "jax": jax}
-
-
-def ready(x: Any) -> Any:
-    for leaf in x if isinstance(x, (tuple, list)) else [x]:
-        leaf.block_until_ready()
-    return x
-
-
-# -- programs: the package -> (function, arguments)
+# -- programs: the engine -> (function, arguments)
 
 
 def _lorenz(x: Any, y: Any, z: Any) -> tuple:
     return 10.0 * (y - x), x * (28.0 - z) - y, x * y - 8.0 / 3.0 * z
 
 
-def lorenz_euler(m: Any) -> Program:
+def lorenz_euler(m: Any) -> Built:
     def run(s0: Any) -> Any:
         def step(s: Any, _: Any) -> tuple:
             new = tuple(a + 0.001 * d for a, d in zip(s, _lorenz(*s), strict=True))
@@ -48,7 +30,7 @@ def lorenz_euler(m: Any) -> Program:
     return run, (m.numpy.array([1.0, 1.1, 20.0]),)
 
 
-def lorenz_rk4(m: Any) -> Program:
+def lorenz_rk4(m: Any) -> Built:
     n = m.numpy
 
     def flow(s: Any) -> Any:
@@ -70,7 +52,7 @@ def lorenz_rk4(m: Any) -> Program:
     return run, (n.array([1.0, 1.1, 20.0]),)
 
 
-def kalman(m: Any) -> Program:
+def kalman(m: Any) -> Built:
     """Log-likelihood of a constant-velocity model with two measured coordinates, gains by ``linalg.solve``."""
     n = m.numpy
     rng = np.random.default_rng(0)
@@ -97,14 +79,14 @@ def kalman(m: Any) -> Program:
     return run, (n.array([0.7, 1.3]), data)
 
 
-def newton(m: Any) -> Program:
+def newton(m: Any) -> Built:
     def run(a: Any) -> Any:
         return m.lax.fori_loop(0, 100_000, lambda i, x: 0.5 * (x + a / x) + 1e-9 * i, a)
 
     return run, (m.numpy.array(2.0),)
 
 
-def root_finder(m: Any) -> Program:
+def root_finder(m: Any) -> Built:
     """Kepler's equation for 10,000 orbits, each iterated until it has converged."""
     n = m.numpy
 
@@ -123,7 +105,7 @@ def root_finder(m: Any) -> Program:
     return m.vmap(solve), (n.array(rng.uniform(0, 6.28, 10_000)), n.array(rng.uniform(0, 0.9, 10_000)))
 
 
-def products(m: Any) -> Program:
+def products(m: Any) -> Built:
     n = m.numpy
     angles = np.random.default_rng(2).uniform(0, 1, 100_000)
     rows = [[np.cos(angles), -np.sin(angles)], [np.sin(angles), np.cos(angles)]]
@@ -131,7 +113,7 @@ def products(m: Any) -> Program:
     return lambda a: m.lax.associative_scan(lambda x, y: n.matmul(x, y), a), (matrices,)
 
 
-def matrix_scan(m: Any) -> Program:
+def matrix_scan(m: Any) -> Built:
     n = m.numpy
     start = n.array(np.random.default_rng(3).normal(size=(3, 3)) * 1.2)
 
@@ -142,7 +124,7 @@ def matrix_scan(m: Any) -> Program:
     return run, (start,)
 
 
-def in_place(m: Any) -> Program:
+def in_place(m: Any) -> Built:
     n = m.numpy
 
     def run(x: Any) -> Any:
@@ -151,7 +133,7 @@ def in_place(m: Any) -> Program:
     return run, (n.array(np.random.default_rng(4).normal(size=1000)),)
 
 
-def leaves(m: Any, count: int) -> Program:
+def leaves(m: Any, count: int) -> Built:
     n = m.numpy
 
     def run(start: Any) -> Any:
@@ -164,7 +146,7 @@ def leaves(m: Any, count: int) -> Program:
     return run, (n.array(np.random.default_rng(5).normal(size=count)),)
 
 
-def metropolis(m: Any) -> Program:
+def metropolis(m: Any) -> Built:
     """Random-walk Metropolis of a Gaussian in two dimensions; its gradient is that of the mean of the path."""
     n = m.numpy
 
@@ -184,98 +166,78 @@ def metropolis(m: Any) -> Program:
     return run, (n.array(0.8), m.random.PRNGKey(0))
 
 
-def unrolled(m: Any) -> Program:
-    n = m.numpy
+# -- by numba -------------------------------------------------------------------------------------------
 
-    def run(x: Any) -> Any:
-        for i in range(500):
-            x = n.sin(x) * 1.01 + 0.001 * i
+
+def lorenz_numba() -> Thunk:
+    import numba
+
+    @numba.njit
+    def run(x: float, y: float, z: float) -> float:
+        total = 0.0
+        for _ in range(10_000):
+            dx, dy, dz = 10.0 * (y - x), x * (28.0 - z) - y, x * y - 8.0 / 3.0 * z
+            x, y, z = x + 0.001 * dx, y + 0.001 * dy, z + 0.001 * dz
+            total += x
+        return x + total
+
+    return lambda: run(1.0, 1.1, 20.0)
+
+
+def newton_numba() -> Thunk:
+    import numba
+
+    @numba.njit
+    def run(a: float) -> float:
+        x = a
+        for i in range(100_000):
+            x = 0.5 * (x + a / x) + 1e-9 * i
         return x
 
-    return run, (n.array(0.3),)
+    return lambda: run(2.0)
 
 
-# -- forward runs and first calls
+def kepler_numba() -> Thunk:
+    import numba
 
-PROGRAMS: dict[str, tuple[Callable[[Any], Program], float | None, float | None]] = {
-    # name: (program, target of a run, target of its gradient)
-    "Lorenz, Euler scan, 10k steps": (lorenz_euler, 1.0, None),
-    "Lorenz, RK4 scan, 10k steps": (lorenz_rk4, 0.7, 0.05),
-    "Kalman filter, 1000 steps": (kalman, 0.15, 0.15),
-    "Newton, fori_loop, 100k": (newton, 1.0, None),
-    "Kepler, vmap of while_loop, 10k": (root_finder, 0.5, None),
-    "associative_scan, 100k 2x2 products": (products, 0.5, None),
-}
-GRADIENTS: dict[str, Callable[[Any], Program]] = {
-    "3x3 matrix scan": matrix_scan,
-    "in-place fori_loop": in_place,
-    "scan with 16 leaves": lambda m: leaves(m, 16),
-    "scan with 60 leaves": lambda m: leaves(m, 60),
-    "Lorenz, RK4 scan, 10k steps": lorenz_rk4,
-    "Kalman filter, 1000 steps": kalman,
-    "Metropolis, 1000 steps": metropolis,
-}
+    @numba.njit
+    def run(means: Any, es: Any) -> Any:
+        out = np.empty_like(means)
+        for i in range(means.size):
+            x, delta, k = means[i], 1.0, 0
+            while abs(delta) > 1e-12 and k < 50:
+                delta = (x - es[i] * np.sin(x) - means[i]) / (1 - es[i] * np.cos(x))
+                x, k = x - delta, k + 1
+            out[i] = x
+        return out
+
+    rng = np.random.default_rng(1)
+    args = rng.uniform(0, 6.28, 10_000), rng.uniform(0, 0.9, 10_000)
+    return lambda: run(*args)
 
 
-def compiled(m: Any, program: Callable[[Any], Program], gradient: bool = False) -> Callable[[], Any]:
-    fun, args = program(m)
-    f = m.jit(m.grad(fun) if gradient else fun)
-    return lambda: ready(f(*args))
+# -- the cases ------------------------------------------------------------------------------------------
 
-
-def first_call(m: Any, program: Callable[[Any], Program], gradient: bool = False) -> Callable[[], Any]:
-    def fresh() -> Callable[[], Any]:
-        fun, args = program(m)
-        f = m.jit(m.grad(fun) if gradient else fun)
-        return lambda: ready(f(*args))
-
-    return fresh
-
-
-def register(name: str, program: Callable[[Any], Program], target: float | None, gradient: bool) -> None:
-    label = f"{name}: gradient" if gradient else name
-
-    @case(label, "loops", target)
-    def _() -> dict[str, Any]:
-        return {who: compiled(m, program, gradient) for who, m in packages().items()}
-
-    @case(f"{label}, first call", "loops, first call", 0.35, kind="first", repeats=5)
-    def _() -> dict[str, Any]:
-        return {who: first_call(m, program, gradient) for who, m in packages().items()}
-
-
-def register_gradient(name: str, program: Callable[[Any], Program]) -> None:
-    @case(f"{name}: gradient against forward", "gradients of loops", also={"forward": 4.0})
-    def _() -> dict[str, Any]:
-        found = {who: compiled(m, program, True) for who, m in packages().items()}
-        return found | {"forward": compiled(packages()["jitney"], program)}
-
-
-for _name, (_program, _run, _gradient) in PROGRAMS.items():
-    register(_name, _program, _run, False)
-    if _gradient is not None:
-        register(_name, _program, _gradient, True)
-for _name, _program in GRADIENTS.items():
-    register_gradient(_name, _program)
-
-
-# -- long programs
-
-
-@case("1500 unrolled operations, first call", "loops, first call", 0.35, kind="first", repeats=3)
-def _() -> dict[str, Any]:
-    return {who: first_call(m, unrolled) for who, m in packages().items()}
-
-
-@case("1500 unrolled operations: gradient, first call", "loops, first call", 0.35, kind="first", repeats=3)
-def _() -> dict[str, Any]:
-    return {who: first_call(m, unrolled, True) for who, m in packages().items()}
-
-
-@case("tracing 1500 operations", "loops, first call", 1.0)
-def _() -> dict[str, Any]:
-    def build(m: Any) -> Callable[[], Any]:
-        fun, args = unrolled(m)
-        return lambda: m.make_jaxpr(lambda x: fun(x))(*args)
-
-    return {who: build(m) for who, m in packages().items()}
+CASES: tuple[tuple[str, Program, dict[str, Any]], ...] = (
+    ("Lorenz, Euler scan, 10k steps", lorenz_euler, {"target": 1.0, "numba": lorenz_numba}),
+    (
+        "Lorenz, RK4 scan, 10k steps",
+        lorenz_rk4,
+        {"target": 0.7, "gradient": 3.0, "gradient_target": 0.05},
+    ),
+    (
+        "Kalman filter, 1000 steps",
+        kalman,
+        {"target": 0.15, "gradient": 3.0, "gradient_target": 0.15, "memory": True},
+    ),
+    ("Newton, fori_loop, 100k", newton, {"target": 1.0, "numba": newton_numba}),
+    ("Kepler, vmap of while_loop, 10k", root_finder, {"target": 0.5, "numba": kepler_numba}),
+    ("associative_scan, 100k 2x2 products", products, {"target": 0.5}),
+    ("3x3 matrix scan", matrix_scan, {"gradient": 3.0}),
+    ("in-place fori_loop", in_place, {"gradient": 3.0}),
+    ("scan with 16 leaves", partial(leaves, count=16), {"gradient": 3.0}),
+    ("scan with 60 leaves", partial(leaves, count=60), {"gradient": 3.0}),
+    ("Metropolis, 1000 steps", metropolis, {"gradient": 3.0}),
+)
+for _name, _program, _options in CASES:
+    program(_name, "loops", numpy=False, first=0.35, **_options)(_program)

@@ -1,15 +1,19 @@
-"""``make bench``: jitney against JAX, NumPy and numba, interleaved in one run.
+"""``make bench``: jitney against JAX, NumPy with SciPy, and numba, interleaved in one run.
 
-    python benchmarks/run.py [NAME ...] [--quick] [--json PATH] [--readme]
+    python benchmarks/run.py [NAME ...] [--kind KIND] [--quick] [--worst] [--json PATH] [--readme]
 
-NAME selects cases whose name or group contains it. ``--readme`` rewrites the table in README.md.
+NAME selects cases whose name, group or file contains it. ``--worst`` sorts the table by how far goals are missed;
+``--readme`` rewrites the tables in README.md. Compiled code is never taken from a cache on disk.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+import time
+import warnings
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -17,60 +21,55 @@ sys.path.insert(0, str(HERE))
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_ENABLE_X64", "True")
 
+import cases  # noqa: E402, F401
 import harness  # noqa: E402
-import loops  # noqa: E402, F401
-import tour_calls  # noqa: E402, F401
-import tour_fits  # noqa: E402, F401
-import tour_programs  # noqa: E402, F401
-
-START, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
+import plot  # noqa: E402
+import readme  # noqa: E402
+import report  # noqa: E402
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*")
-    parser.add_argument("--quick", action="store_true", help="fewer repeats")
+    parser.add_argument("--kind", choices=harness.KINDS, action="append", help="only these kinds")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter repeats")
+    parser.add_argument("--worst", action="store_true", help="sort by how far goals are missed")
     parser.add_argument("--json", type=Path, default=HERE / "results" / "latest.json")
-    parser.add_argument("--readme", action="store_true", help="rewrite the table in README.md")
+    parser.add_argument("--readme", action="store_true", help="rewrite the tables in README.md")
     options = parser.parse_args()
-    chosen = [
-        c
-        for c in harness.CASES
-        if not options.names or any(n.lower() in f"{c.group} {c.name}".lower() for n in options.names)
-    ]
+    chosen = [c for c in harness.CASES if wanted(c, options)]
     if not chosen:
         print(f"no case matches {options.names}; there are: {', '.join(c.name for c in harness.CASES)}")
         return 2
-    results = []
-    for item in chosen:
-        print(f"measuring {item.name} ...", flush=True)
-        results.append(harness.measure(item, options.quick))
-    print("\n" + harness.table(results) + "\n")
-    for group, mean in harness.geometric_means(results).items():
-        print(f"geometric mean of jitney / jax, {group}: {mean:.3f}")
-    harness.save(results, options.json)
-    harness.plot(results, options.json.with_suffix(".png"))
-    print(f"saved {options.json} and {options.json.with_suffix('.png')}")
+    results = measure_all(chosen, options.quick)
+    report.save(results, options.json)
+    shown = report.worst_first(results) if options.worst else results
+    print("\n" + report.table(shown) + "\n\n" + report.summary(results))
+    written = plot.plot(results, options.json.with_suffix(".png"))
+    print("saved " + ", ".join(map(str, [options.json, *written])))
     if options.readme:
-        rewrite_readme(results)
+        readme.rewrite(results, HERE.parent / "README.md")
     return 0
 
 
-def rewrite_readme(results: list[harness.Result]) -> None:
-    path = HERE.parent / "README.md"
-    text = path.read_text()
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
-    if not after:
-        raise SystemExit(f"README.md has no section between {START} and {END}")
-    about = harness.machine()
-    where = f"{about.pop('processor')}, {about.pop('cores')} cores; " + ", ".join(
-        f"{k} {v}" for k, v in about.items()
-    )
-    means = harness.geometric_means(results)
-    summary = "; ".join(f"{group} {mean:.2f}" for group, mean in means.items())
-    text = f"{harness.table(results, markdown=True)}\n\nGeometric mean of the ratios: {summary}.\n\nMeasured on {where}."
-    path.write_text(f"{before}{START}\n{text}\n{END}{after}")
+def wanted(item: harness.Case, options: argparse.Namespace) -> bool:
+    if options.kind and item.kind not in options.kind:
+        return False
+    text = f"{item.group}/{item.name}/{Path(item.build.__code__.co_filename).name}".lower()
+    return not options.names or any(name.lower() in text for name in options.names)
+
+
+def measure_all(chosen: list[harness.Case], quick: bool) -> list[harness.Result]:
+    """The results, each printed when it is there; an interrupt ends the run with those there are."""
+    start = time.perf_counter()
+    results: list[harness.Result] = []
+    with warnings.catch_warnings(), contextlib.suppress(KeyboardInterrupt):
+        warnings.simplefilter("ignore")  # overflows of NumPy in the cases
+        for i, item in enumerate(chosen):
+            results.append(harness.measure(item, quick))
+            elapsed = time.perf_counter() - start
+            print(f"{elapsed:4.0f} s  {i + 1}/{len(chosen)}  {report.line(results[-1])}", flush=True)
+    return results
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from harness import case
+from programs import ready
 
 
 def modules() -> dict[str, tuple[Any, Any, Any]]:
@@ -26,12 +27,6 @@ def modules() -> dict[str, tuple[Any, Any, Any]]:
 
 def both(build: Any) -> dict[str, Any]:
     return {name: build(*room) for name, room in modules().items()}
-
-
-def ready(x: Any) -> Any:
-    for leaf in x if isinstance(x, (tuple, list)) else [x]:
-        leaf.block_until_ready()
-    return x
 
 
 # -- Plummer ------------------------------------------------------------------------------------------
@@ -66,7 +61,7 @@ def _() -> dict[str, Any]:
     return both(build) | {"numpy": lambda: run(RADII, 15, 200), "numba": _plummer_numba()}
 
 
-@case("Plummer 1M, first call", "tour", 0.30, kind="first", repeats=9)
+@case("Plummer 1M, compiled", "tour", 0.30, kind="first", repeats=9)
 def _() -> dict[str, Any]:
     def build(m: Any, n: Any, _: Any) -> Any:
         def fresh() -> Any:
@@ -194,7 +189,7 @@ def _others() -> dict[str, Any]:
     }
 
 
-@case("log-posterior, first call", "tour", 0.30, kind="first", repeats=9)
+@case("log-posterior, compiled, NumPy arrays in", "tour", 0.30, kind="first", repeats=9)
 def _() -> dict[str, Any]:
     def build(m: Any, n: Any, stats: Any) -> Any:
         def fresh() -> Any:
