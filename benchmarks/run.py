@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_ENABLE_X64", "True")
+os.environ["JITNEY_CACHE"] = "0"  # a first call compiles
 
 import cases  # noqa: E402, F401
 import harness  # noqa: E402
