@@ -494,7 +494,18 @@ def test_narrow_formats_go_through_f32(element):
 
 
 def test_every_function_has_a_case():
-    assert set(vmath.names()) == set(BY_NAME)
+    # Others stand in test_special_functions.py.
+    elsewhere = {
+        "igamma",
+        "igammac",
+        "igamma_grad_a",
+        "random_gamma_grad",
+        "betainc",
+        "zeta",
+        "trigamma",
+        "polygamma",
+    }
+    assert set(vmath.names()) == set(BY_NAME) | elsewhere
 
 
 def test_unknown_name():

@@ -530,6 +530,74 @@ def i1_far(kind):
     return bessel_far(1) if kind == "f64" else None
 
 
+def scaled_gamma(z):
+    """(z + 5)^(z + 1/2) e^-(z + 5) / gamma(z + 1)"""
+    s = z + 5
+    return mp.exp((z + mpf("0.5")) * mp.log(s) - s - mp.loggamma(z + 1))
+
+
+@entry
+def gamma_scaled(kind):
+    """The same in v = z/(z + 5) for all z >= 0: it has no poles, and a limit."""
+
+    def f(v):
+        return scaled_gamma(5 * v / (1 - v))
+
+    return fit(f, mpf(0), 1 - mpf("1e-9"), 12, kind, lambda v: 1 / f(v)) if kind == "f64" else None
+
+
+def reverted(count):
+    """Coefficients of x/a - 1 as a series in eta, where eta^2/2 = x/a - 1 - log(x/a)."""
+    # With v = x/a - 1: eta d eta = v/(1 + v) dv, so eta (1 + v) = v v'; a_n follows from the terms before.
+    a = [mpf(0), mpf(1)]
+    for n in range(2, count):
+        known = sum(a[i] * a[n + 1 - i] * (n + 1 - i) for i in range(2, n))
+        a.append((a[n - 1] - known) / (n + 1))
+    return a
+
+
+def divided(a, b):
+    """The quotient of two power series."""
+    out = []
+    for n in range(len(a)):
+        out.append((a[n] - sum(out[i] * b[n - i] for i in range(n))) / b[0])
+    return out
+
+
+def stirling_numbers(count):
+    """Coefficients of 1/a^k in the asymptotic series of the scaled gamma function."""
+    a = [mpf(1)] + [mpf(0)] * (2 * count)
+    b = reverted(2 * count + 2)
+    # gamma(a + 1/2)-moments of dv/d eta: its even coefficients times 1 * 3 * 5 * ...
+    for k in range(1, count):
+        a[k] = (2 * k + 1) * b[2 * k + 1] * mp.fac2(2 * k - 1)
+    return a[:count]
+
+
+@entry
+def temme(kind):
+    """C_k(eta) / a^k of the uniform expansion (Temme 1979; DLMF 8.12), lengths first, then series in eta."""
+    if kind != "f64":
+        return None
+    count, terms, reach, least = 12, 64, mpf("0.37"), mpf(20)
+    v = reverted(terms + 2)
+    inverse = divided([mpf(1)] + [mpf(0)] * terms, v[1:])  # eta / v
+    g = stirling_numbers(count)
+    rows = []
+    c = inverse[1:]  # 1/v - 1/eta
+    for k in range(count):
+        n = max(i for i in range(len(c)) if abs(c[i]) * reach**i / least**k > mpf("1e-18")) + 1
+        rows.append([float(x) for x in c[:n]])
+        # The next: (c' + (-1)^(k+1) g_{k+1} eta/v) / eta, whose pole cancels.
+        if k + 1 < count:
+            slope = [(i + 1) * c[i + 1] for i in range(len(c) - 1)]
+            pole = [(-1) ** (k + 1) * g[k + 1] * inverse[i] for i in range(len(slope))]
+            total = [s + p for s, p in zip(slope, pole, strict=True)]
+            assert abs(total[0]) < mpf(10) ** -40
+            c = total[1:]
+    return (*[float(len(r)) for r in rows], *[x for r in rows for x in r])
+
+
 # ---- output -------------------------------------------------------------------------------------
 
 

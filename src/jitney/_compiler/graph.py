@@ -32,10 +32,17 @@ _COSTS = {
     "erfc": 40,
     "tan": 25,
     "polygamma": 200,
+    "zeta": 200,
+    "igamma": 200,
+    "igammac": 200,
+    "igamma_grad_a": 300,
+    "random_gamma_grad": 300,
+    "regularized_incomplete_beta": 300,
     "logistic": 16,
     "threefry_bits": 60,
     "threefry_split": 60,
     "threefry_fold_in": 60,
+    "searchsorted": 60,
 }
 _COSTS |= dict.fromkeys(
     (

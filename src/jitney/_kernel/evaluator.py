@@ -214,6 +214,9 @@ def _math(v: Value, *xs: Any) -> Any:
         "erf_inv": sp.erfinv,
         "logistic": sp.expit,
         "tgamma": sp.gamma,
+        "igamma": sp.gammainc,
+        "igammac": sp.gammaincc,
+        "trigamma": lambda x: sp.polygamma(1, x),
     }
     found = table.get(v.attr) or getattr(np, v.attr, None) or getattr(sp, v.attr)
     return found(*xs)

@@ -467,11 +467,22 @@ def _np_polygamma(m: Any, x: Any) -> Any:
     return np.where(m == 0, scipy.special.digamma(x), series).astype(x.dtype)
 
 
+def _polygamma_jvp(g: Any, y: Any, m: Any, x: Any) -> Any:
+    return mul(g, polygamma(add(m, literal(m, 1.0)), x))
+
+
+def _lower_polygamma(b: Any, m: Any, x: Any) -> Any:
+    """The orders that derivatives of gammaln and digamma ask for have functions of their own."""
+    order = m.attr.value if m.op == "const" else None
+    return b.math({0: "digamma", 1: "trigamma"}[order], x) if order in (0, 1) else b.math("polygamma", m, x)
+
+
 polygamma_p = elementwise(
     "polygamma",
     "f",
     numpy=_np_polygamma,
-    jvp=[_no_derivative("polygamma", "m"), lambda g, y, m, x: mul(g, polygamma(add(m, literal(m, 1.0)), x))],
+    jvp=[_no_derivative("polygamma", "m"), _polygamma_jvp],
+    lower=_lower_polygamma,
 )
 zeta_p = elementwise(
     "zeta",
@@ -481,6 +492,7 @@ zeta_p = elementwise(
         _no_derivative("zeta", "x"),
         lambda g, y, x, q: mul(neg(mul(g, x)), zeta(add(x, literal(x, 1.0)), q)),
     ],
+    lower=_math("zeta"),
 )
 bessel_i0e_p = elementwise(
     "bessel_i0e",
@@ -543,12 +555,36 @@ igamma_grad_a_p = elementwise(
     "f",
     numpy=_np_igamma_grad_a,
     jvp=[_no_derivative("igamma_grad_a", "a"), _no_derivative("igamma_grad_a", "x")],
+    lower=_math("igamma_grad_a"),
+)
+
+
+def _np_random_gamma_grad(a: Any, x: Any) -> Any:
+    """-(dP/da) / (dP/dx)"""
+    import scipy.special
+
+    dtype = x.dtype
+    a, x = (v.astype(np.float64) for v in np.broadcast_arrays(a, x))
+    inside = (a > 0) & (x > 0) & (x < np.inf)
+    safe_a, safe_x = np.where(inside, a, 1.0), np.where(inside, x, 1.0)
+    log_density = (safe_a - 1) * np.log(safe_x) - safe_x - scipy.special.gammaln(safe_a)
+    slope = -_np_igamma_grad_a(a, x)
+    return np.where(inside, slope / np.exp(log_density), slope).astype(dtype)
+
+
+random_gamma_grad_p = elementwise(
+    "random_gamma_grad",
+    "f",
+    numpy=_np_random_gamma_grad,
+    jvp=[_no_derivative("random_gamma_grad", "a"), _no_derivative("random_gamma_grad", "x")],
+    lower=_math("random_gamma_grad"),
 )
 igamma_p = elementwise(
     "igamma",
     "f",
     numpy=_special("gammainc"),
     jvp=[lambda g, y, a, x: mul(g, igamma_grad_a_p.bind(a, x)), lambda g, y, a, x: _igamma_dx(g, a, x)],
+    lower=_math("igamma"),
 )
 igammac_p = elementwise(
     "igammac",
@@ -558,6 +594,7 @@ igammac_p = elementwise(
         lambda g, y, a, x: neg(mul(g, igamma_grad_a_p.bind(a, x))),
         lambda g, y, a, x: neg(_igamma_dx(g, a, x)),
     ],
+    lower=_math("igammac"),
 )
 
 
@@ -573,6 +610,7 @@ regularized_incomplete_beta_p = elementwise(
     "f",
     numpy=_special("betainc"),
     jvp=[_no_derivative("betainc", "a"), _no_derivative("betainc", "b"), _betainc_dx],
+    lower=_math("betainc"),
 )
 
 # -- rounding, signs, parts -------------------------------------------------------------------------

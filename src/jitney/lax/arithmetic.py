@@ -148,6 +148,12 @@ complex = _binary("complex", ew.complex_p, "The complex array ``x + 1j * y``.")
 polygamma = _binary("polygamma", ew.polygamma_p, "Derivative of order ``x`` of digamma at ``y``.")
 zeta = _binary("zeta", ew.zeta_p, "Hurwitz zeta function of ``x`` and ``y``.")
 igamma = _binary("igamma", ew.igamma_p, "Regularised lower incomplete gamma function ``P(x, y)``.")
+igamma_grad_a = _binary("igamma_grad_a", ew.igamma_grad_a_p, "Derivative of ``igamma(x, y)`` in ``x``.")
+random_gamma_grad = _binary(
+    "random_gamma_grad",
+    ew.random_gamma_grad_p,
+    "How a gamma variable ``y`` of shape ``x`` moves with ``x`` where its probability stays.",
+)
 igammac = _binary("igammac", ew.igammac_p, "Regularised upper incomplete gamma function ``Q(x, y)``.")
 
 
@@ -285,6 +291,7 @@ __all__ = [
     "ge",
     "gt",
     "igamma",
+    "igamma_grad_a",
     "igammac",
     "imag",
     "integer_pow",
@@ -305,6 +312,7 @@ __all__ = [
     "polygamma",
     "population_count",
     "pow",
+    "random_gamma_grad",
     "real",
     "reciprocal",
     "rem",

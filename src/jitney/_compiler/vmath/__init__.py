@@ -16,11 +16,15 @@ from . import (  # noqa: F401  (each enters its functions)
     error,
     exponential,
     gamma,
+    incomplete_beta,
+    incomplete_gamma,
+    incomplete_gamma_slope,
     inverse,
     logarithm,
     power,
     quotient,
     trigonometric,
+    zeta,
 )
 from .registry import MathFunction, build, names, relevant
 

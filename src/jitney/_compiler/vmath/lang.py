@@ -297,14 +297,21 @@ class Math:
         self.deps[d.symbol] = d
         return d.call(self.f, values)
 
-    # -- rare cases
+    # -- rare cases, regions, repetition
 
     def rarely(self, mask: E, usual: E, body) -> E:
         """`usual`, or where any lane is set in `mask`, what body() gives (in a branch seldom taken)."""
+        return self._if_any(mask, usual, body, '!prof !{!"branch_weights", i32 1, i32 2000}')
+
+    def where(self, mask: E, body, otherwise: E) -> E:
+        """body() in the lanes of `mask`, else `otherwise`; skipped if there are none."""
+        return self._if_any(mask, otherwise, lambda: self.select(mask, body(), otherwise), "")
+
+    def _if_any(self, mask: E, usual: E, body, weights: str) -> E:
         f = self.f
         rare, done = f.block("rare"), f.block("done")
         before = f.current
-        f.cbr(f.any(mask.v), rare, done, '!prof !{!"branch_weights", i32 1, i32 2000}')
+        f.cbr(f.any(mask.v), rare, done, weights)
         f.position(rare)
         other = body()
         after = f.current
@@ -314,6 +321,29 @@ class Math:
         phi.add(usual.v, before)
         phi.add(other.v, after)
         return E(self, phi)
+
+    def iterate(self, active: E, state, step) -> list[E]:
+        """step(*state) -> (state, still) until no lane is `still` active; lanes that are done keep their state.
+
+        So a lane's result does not depend on the others. Runs once at least.
+        """
+        f = self.f
+        before, loop, done = f.current, f.block("iterate"), f.block("iterated")
+        f.br(loop)
+        f.position(loop)
+        phis = [f.phi(x.v.type) for x in state]
+        mask = f.phi(active.v.type)
+        on = E(self, mask)
+        held = [E(self, p) for p in phis]
+        following, still = step(*held)
+        following = [self.select(on, new, old) for new, old in zip(following, held, strict=True)]
+        still = still & on
+        for phi, first, new in zip([*phis, mask], [*state, active], [*following, still], strict=True):
+            phi.add(first.v, before)
+            phi.add(new.v, f.current)
+        f.cbr(f.any(still.v), loop, done)
+        f.position(done)
+        return following
 
     def each_lane(self, symbol: str, args) -> E:
         """The C library's scalar `symbol`, lane by lane, in a loop over copies on the stack."""

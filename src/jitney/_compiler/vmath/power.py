@@ -52,10 +52,13 @@ def pow_positive(m: Math, a: E, y: E) -> E:
     """a^y for positive finite a and finite y."""
     hi, lo = log_pair(m, a)
     e = y * hi
-    e_lo = m.fma(y, lo, m.fms(y, hi, e))
-    high, low = 710.0, lowest_exp(m)
+    return exp_pair(m, e, m.fma(y, lo, m.fms(y, hi, e)))
+
+
+def exp_pair(m: Math, e: E, e_lo: E) -> E:
+    """e^(e + e_lo)"""
     inside = m.abs(e) < 800.0
-    e = m.at_least(m.at_most(e, high), low)
+    e = m.at_least(m.at_most(e, 710.0), lowest_exp(m))
     inverse, ln2, ln2_lo = m.table("ln2")
     k, k_bits = m.round_bits(e * inverse)
     r = m.fnma(k, ln2, e) + m.fnma(k, ln2_lo, m.select(inside, e_lo, 0.0))
