@@ -24,9 +24,9 @@ _LIBRARIES = {"llvmlite": ("binding", "libllvmlite"), "scipy": ("", "version.py"
 
 
 def environment() -> bytes | None:
-    """A digest; None if the code of this process may not be what lies on disk."""
+    """Bytes; None if the code of this process may not be what lies on disk."""
     fixed = _fixed()
-    return None if fixed is None else digest(fixed + repr(config.trace_key).encode())
+    return None if fixed is None else fixed + repr(config.trace_key).encode()
 
 
 @cache
@@ -48,7 +48,7 @@ def _fixed() -> bytes | None:
         os.environ.get("JITNEY_CPU"),
         _cpu(),
     )
-    return repr(parts).encode()
+    return digest(repr(parts).encode())
 
 
 def _version() -> str:
