@@ -56,12 +56,13 @@ bool cholesky_blocks(int64_t n, T* a) {
         library<T>.potrf("U", &width, corner, &ld, &info);
         if (info != 0) return false;
         auto rows_of = [&](int64_t part) { return int(std::min(kBlock, n - j1 - part * kBlock)); };
-        for_parts(parts, [&](int64_t part) {  // A21 L11^-H, column by column U11^-H A12
+        const double cube = kMacNs<T> * cubed(kBlock);
+        for_parts(parts, cube / 2, [&](int64_t part) {  // A21 L11^-H, column by column U11^-H A12
             const int rows = rows_of(part);
             library<T>.trsm("L", "U", is_complex<T> ? "C" : "T", "N", &width, &rows, &one, corner, &ld,
                             a + (j1 + part * kBlock) * n + j0, &ld);
         });
-        for_parts(parts * (parts + 1) / 2, [&](int64_t tile) {  // A22 - A21 A21^H
+        for_parts(parts * (parts + 1) / 2, cube, [&](int64_t tile) {  // A22 - A21 A21^H
             int64_t p = parts - 1;
             for (; tile > p; --p) tile -= p + 1;
             const int rows = rows_of(p), columns = rows_of(tile);
@@ -91,7 +92,8 @@ void lu_blocks(int64_t m, int64_t n, T* a, int* swaps) {
                 for (int64_t i = j0; i < j1; ++i) std::swap(a[j * m + i], a[j * m + swaps[i]]);
         };
         const int64_t each = std::max<int64_t>(32, (n - j1) / (4 * get_num_threads())), parts = (n - j1 + each - 1) / each;
-        for_parts(parts + (j0 > 0), [&](int64_t part) {
+        const double ns = kMacNs<T> * double(width) * double(each) * double(height);
+        for_parts(parts + (j0 > 0), ns, [&](int64_t part) {
             if (part == parts) return swap_rows(0, j0);
             const int64_t begin = j1 + part * each, end = std::min(n, begin + each);
             swap_rows(begin, end);
@@ -189,7 +191,7 @@ void solve_matrix(char side, char uplo, char op, char diag, int rows, int cols, 
     const double macs = double(n) * double(n) * double(length) / 2;
     const int64_t threads = shared && macs > kSharedMacs ? get_num_threads() : 1;
     const int64_t part = threads == 1 ? length : std::max<int64_t>(16, (length / (2 * threads) + 7) / 8 * 8);
-    for_parts((length + part - 1) / part, [&](int64_t i) {
+    for_parts((length + part - 1) / part, kMacNs<T> * macs * double(part) / double(length), [&](int64_t i) {
         const int64_t begin = i * part;
         const int size = int(std::min(part, length - begin));
         library<T>.trsm(&side, &uplo, &op, &diag, by_rows ? &size : &rows, by_rows ? &cols : &size, &one, m, &n,

@@ -5,6 +5,10 @@
 #include <mutex>
 #include <string>
 
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
 #include "factorisations.h"
 
 namespace jt {
@@ -43,7 +47,20 @@ void* slot_of(const std::string& name) {
     return nullptr;
 }
 
+#if !defined(_WIN32)
+// No other thread lives in a forked child.
+void forget_limits() {
+    limit_lock = new std::mutex;
+    if (limits > 0 && before > 1) set_blas_threads(before);
+    limits = 0;
+}
+#endif
+
 PyObject* set_library(PyObject*, PyObject* given) {
+#if !defined(_WIN32)
+    static const int registered = pthread_atfork(nullptr, nullptr, forget_limits);
+    (void)registered;
+#endif
     if (!PyDict_Check(given)) {
         PyErr_SetString(PyExc_TypeError, "set_library takes a dict of names and addresses");
         return nullptr;
@@ -69,7 +86,7 @@ PyObject* set_library(PyObject*, PyObject* given) {
 PyObject* library_symbols(PyObject*, PyObject*) {
     PyObject* d = PyDict_New();
     if (!d) return nullptr;
-    for (const RoutineEntry* table : {factorisations(), products()})
+    for (const RoutineEntry* table : {factorisations(), products(), convolutions()})
         for (const RoutineEntry* e = table; e->name; ++e) {
             Ref v(PyLong_FromVoidPtr(reinterpret_cast<void*>(e->fn)));
             if (!v || PyDict_SetItemString(d, e->name, v.p) != 0) {

@@ -89,14 +89,14 @@ class Workspace {
     char* get() const { return data_; }
 };
 
-// f(part) for each of a few parts, on several threads.
+// f(part) for each of a few parts that take about `ns_each`, on several threads if that pays.
 template <class F>
-void for_parts(int64_t parts, const F& f) {
-    jt_parallel_for(
+void for_parts(int64_t parts, double ns_each, const F& f) {
+    jt_parallel(
         [](void* f, int64_t begin, int64_t end) {
             for (; begin < end; ++begin) (*static_cast<const F*>(f))(begin);
         },
-        const_cast<void*>(static_cast<const void*>(&f)), parts, 1);
+        const_cast<void*>(static_cast<const void*>(&f)), parts, 1, ns_each);
 }
 
 // f(i, work) for each i < batch; `work` are `bytes` of memory of the thread's own: `scratch`, where one thread works.
@@ -109,7 +109,7 @@ void for_batch(int64_t batch, double ns_each, int64_t bytes, char* scratch, cons
     if (parts > 1) {
         Workspace all(parts * bytes);
         if (all.get()) {
-            for_parts(parts, [&](int64_t part) {
+            for_parts(parts, double(batch) * ns_each / double(parts), [&](int64_t part) {
                 for (int64_t i = batch * part / parts; i < batch * (part + 1) / parts; ++i)
                     f(i, all.get() + part * bytes);
             });

@@ -21,6 +21,7 @@ struct Plan {
 constexpr double kSharedMacs = 4e5;         // from which a product is shared among threads
 constexpr int64_t kSharedBytes = 1 << 18;  // ... and a product of a matrix and a vector, which reads memory
 
+constexpr double kByteNs = 0.06;           // of reading a byte of memory
 template <class T>
 constexpr double kNs = 0.05 * sizeof(T) / 8;  // of a multiplication and an addition
 
@@ -39,7 +40,7 @@ void vector_product(const T* a, int64_t rows, int64_t cols, int64_t ld, bool by_
     if (!shared || bytes < kSharedBytes) return part(0, length);
     const int64_t parts = std::max<int64_t>(1, std::min<int64_t>(2 * get_num_threads(), length / 32));
     const int64_t grain = ((length + parts - 1) / parts + 15) / 16 * 16;
-    for_parts((length + grain - 1) / grain,
+    for_parts((length + grain - 1) / grain, kByteNs * double(bytes) * double(grain) / double(length),
               [&](int64_t p) { part(p * grain, std::min(length, (p + 1) * grain)); });
 }
 
@@ -83,7 +84,7 @@ void one_product(const Plan& p, const T* a, const T* b, T* c, bool shared) {
     if (p.gram) {
         const int64_t most = threads == 1 ? p.m : std::max<int64_t>(64, p.m / (4 * threads));
         const int64_t parts = (p.m + most - 1) / most;  // the longest rows first
-        return for_parts(parts, [&](int64_t i) {
+        return for_parts(parts, kNs<T> * macs / double(parts), [&](int64_t i) {
             const int64_t row = (parts - 1 - i) * most;
             gram_rows(p, row, std::min(most, p.m - row), a, c);
         });
@@ -92,7 +93,7 @@ void one_product(const Plan& p, const T* a, const T* b, T* c, bool shared) {
     const bool by_rows = p.m >= p.n;
     const int64_t length = by_rows ? p.m : p.n;
     const int64_t wanted = (length + 2 * threads - 1) / (2 * threads), part = std::max<int64_t>(24, (wanted + 7) / 8 * 8);
-    for_parts((length + part - 1) / part, [&](int64_t i) {
+    for_parts((length + part - 1) / part, kNs<T> * macs * double(part) / double(length), [&](int64_t i) {
         const int64_t begin = i * part, size = std::min(part, length - begin);
         if (by_rows)
             block(p, begin, size, 0, p.n, a, b, c);

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jitney._compiler import graph as g
-from jitney._compiler.strided import Strided, contiguous, strided_view
+from jitney._compiler.strided import Strided, contiguous, in_memory, strided_view
 from jitney._core.avals import shaped_array
 from jitney._kernel.rules import Pull, RoutineCall
 
@@ -32,10 +32,18 @@ class Axes(NamedTuple):
     fy: tuple[int, ...]
 
 
-def plan_product(graph: Any, x: Any, y: Any, axes: Axes) -> tuple[list[Any], RoutineCall]:
-    """The operands of the call, in memory, and the call."""
+def plan_product(
+    graph: Any, x: Any, y: Any, axes: Axes, as_they_lie: bool = False
+) -> tuple[list[Any], RoutineCall] | None:
+    """The operands of the call, in memory, and the call.
+
+    With ``as_they_lie``, None unless the larger operand is in memory anyway and both can be read where they are.
+    """
     views = strided_view(x), strided_view(y)
     call = _call(x, y, *views, axes)
+    if as_they_lie:
+        larger = views[0] if x.aval.size >= y.aval.size else views[1]
+        return ([v.node for v in views], call) if call is not None and in_memory(larger.node) else None
     if call is None:
         smaller = 0 if x.aval.size < y.aval.size else 1
         for packed in ({smaller}, {1 - smaller}, {0, 1}):

@@ -21,6 +21,7 @@ from jitney._kernel.rules import Reduce
 _SUM = Reduce(lambda dtype: 0, lambda b, x, y: b.add(x, y))
 _OR = Reduce(lambda dtype: False, lambda b, x, y: b.or_(x, y))
 _BLAS_WORK = 20_000  # multiplications from which a call of BLAS pays
+_VECTOR_BYTES = 1 << 19  # of a matrix in memory, from which its product with a vector by BLAS pays
 
 
 def add_product(graph: Any, eqn: Any, operands: list[Any]) -> list[Any]:
@@ -38,11 +39,19 @@ def add_product(graph: Any, eqn: Any, operands: list[Any]) -> list[Any]:
     aval = eqn.outvars[0].aval
     if aval.size and aval.dtype.kind == "f" and x.aval.dtype == y.aval.dtype == aval.dtype and min(m, n) >= 4:
         if m * n * k >= _BLAS_WORK and k >= 4:
-            taken, call = plan_product(graph, x, y, Axes(cx, cy, bx, by, fx, fy))
-            return g.add_step(graph, "library", eqn, taken, call)
+            return _by_blas(graph, eqn, plan_product(graph, x, y, Axes(cx, cy, bx, by, fx, fy)))
+        if m * n == max(m, n) >= 4 and not bx and max(x.aval.nbytes, y.aval.nbytes) >= _VECTOR_BYTES:
+            planned = plan_product(graph, x, y, Axes(cx, cy, bx, by, fx, fy), as_they_lie=True)
+            if planned is not None:
+                return _by_blas(graph, eqn, planned)
     if aval.dtype.kind == "b":
         return g.add_step(graph, "host", eqn, operands)
     return [_loop_nest(graph, eqn, x, y, (cx, cy, bx, by, fx, fy))]
+
+
+def _by_blas(graph: Any, eqn: Any, planned: Any) -> list[Any]:
+    operands, call = planned
+    return g.add_step(graph, "library", eqn, operands, call)
 
 
 def _free(rank: int, *taken: Any) -> tuple[int, ...]:

@@ -27,7 +27,7 @@ def strided_view(node: Any) -> Strided:
     axes = [LoopVar(f"i{d}", 0, n - 1, 1) for d, n in enumerate(node.aval.shape)]
     place: Any = tuple([ix.variable(v) if v.hi else ix.constant(0) for v in axes])
     found = Strided(node, 0, contiguous(node.aval.shape))
-    while not _in_memory(node) and node.kind == "pull" and not node.small and len(node.operands) == 1:
+    while not in_memory(node) and node.kind == "pull" and not node.small and len(node.operands) == 1:
         moved = _read_place(node, place)
         if moved is None:
             break
@@ -35,7 +35,7 @@ def strided_view(node: Any) -> Strided:
         flat = ix.linearize(place, node.aval.shape)
         steps = _steps(flat, axes)
         # What is computed for the view alone is computed as the view.
-        if steps is not None and (_in_memory(node) or node.aval.size == math.prod(v.hi + 1 for v in axes)):
+        if steps is not None and (in_memory(node) or node.aval.size == math.prod(v.hi + 1 for v in axes)):
             found = Strided(node, flat.const, steps)
     return found
 
@@ -49,7 +49,8 @@ def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
-def _in_memory(node: Any) -> bool:
+def in_memory(node: Any) -> bool:
+    """Whether the elements of ``node`` are written to memory in any case."""
     return node.complete or node.kind in ("input", "opaque") or (node.needed and not node.small)
 
 
