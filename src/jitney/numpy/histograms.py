@@ -95,9 +95,10 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = Non
         return array_operand("digitize", raw.full(get_aval(x).shape, 0, np.dtype("i4")))
     side = "left" if right else "right"
     method = method or "scan"
-    up = searchsorted(bins, x, side, method=method)
-    down = n - searchsorted(rev_p.bind(bins, dimensions=(0,)), x, side, method=method)
-    return el.choose(_end(bins, n - 1) >= _end(bins, 0), up, down)
+    ascending = _end(bins, n - 1) >= _end(bins, 0)
+    edges = el.choose(ascending, bins, rev_p.bind(bins, dimensions=(0,)))
+    places = searchsorted(edges, x, side, method=method)
+    return el.choose(ascending, places, n - places)
 
 
 def _end(x: Any, place: int) -> Any:

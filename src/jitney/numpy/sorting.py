@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from jitney._base import dtypes
-from jitney._core.trace import ArrayImpl, current_trace, get_aval
+from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
-from jitney._ops import indexing, ordering, raw
+from jitney._ops import indexing, ordering, raw, searching
 from jitney._ops.shapes import rev_p
 from jitney.numpy.operands import BOOL, array_operand, promote_dtypes, to_axis, wrap
 
@@ -172,23 +172,15 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *, meth
     return search(a, v, side, method)
 
 
-def search(a: Any, v: Any, side: Any = "left", method: str = "scan") -> Any:
+def search(a: Any, v: Any, side: str = "left", method: str = "scan") -> Any:
     """:func:`searchsorted` of operands of one dtype."""
-    n = get_aval(a).size
-    index_dtype = _I32 if n <= np.iinfo(_I32).max else np.dtype("i8")
-    if _is_eager(a, v):
-        return wrap(np.asarray(np.searchsorted(a._np, v._np, side)).astype(index_dtype))
-    if method == "compare_all":
-        rank = get_aval(v).ndim
-        column = raw.expand_dims(v, (rank,))
-        row = raw.expand_dims(a, range(rank))
-        before = _less(row, column) if side == "left" else ew.not_(_less(column, row))
-        return raw.reduce_sum(ew.convert(before, index_dtype), (rank,))
-    return _binary_search(a, v, side, n, index_dtype)
-
-
-def _is_eager(*xs: Any) -> bool:
-    return current_trace() is None and all(type(x) is ArrayImpl and x.dtype.kind != "V" for x in xs)
+    if method != "compare_all":
+        return searching.searchsorted(a, v, side)
+    rank = get_aval(v).ndim
+    column = raw.expand_dims(v, (rank,))
+    row = raw.expand_dims(a, range(rank))
+    before = _less(row, column) if side == "left" else ew.not_(_less(column, row))
+    return raw.reduce_sum(ew.convert(before, searching.index_dtype(get_aval(a).size)), (rank,))
 
 
 def _less(x: Any, y: Any) -> Any:
@@ -201,26 +193,6 @@ def _less(x: Any, y: Any) -> Any:
     if kind != "f":
         return ew.lt(x, y)
     return ew.or_(ew.lt(x, y), ew.and_(ew.eq(x, x), ew.ne(y, y)))
-
-
-def _binary_search(a: Any, v: Any, side: str, n: int, index_dtype: np.dtype) -> Any:
-    """Halve the interval [low, high) of every value of ``v`` at once, as often as ``n`` has bits."""
-    shape = get_aval(v).shape
-    v = raw.reshape(v, (get_aval(v).size,))
-    low = raw.full(get_aval(v).shape, 0, index_dtype)
-    high = raw.full(get_aval(v).shape, n, index_dtype)
-    if n == 0:
-        return raw.reshape(low, shape)
-    for _ in range(n.bit_length()):
-        middle = ew.shift_right_arithmetic_p.bind(ew.add(low, high), index_dtype.type(1))
-        probe = indexing.take_along_axis(a, ew.minimum(middle, index_dtype.type(n - 1)), 0)
-        right = _less(probe, v) if side == "left" else ew.not_(_less(v, probe))
-        right = ew.and_(right, ew.lt(low, high))
-        low, high = (
-            raw.select(right, ew.add(middle, index_dtype.type(1)), low),
-            raw.select(right, high, middle),
-        )
-    return raw.reshape(low, shape)
 
 
 # -- what sets, quantiles and selections share --------------------------------------------------------
@@ -238,10 +210,8 @@ def places_of_true(mask: Any, size: int) -> tuple[Any, Any]:
     wanted = raw.iota(dtype, (size,))
     if n == 0:
         return wanted, raw.full((size,), False, BOOL)
-    running = counts_up(mask, dtype)
-    places = ew.convert(search(running, ew.add(wanted, dtype.type(1))), dtype)
-    exists = ew.lt(places, dtype.type(n))
-    return ew.minimum(places, dtype.type(n - 1)), exists
+    places, count = searching.true_places(mask, size)
+    return ew.convert(places, dtype), ew.lt(wanted, ew.convert(count, dtype))
 
 
 def pick(values: Any, places: Any, exists: Any, fill: Any) -> Any:
