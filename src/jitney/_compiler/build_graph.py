@@ -7,14 +7,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from jitney._compiler.contract import add_product
 from jitney._compiler.graph import Graph, Node, Step, add_reduce, add_step, finish_step, index_function
+from jitney._compiler.joins import add_concatenation, read_by_element
 from jitney._compiler.library import plan_routine
 from jitney._compiler.nested import carry_positions, is_control
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+from jitney._kernel import index as ix
 from jitney._kernel.builder import NATIVE
 from jitney._kernel.ir import Buffer
 from jitney._kernel.rules import Loops, Map, Pull, Reduce
+
+_LARGE = 1024  # elements of an array from which passes over it count
 
 
 def build_graph(closed: ClosedJaxpr, refused: frozenset[int] = frozenset()) -> Graph:
@@ -72,15 +78,38 @@ def _add_equations(graph: Graph, jaxpr: Jaxpr, refused: frozenset[int]) -> list[
     def read(atom: Any) -> Node:
         if type(atom) is not Literal:
             return env[atom]
+        if atom.aval.ndim:
+            return graph.add(_table(atom))
         node = graph.add(Node("literal", atom.aval))
         node.value = atom.val
         node.small = True
         return node
 
+    passing = read_by_element(jaxpr)
     for eqn in jaxpr.eqns:
-        outs = _add_equation(graph, eqn, [read(a) for a in eqn.invars], refused)
+        operands = [read(a) for a in eqn.invars]
+        if eqn.primitive.name == "concatenate" and id(eqn) not in refused:
+            outs = [add_concatenation(graph, eqn, operands, eqn.outvars[0] in passing)]
+        else:
+            outs = _add_equation(graph, eqn, operands, refused)
         env.update(zip(eqn.outvars, outs, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def _table(atom: Literal) -> Node:
+    """A short array of known numbers, as an index function."""
+    values = np.asarray(atom.val)
+
+    def element(b: Any, idx: Any) -> Any:
+        place = ix.linearize(idx, values.shape)
+        if not place.terms:
+            return b.const(values.flat[place.const], values.dtype)
+        found = b.const(values.flat[0], values.dtype)
+        for k in range(1, values.size):
+            found = b.select(b.test(place.eq(k)), b.const(values.flat[k], values.dtype), found)
+        return found
+
+    return index_function(Node("pull", atom.aval, (), Pull(element)))
 
 
 def _add_output(graph: Graph, node: Node, number: int) -> None:
@@ -111,15 +140,14 @@ def _copy(graph: Graph, node: Node) -> Node:
 
 def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: frozenset[int]) -> list[Node]:
     rule = eqn.primitive.lower
-    if isinstance(rule, Loops) and rule.pull is not None and not _in_memory_of_its_own(operands[0]):
-        rule = rule.pull
+    if isinstance(rule, Loops) and rule.pull is not None:
+        if not _in_memory_of_its_own(operands[0]) or _rewrites_most(operands):
+            rule = rule.pull
     native = id(eqn) not in refused and all(a.aval.dtype in NATIVE for a in (*eqn.invars, *eqn.outvars))
     if is_control(eqn) and (native or eqn.primitive.numpy is None):
         return _add_control(graph, eqn, operands)
     if native and eqn.primitive.name == "dot_general":
         return add_product(graph, eqn, operands)
-    if native and eqn.primitive.name == "concatenate" and eqn.outvars[0].aval.size > 16:
-        return [_add_join(graph, eqn, operands)]
     if native and len(eqn.outvars) == 1:
         aval = eqn.outvars[0].aval
         if isinstance(rule, Map):
@@ -144,6 +172,12 @@ def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: fr
 def _in_memory_of_its_own(node: Node) -> bool:
     """Whether an update of ``node`` may be able to work in place."""
     return node.kind == "opaque" and not node.small or (node.kind == "input" and node.carried)
+
+
+def _rewrites_most(operands: list[Node]) -> bool:
+    """Whether an update is so large that writing everything anew, in one pass, costs less than the update and its copy."""
+    whole, *others = operands
+    return whole.aval.size >= _LARGE and any(2 * o.aval.size >= whole.aval.size for o in others)
 
 
 def _add_control(graph: Graph, eqn: JaxprEqn, operands: list[Node]) -> list[Node]:
@@ -177,24 +211,3 @@ def _start(graph: Graph, operand: Node, result: Node) -> Node:
     start = _copy(graph, operand)
     start.target, start.needed = (result, (0,) * result.aval.ndim), True
     return start
-
-
-def _add_join(graph: Graph, eqn: JaxprEqn, operands: list[Node]) -> Node:
-    """A concatenation: each operand is computed straight into its part of the result."""
-    dimension = eqn.params["dimension"]
-    joined = Node("opaque", eqn.outvars[0].aval, (), None, eqn)
-    offset, pieces = 0, []
-    for operand in operands:
-        shape = operand.aval.shape
-        if operand.aval.size:
-            piece = index_function(Node("map", operand.aval, (operand,), Map(lambda b, x: x)))
-            start = tuple(offset if d == dimension else 0 for d in range(len(shape)))
-            piece.target, piece.needed = (joined, start), True
-            piece.flat = piece.flat and all(n == 1 for n in shape[:dimension])
-            pieces.append(graph.add(piece))
-        offset += shape[dimension]
-    joined.operands = tuple(pieces)
-    joined.step = Step("join", eqn, [], [joined])
-    joined.depth = max((p.depth for p in pieces), default=0)
-    graph.steps.append(joined.step)
-    return graph.add(joined)

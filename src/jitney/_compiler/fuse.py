@@ -16,6 +16,7 @@ from typing import Any
 
 from jitney._compiler.graph import Graph, Node
 from jitney._compiler.options import options
+from jitney._compiler.rows import row_edges
 from jitney._compiler.share_buffers import share_buffers
 
 _DEAR = 8.0  # cost from which recomputing at several places is worse than storing
@@ -89,10 +90,17 @@ def _tell_operands(node: Node, number: int) -> None:
         places = ((number, 0),)
     else:
         places = node.readers
+    found: list[tuple[bool, ...]] = []
+
+    def rows(position: int) -> bool:
+        if not found:
+            found.append(row_edges(node) if node.kind in ("map", "pull") else (False,) * len(node.operands))
+        return found[0][position]
+
     for position, (operand, edge) in enumerate(zip(node.operands, node.edges, strict=True)):
         if operand.small or operand.complete:
             continue
-        if edge == "same":
+        if edge == "same" or (edge == "moved" and rows(position)):
             operand.readers.update(places)
         else:
             operand.readers.update([(space, (number, position, path)) for space, path in places])

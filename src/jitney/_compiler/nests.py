@@ -15,6 +15,7 @@ import numpy as np
 from jitney._compiler.boxes import boxes
 from jitney._compiler.graph import Node, nanoseconds
 from jitney._compiler.options import options
+from jitney._compiler.rows import LONGEST
 from jitney._core.avals import shaped_array
 from jitney._kernel import index as ix
 from jitney._kernel.builder import Builder
@@ -24,7 +25,6 @@ BLOCK = 1024  # elements that one run of accumulators sums before partial sums a
 _SPLIT = 3 * BLOCK  # folds longer than this are cut into blocks
 _PARALLEL_NS = 15_000.0  # estimated serial time from which threads may pay (the pool decides)
 _CHUNK_NS = 4_000.0  # least work of one parallel chunk
-_UNROLL = 8  # elements of last axes that are written out
 _ROWS = 16  # results from which each is folded in one go, block after block
 _MOST_CARRIES = 8  # accumulators of a loop whose folds have several results each
 
@@ -89,7 +89,7 @@ class Nest:
         """
         axes = sorted(self.kept + self.folded)
         last: list[int] = []
-        while axes and self.shape[axes[-1]] * math.prod(self.shape[d] for d in last) <= _UNROLL:
+        while axes and self.shape[axes[-1]] * math.prod(self.shape[d] for d in last) <= LONGEST:
             last.append(axes.pop())
         if not last or not axes or self.shape[axes[-1]] < 16 or not options.enabled("unroll"):
             return []
@@ -169,6 +169,10 @@ class Nest:
         work = self.cost * math.prod(self.shape[d] for d in self.folded)
         size = chunk_size(n, max(64 if self.folded else 512, int(_CHUNK_NS / work)))
         count = -(-n // size)
+        if count == 1:
+            write = lambda: self._write_folds(index, axis, self.folded, None)  # noqa: E731
+            self._open([axis], index, axis, False, write)
+            return
         with self.b.counted(count, count, "parallel", "c") as node:
             node.work = work * size
             start = ix.variable(node.var) * size

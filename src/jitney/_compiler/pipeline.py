@@ -1,6 +1,6 @@
 """The compiler: a program in, one native function out.  Begin at :func:`compile_program`.
 
-    jaxpr   split_complex, keys_as_words, inline_calls, drop_dead, simplify_programs, hoist_invariants,
+    jaxpr   sink_constants, split_complex, keys_as_words, inline_calls, drop_dead, simplify_programs, hoist_invariants,
             simplify_algebra, share_equal                              jaxpr -> jaxpr
     graph   build_graph, fuse, share_buffers, pack_stacks            jaxpr -> values, kernels
     loops   lower_kernels, drop_unused, choose_widths, pack_math, balance_divider, plan_memory     kernels -> loop IR
@@ -36,6 +36,7 @@ from jitney._compiler.plan_memory import plan_memory
 from jitney._compiler.share_equal import share_equal
 from jitney._compiler.simplify_algebra import simplify_algebra
 from jitney._compiler.simplify_programs import simplify_programs
+from jitney._compiler.sink_constants import sink_constants
 from jitney._compiler.split_complex import split_complex
 from jitney._core.jaxpr import ClosedJaxpr
 from jitney._kernel.checker import check_loops
@@ -76,6 +77,8 @@ def build(closed: ClosedJaxpr) -> Built:
 
 def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The program on real numbers, flat and with less in it."""
+    if options.enabled("sink_constants"):
+        closed = sink_constants(closed)
     if options.enabled("split_complex"):
         closed = split_complex(closed)
     return _simplify(closed)

@@ -8,6 +8,7 @@
     div x 4.0                      ->  mul x 0.25   (powers of two: exact)
     neg (neg x)                    ->  x
     add_any x (scatter-add 0 i u)  ->  scatter-add x i u      (a derivative is accumulated where it belongs)
+    scatter x [1 2] u              ->  dynamic_update_slice x u 1 2
 
 ``x * 0`` stays (nan, infinities, signed zeros), as does ``x + 0.0`` (it turns -0.0 into 0.0); ``x - 0.0`` and
 ``x + -0.0`` go.
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from jitney._core.avals import shaped_array
 from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn, Literal, Var
 from jitney._core.primitive import registry
 
@@ -189,6 +191,47 @@ def _add_to_window(eqn: JaxprEqn, x: Any, update: JaxprEqn) -> list[JaxprEqn]:
     ]
 
 
+_COMBINED = {
+    "scatter": None,
+    "scatter-add": "add",
+    "scatter-mul": "mul",
+    "scatter-min": "min",
+    "scatter-max": "max",
+}
+
+
+def _scatter(eqn: JaxprEqn, made: dict) -> list[JaxprEqn] | None:
+    """``scatter-add x [1 2] u``, one window at a known place: the window is read, added to and written."""
+    x, places, u = eqn.invars
+    dims = eqn.params["dimension_numbers"]
+    whole = tuple(dims.update_window_dims) == tuple(range(u.aval.ndim))
+    if type(places) is not Literal or places.aval.ndim != 1 or not whole or dims.operand_batching_dims:
+        return None
+    starts = [0] * x.aval.ndim
+    for d, place in zip(dims.scatter_dims_to_operand_dims, places.val, strict=True):
+        starts[d] = int(place)
+    rest = iter(u.aval.shape)
+    sizes = tuple(1 if d in dims.inserted_window_dims else next(rest) for d in range(x.aval.ndim))
+    ends = tuple(s + n for s, n in zip(starts, sizes, strict=True))
+    if min(starts, default=0) < 0 or any(e > n for e, n in zip(ends, x.aval.shape, strict=True)):
+        return None
+    out: list[JaxprEqn] = []
+
+    def add(name: str, operands: list[Any], **params: Any) -> Var:
+        result = Var(shaped_array(sizes, x.aval.dtype, False))
+        out.append(JaxprEqn(registry[name], operands, [result], params, eqn.source))
+        return result
+
+    if sizes != u.aval.shape:
+        u = add("reshape", [u], new_sizes=sizes, dimensions=None, sharding=None)
+    combine = _COMBINED[eqn.primitive.name]
+    if combine is not None:
+        window = add("slice", [x], start_indices=tuple(starts), limit_indices=ends, strides=None)
+        u = add(combine, [window, u])
+    literals = [Literal(s, shaped_array((), np.dtype(np.int64), False)) for s in starts]
+    return [*out, JaxprEqn(registry["dynamic_update_slice"], [x, u, *literals], eqn.outvars, {}, eqn.source)]
+
+
 def _sub(eqn: JaxprEqn, made: dict) -> Any:
     v = _number(eqn.invars[1])
     return eqn.invars[0] if v is not None and _is_positive_zero(v) else None
@@ -268,6 +311,7 @@ _RULES = {
     "squeeze": _same_shape,
     "slice": _same_shape,
     "integer_pow": _integer_pow,
+    **dict.fromkeys(_COMBINED, _scatter),
     "copy": _copy,
     "copy_p": _copy,
     "stop_gradient": _copy,
