@@ -43,7 +43,6 @@ _COSTS = {
     "threefry_split": 60,
     "threefry_fold_in": 60,
     "searchsorted": 60,
-    "searchsorted": 60,
 }
 _COSTS |= dict.fromkeys(
     (
