@@ -51,6 +51,7 @@ class Case:
     repeats: int = 7
     least_seconds: float = 0.02  # length of one timed batch of calls
     check: Callable[[Any], Any] | None = None
+    file: str = ""
 
 
 @dataclass

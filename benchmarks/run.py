@@ -40,7 +40,8 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [c for c in harness.CASES if wanted(c, options)]
     if not chosen:
-        print(f"no case matches {options.names}; there are: {', '.join(c.name for c in harness.CASES)}")
+        groups = dict.fromkeys(c.group for c in harness.CASES)
+        print(f"no case matches {options.names}; there are the groups {', '.join(groups)}")
         return 2
     results = measure_all(chosen, options.quick)
     report.save(results, options.json)
@@ -56,7 +57,7 @@ def main() -> int:
 def wanted(item: harness.Case, options: argparse.Namespace) -> bool:
     if options.kind and item.kind not in options.kind:
         return False
-    text = f"{item.group}/{item.name}/{Path(item.build.__code__.co_filename).name}".lower()
+    text = f"{item.group}/{item.name}/{item.file}.py".lower()
     return not options.names or any(name.lower() in text for name in options.names)
 
 
