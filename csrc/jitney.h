@@ -62,7 +62,8 @@ void pool_set_limit(int64_t bytes);
 void pool_before_fork();
 void pool_after_fork();
 
-int get_num_threads();        // for this thread
+int get_num_threads();        // for calls from this thread
+int process_threads();        // for those from threads without a limit of their own
 void set_num_threads(int n);  // for all; 0: what the machine and the environment give
 int limit_threads(int n);     // for this thread alone, 0: no limit; gives the limit before
 void install_fork_handlers();

@@ -2,6 +2,7 @@
 // BLAS. Begin with set_library.
 #include "library.h"
 
+#include <algorithm>
 #include <mutex>
 #include <string>
 
@@ -19,7 +20,27 @@ using GetThreads = int (*)();
 SetThreads set_blas_threads = nullptr;
 GetThreads get_blas_threads = nullptr;
 std::mutex* limit_lock = new std::mutex;  // never destroyed: threads may outlive the module
-int limits = 0, before = 0;
+int alone = 0, limit = 0;  // how many want BLAS with one thread; the most threads that the user allows, 0: any number
+int own = 0;               // the number that BLAS has without us, known while we change it
+
+// The number that holds now; under limit_lock.
+void set_threads() {
+    if (!set_blas_threads || !get_blas_threads) return;
+    if (alone > 0 || limit > 0) {
+        if (own == 0) own = get_blas_threads();
+        const int most = alone > 0 ? 1 : limit;
+        set_blas_threads(most < own ? most : own);
+    } else if (own > 0) {
+        set_blas_threads(own);
+        own = 0;
+    }
+}
+
+void limit_blas(int n) {
+    std::lock_guard<std::mutex> lock(*limit_lock);
+    limit = n;
+    set_threads();
+}
 
 // "dpotrf" -> where the pointer to it belongs; null for a routine that nobody calls.
 template <class T>
@@ -80,6 +101,15 @@ PyObject* set_library(PyObject*, PyObject* given) {
         else
             return PyErr_Format(PyExc_ValueError, "no routine calls %s", name);
     }
+    std::lock_guard<std::mutex> lock(*limit_lock);
+    set_threads();
+    Py_RETURN_NONE;
+}
+
+PyObject* limit_library(PyObject*, PyObject* n) {
+    const long threads = PyLong_AsLong(n);
+    if (threads == -1 && PyErr_Occurred()) return nullptr;
+    limit_blas(threads > 0 ? int(std::min<long>(threads, 1 << 20)) : 0);
     Py_RETURN_NONE;
 }
 
@@ -99,26 +129,25 @@ PyObject* library_symbols(PyObject*, PyObject*) {
 
 }  // namespace
 
-// Several of these may live at once, in any threads: the first sets the limit, the last takes it back.
+// Several of these may live at once, in any threads.
 OneThread::OneThread(bool on) : on_(on && set_blas_threads && get_blas_threads) {
     if (!on_) return;
     std::lock_guard<std::mutex> lock(*limit_lock);
-    if (limits++ == 0) {
-        before = get_blas_threads();
-        if (before > 1) set_blas_threads(1);
-    }
+    if (alone++ == 0) set_threads();
 }
 
 OneThread::~OneThread() {
     if (!on_) return;
     std::lock_guard<std::mutex> lock(*limit_lock);
-    if (--limits == 0 && before > 1) set_blas_threads(before);
+    if (--alone == 0) set_threads();
 }
 
 PyMethodDef library_functions[] = {
     {"set_library", set_library, METH_O,
      "set_library(addresses, /)\n--\n\nGives the addresses of BLAS and LAPACK routines by name, as \"dpotrf\", to the "
      "routines of library_symbols()."},
+    {"limit_library", limit_library, METH_O,
+     "limit_library(n, /)\n--\n\nThe most threads that the BLAS of set_library may use; 0: as many as it has."},
     {"library_symbols", library_symbols, METH_NOARGS,
      "library_symbols()\n--\n\nAddresses of the routines that call BLAS or LAPACK; set_library comes first."},
     {nullptr, nullptr, 0, nullptr}};

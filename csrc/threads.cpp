@@ -105,6 +105,36 @@ int default_threads() {
 std::atomic<int> g_threads{0};  // 0: not decided yet
 JT_TLS int t_limit = 0;         // of this thread alone; 0: none
 
+// ---- where threads run --------------------------------------------------------------------------
+
+#if defined(__linux__)
+int this_cpu() { return sched_getcpu(); }
+
+// Of a worker: the processors that it may use but for the one of its caller. A busy machine wakes threads on the
+// processor of the one that wakes them, where they would take turns with it while others are free or yield.
+class Elsewhere {
+    cpu_set_t allowed_;
+    bool known_;
+
+  public:
+    Elsewhere() : known_(sched_getaffinity(0, sizeof allowed_, &allowed_) == 0 && CPU_COUNT(&allowed_) > 1) {}
+
+    void than(int cpu) {
+        if (!known_ || cpu < 0 || cpu >= CPU_SETSIZE || sched_getcpu() != cpu) return;
+        cpu_set_t rest = allowed_;
+        CPU_CLR(cpu, &rest);
+        sched_setaffinity(0, sizeof rest, &rest);
+    }
+};
+#else
+int this_cpu() { return -1; }
+
+class Elsewhere {
+  public:
+    void than(int) {}
+};
+#endif
+
 // ---- the pool ---------------------------------------------------------------------------------
 
 using Clock = std::chrono::steady_clock;
@@ -113,7 +143,7 @@ JT_TLS bool t_inside = false;  // this thread is already working on a parallel r
 
 // Estimated serial times, in nanoseconds. Handing work to threads that are awake costs a fraction of a microsecond;
 // waking them costs the caller some ten microseconds, and they come twenty later.
-constexpr double kAwake = 8e3, kAsleep = 60e3, kLong = 2e6;
+constexpr double kAwake = 6e3, kAsleep = 40e3, kLong = 3e5;
 constexpr std::chrono::microseconds kSpin(30);  // how long an idle thread stays awake
 constexpr int kStreak = 3;                      // as many regions in close succession are worth waking threads for
 
@@ -135,6 +165,7 @@ class Workers {
     std::atomic<int> sleeping_{0};
     std::atomic<int> to_wake_{0};  // sleepers that those who are awake should still wake
     std::atomic<int> helped_{0};   // workers that came in time
+    std::atomic<int> cpu_{-1};     // where the caller runs
     std::mutex sleep_lock_;
     std::condition_variable wake_;
     int started_ = 0;
@@ -155,32 +186,33 @@ class Workers {
     void worker_main() {
         t_inside = true;
         uint64_t seen = 0;
-        bool in_time = true;
+        auto until = Clock::now() + kSpin;
+        Elsewhere elsewhere;
         for (;;) {
-            wait_for_round(seen, in_time);
+            wait_for_round(seen, until);
             seen = round_.load(std::memory_order_acquire);
             wake_some();
+            elsewhere.than(cpu_.load(std::memory_order_relaxed));
             uint32_t before = inside_.fetch_add(1, std::memory_order_acq_rel);
-            in_time = !(before & kClosed) && before < helpers_.load(std::memory_order_acquire);
+            const bool in_time = !(before & kClosed) && before < helpers_.load(std::memory_order_acquire);
             if (in_time) {
                 helped_.fetch_add(1, std::memory_order_relaxed);
                 work();
             }
             inside_.fetch_sub(1, std::memory_order_acq_rel);
+            if (in_time) until = Clock::now() + kSpin;
         }
     }
 
-    // Loops of short calls are common: a thread that came in time stays awake for a while. One that came too late
-    // sleeps on at once, as it may be taking the caller's own processor.
-    void wait_for_round(uint64_t seen, bool in_time) {
-        auto until = Clock::now() + kSpin;
-        while (in_time) {
+    // Loops of short calls are common: a thread that came in time stays awake for a while. One that was woken too
+    // late sleeps on at once, as it may be taking the caller's own processor.
+    void wait_for_round(uint64_t seen, Clock::time_point until) {
+        while (Clock::now() < until) {
             for (int i = 0; i < 64; ++i) {
                 if (round_.load(std::memory_order_acquire) != seen) return;
                 cpu_relax();
             }
             std::this_thread::yield();  // the caller may be waiting for this processor
-            in_time = Clock::now() < until;
         }
         std::unique_lock<std::mutex> lock(sleep_lock_);
         sleeping_.fetch_add(1);
@@ -221,7 +253,7 @@ class Workers {
         if (helped_.load(std::memory_order_relaxed) > 0) {
             in_vain_ = 0;
         } else if (woke && ++in_vain_ > 1) {
-            skip_ = 1 << std::min(in_vain_, 8);
+            skip_ = 1 << std::min(in_vain_, 5);
         }
     }
 
@@ -229,6 +261,7 @@ class Workers {
         start(helpers);
         job_ = job;
         helped_.store(0, std::memory_order_relaxed);
+        cpu_.store(this_cpu(), std::memory_order_relaxed);
         next_.store(0, std::memory_order_relaxed);
         helpers_.store(uint32_t(helpers), std::memory_order_relaxed);
         inside_.fetch_and(~kClosed, std::memory_order_acq_rel);
@@ -297,8 +330,7 @@ void after_fork_in_child() {
 
 void set_num_threads(int n) { g_threads.store(n > 0 ? n : default_threads()); }
 
-int get_num_threads() {
-    if (t_limit > 0) return t_limit;
+int process_threads() {
     int n = g_threads.load(std::memory_order_relaxed);
     if (n == 0) {
         n = default_threads();
@@ -306,6 +338,8 @@ int get_num_threads() {
     }
     return n;
 }
+
+int get_num_threads() { return t_limit > 0 ? t_limit : process_threads(); }
 
 int limit_threads(int n) {
     int before = t_limit;
@@ -331,8 +365,8 @@ void jt_parallel(void (*fn)(void*, int64_t, int64_t), void* ctx, int64_t n, int6
     if (n > grain && ns > kAwake && !t_inside) {
         int threads = get_num_threads();
         if (threads > 1) {
-            // About four chunks a thread even out uneven work; a chunk is never below the grain.
-            int64_t chunk = std::max(grain, (n + 4 * threads - 1) / (4 * threads));
+            // About eight chunks a thread even out uneven work; a chunk is never below the grain.
+            int64_t chunk = std::max(grain, (n + 8 * threads - 1) / (8 * threads));
             chunk = (chunk + grain - 1) / grain * grain;
             if (chunk < n) return workers()->run(Job{fn, ctx, n, chunk}, threads, ns);
         }
@@ -344,6 +378,6 @@ void jt_parallel_for(void (*fn)(void*, int64_t, int64_t), void* ctx, int64_t n, 
     jt_parallel(fn, ctx, n, grain, 0);
 }
 
-int jitney_get_num_threads() { return jt::get_num_threads(); }
+int jitney_get_num_threads() { return jt::process_threads(); }
 
 void jitney_set_num_threads(int n) { jt::set_num_threads(n); }

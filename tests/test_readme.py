@@ -8,8 +8,12 @@ from typing import Any
 
 import numpy as np
 
+import jitney
+
 README = Path(__file__).resolve().parent.parent / "README.md"
-FIT, LOOP = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), flags=re.M | re.S)
+FIT, LOOP, THREADS = re.findall(
+    r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), flags=re.M | re.S
+)
 
 
 def _run(example: str) -> dict[str, Any]:
@@ -33,3 +37,11 @@ def test_loop() -> None:
     e, x = np.asarray(names["eccentricities"]), np.asarray(names["anomalies"])
     np.testing.assert_allclose(x - e * np.sin(x), 1.0, rtol=1e-14)
     np.testing.assert_allclose(names["slopes"], np.sin(x) / (1 - e * np.cos(x)), rtol=1e-12)
+
+
+def test_threads() -> None:
+    outside = jitney.config.num_threads
+    exec(compile(THREADS, "README.md", "exec"), {"jitney": jitney})
+    assert jitney.config.num_threads == 2
+    jitney.config.num_threads = None
+    assert jitney.config.num_threads == outside

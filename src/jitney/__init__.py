@@ -58,6 +58,9 @@ __getattr__, __dir__ = _at_first_use(
             legacy_prng_key log_compiles no_tracing numpy_dtype_promotion numpy_rank_promotion
             softmax_custom_jvp threefry_partitionable transfer_guard
         """.split(),
+        "jitney._api.cpu_threads": """
+            threads
+        """.split(),
         "jitney._api.custom_jvp": """
             custom_jvp
         """.split(),

@@ -232,6 +232,9 @@ def library_symbols() -> dict[str, int]:
 def set_library(addresses: dict[str, int], /) -> None:
     """Gives the addresses of BLAS and LAPACK routines by name, as ``dpotrf``, to the routines that call them."""
 
+def limit_library(n: int, /) -> None:
+    """The most threads that the BLAS of ``set_library`` may use; 0: as many as it has."""
+
 def pool_stats() -> dict[str, int]:
     """live_bytes, cached_bytes, cached_limit, hits and misses of the buffer pool."""
 

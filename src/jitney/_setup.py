@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from jitney import _ext
-from jitney._base import sources
+from jitney._base import sources, threadpools
 from jitney._base.config import DISPATCHED_UNDER, config
 from jitney._core import plugs, tree
 from jitney._core.avals import shaped_array
@@ -57,3 +57,19 @@ config.on_change("jax_debug_nans", _check_results)
 config.on_change("jax_debug_infs", _check_results)
 for _name in DISPATCHED_UNDER:
     config.on_change(_name, lambda _: _ext.config_key(config.dispatch_key))
+
+
+def _limit_threads(n: int | None) -> None:
+    _ext.set_num_threads(n or 0)
+    asked = n is not None or "JITNEY_NUM_THREADS" in os.environ
+    if asked or "jitney._base.blas_threads" in sys.modules:
+        from jitney._base import blas_threads
+
+        if asked:
+            blas_threads.limit("process", _ext.get_num_threads())
+        else:
+            blas_threads.release("process")
+
+
+config.on_change("num_threads", _limit_threads)
+threadpools.register_when_imported()

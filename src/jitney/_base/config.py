@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from jitney import _ext
 
 _DEFAULTS: dict[str, Any] = {
     "jax_enable_x64": True,
@@ -40,6 +43,7 @@ _DEFAULTS: dict[str, Any] = {
     "jax_softmax_custom_jvp": True,
     "jax_transfer_guard": "allow",
     "jax_use_direct_linearize": True,
+    "num_threads": None,  # of compiled programs and BLAS; None: what the machine and the environment give
 }
 
 # What programs are traced under, and what else makes the dispatcher ask Python.
@@ -65,7 +69,7 @@ class Config:
         self._values = dict(_DEFAULTS)
         self._listeners: dict[str, list[Callable[[Any], None]]] = {}
         for name in self._values:
-            text = os.environ.get(name.upper())
+            text = os.environ.get(name.upper()) if name.startswith("jax_") else None
             if text is not None:
                 self._values[name] = _parse(text, self._values[name])
         self._numbers: dict[tuple, int] = {}
@@ -86,6 +90,8 @@ class Config:
         if name not in self._values:
             known = ", ".join(sorted(self._values))
             raise AttributeError(f"Unrecognized config option: {name!r}. Known options: {known}")
+        if name == "num_threads" and value is not None:
+            value = number_of_threads("config.num_threads", value)
         self._values[name] = value
         self._derive()
         for listener in self._listeners.get(name, ()):
@@ -118,6 +124,26 @@ class Config:
     @property
     def x64_enabled(self) -> bool:
         return self._values["jax_enable_x64"]
+
+    @property
+    def num_threads(self) -> int:
+        """CPU threads that compiled programs use; writable, None gives back the number at the start."""
+        return _ext.get_num_threads()
+
+    @num_threads.setter
+    def num_threads(self, n: int | None) -> None:
+        self.update("num_threads", n)
+
+
+def number_of_threads(name: str, n: Any) -> int:
+    """``n`` as a number of threads."""
+    try:
+        n = operator.index(n)
+    except TypeError:
+        raise TypeError(f"{name}: the number of threads must be an integer, got {n!r}.") from None
+    if n < 1:
+        raise ValueError(f"{name}: the number of threads must be at least 1, got {n}.")
+    return n
 
 
 def _parse(text: str, default: Any) -> Any:

@@ -13,7 +13,7 @@ from jitney._kernel.ir import Branch, Call, For, LoopProgram, While
 if TYPE_CHECKING:
     from jitney._compiler.graph import Graph
 
-_RELEASE_NS = 10_000.0  # below this, giving up the GIL costs more than it brings
+_RELEASE_NS = 3_000.0  # below this, giving up the GIL costs more than it brings
 
 _ITERATIONS = 10  # of a loop whose end is computed
 
@@ -64,7 +64,7 @@ def estimate(body: list) -> float:
     for s in body:
         if type(s) is For:
             n = s.extent if isinstance(s.extent, int) else s.var.hi + 1
-            total += n * max(s.work, estimate(s.body), 0.1)
+            total += n * max(s.work, estimate(s.body), 0.05)
         elif type(s) is While:  # nobody knows how often: let other threads run
             total += 1000 * (1.0 + estimate(s.body))
         elif type(s) is Branch:

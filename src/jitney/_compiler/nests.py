@@ -23,8 +23,8 @@ from jitney._kernel.ir import Buffer, For, Value
 
 BLOCK = 1024  # elements that one run of accumulators sums before partial sums are paired
 _SPLIT = 3 * BLOCK  # folds longer than this are cut into blocks
-_PARALLEL_NS = 15_000.0  # estimated serial time from which threads may pay (the pool decides)
-_CHUNK_NS = 4_000.0  # least work of one parallel chunk
+_PARALLEL_NS = 10_000.0  # estimated serial time from which threads may pay (the pool decides)
+_CHUNK_NS = 2_500.0  # least work of one parallel chunk
 _ROWS = 16  # results from which each is folded in one go, block after block
 _MOST_CARRIES = 8  # accumulators of a loop whose folds have several results each
 
