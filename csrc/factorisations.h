@@ -12,5 +12,6 @@ struct RoutineEntry {
 
 const RoutineEntry* factorisations();  // factorisations.cpp; ends with a null name
 const RoutineEntry* products();        // products.cpp
+const RoutineEntry* convolutions();    // convolution.cpp
 
 }  // namespace jt

@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "routines.h"
+#include "vectors.h"
 
 namespace jt {
 namespace fft {
@@ -247,8 +248,8 @@ std::shared_ptr<const Lanes<T>> lanes_plan(int64_t n) {
 template <class T>
 Engine<T> choose_engine() {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return engine_avx512<T>();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return engine_avx2<T>();
+    if (vectors() == Vectors::avx512) return engine_avx512<T>();
+    if (vectors() == Vectors::avx2) return engine_avx2<T>();
 #endif
     return engine_plain<T>();
 }

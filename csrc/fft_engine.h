@@ -1,5 +1,5 @@
 // The arithmetic of fast Fourier transforms on vectors. Included by one file for each kind of machine, which sets
-// JT_FFT_BYTES (of a vector), JT_FFT_ENGINE (the name of the function that gives the engine).
+// JT_VECTOR_BYTES (of a vector) and JT_VECTOR_KIND (the last part of the names that it defines).
 //
 // Every lane of a vector belongs to another transform, so that one code serves all lengths. A pass is Stockham's
 // (self-sorting; Cochran et al., "What is the fast Fourier transform?", 1967), small transforms are written out
@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "fft.h"
+#include "vectors.h"
 
 namespace jt {
 namespace fft {
@@ -15,9 +16,9 @@ namespace {
 
 template <class T>
 struct Kit {
-    static constexpr int W = int(JT_FFT_BYTES / sizeof(T));
-    typedef T V __attribute__((vector_size(JT_FFT_BYTES)));
-    typedef T Loose __attribute__((vector_size(JT_FFT_BYTES), aligned(sizeof(T)), may_alias));
+    static constexpr int W = int(JT_VECTOR_BYTES / sizeof(T));
+    typedef T V __attribute__((vector_size(JT_VECTOR_BYTES)));
+    typedef T Loose __attribute__((vector_size(JT_VECTOR_BYTES), aligned(sizeof(T)), may_alias));
 
     static V load(const T* p) { return *reinterpret_cast<const Loose*>(p); }
     static void store(T* p, V v) { *reinterpret_cast<Loose*>(p) = v; }
@@ -31,7 +32,7 @@ struct Kit {
 #if defined(__clang__)
         return __builtin_shufflevector(a, b, F::at(int(k))...);
 #else
-        typedef I M __attribute__((vector_size(JT_FFT_BYTES)));
+        typedef I M __attribute__((vector_size(JT_VECTOR_BYTES)));
         return __builtin_shuffle(a, b, M{I(F::at(int(k)))...});
 #endif
     }
@@ -526,9 +527,9 @@ Engine<T> make_engine() {
 }  // namespace
 
 template <>
-Engine<float> JT_FFT_ENGINE<float>() { return make_engine<float>(); }
+Engine<float> JT_VECTOR_NAME(engine)<float>() { return make_engine<float>(); }
 template <>
-Engine<double> JT_FFT_ENGINE<double>() { return make_engine<double>(); }
+Engine<double> JT_VECTOR_NAME(engine)<double>() { return make_engine<double>(); }
 
 }  // namespace fft
 }  // namespace jt

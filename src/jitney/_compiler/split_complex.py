@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jitney._compiler.complex_functions import FUNCTIONS, choose, fit, negative
 from jitney._compiler.inline_calls import inline_calls
 from jitney._compiler.nested import is_control, programs
 from jitney._core.avals import ShapedArray, shaped_array
@@ -24,7 +25,6 @@ from jitney._core.staging import stage
 from jitney._core.trace import get_aval, to_numpy
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
-from jitney._ops.contraction import dot_general_p
 from jitney._ops.fft import fft_of_pairs_p
 
 # A complex array as real numbers along a new last axis, and back: the same memory.
@@ -159,7 +159,7 @@ def _equation(eqn: JaxprEqn, args: list[Any]) -> list[Any]:
 
 def _fitted(y: Any, shape: tuple[int, ...]) -> Any:
     """A result whose parts have its shape (operands of rank 0 may have been left as they are)."""
-    return _Pair(_fit(y.re, shape), _fit(y.im, shape)) if isinstance(y, _Pair) else y
+    return _Pair(fit(y.re, shape), fit(y.im, shape)) if isinstance(y, _Pair) else y
 
 
 # -- loops and branches
@@ -244,17 +244,6 @@ def _by_parts(eqn: JaxprEqn, *args: Any) -> Any:
     return list(map(_Pair, re, im)) if eqn.primitive.multiple_results else _Pair(re, im)
 
 
-def _fit(x: Any, shape: tuple[int, ...]) -> Any:
-    """An operand of an elementwise operation with the shape of its result."""
-    own = get_aval(x).shape
-    return x if own == shape else raw.broadcast_in_dim(x, shape, tuple(range(len(own))))
-
-
-def _choose(which: Any, on_true: Any, on_false: Any) -> Any:
-    shape = np.broadcast_shapes(*(get_aval(x).shape for x in (which, on_true, on_false)))
-    return raw.select(_fit(which, shape), _fit(on_true, shape), _fit(on_false, shape))
-
-
 def _like(value: float, x: Any) -> Any:
     return get_aval(x).dtype.type(value)
 
@@ -268,14 +257,14 @@ def _times(x: _Pair, y: _Pair) -> _Pair:
 def _over(x: _Pair, y: _Pair) -> _Pair:
     """Smith's quotient: by the larger part of the divisor first."""
     wide = ew.ge(ew.abs(y.re), ew.abs(y.im))
-    large, small = _choose(wide, y.re, y.im), _choose(wide, y.im, y.re)
+    large, small = choose(wide, y.re, y.im), choose(wide, y.im, y.re)
     nothing = ew.eq(large, _like(0, large))
-    ratio = _choose(nothing, large, ew.div(small, large))  # x / 0 is infinite, part by part
+    ratio = choose(nothing, large, ew.div(small, large))  # x / 0 is infinite, part by part
     divisor = ew.add(large, ew.mul(small, ratio))
-    a, b = _choose(wide, x.re, x.im), _choose(wide, x.im, x.re)
+    a, b = choose(wide, x.re, x.im), choose(wide, x.im, x.re)
     re = ew.div(ew.add(a, ew.mul(b, ratio)), divisor)
     im = ew.div(ew.sub(b, ew.mul(a, ratio)), divisor)
-    return _Pair(re, _choose(wide, im, ew.neg(im)))
+    return _Pair(re, choose(wide, im, ew.neg(im)))
 
 
 def _modulus(z: _Pair) -> Any:
@@ -286,7 +275,7 @@ def _modulus(z: _Pair) -> Any:
     length = ew.mul(large, ew.sqrt(ew.add(_like(1, ratio), ew.mul(ratio, ratio))))
     inf, zero = _like(np.inf, a), _like(0, a)
     endless = ew.or_(ew.eq(a, inf), ew.eq(b, inf))
-    return _choose(endless, inf, _choose(ew.eq(large, zero), large, length))
+    return choose(endless, inf, choose(ew.eq(large, zero), large, length))
 
 
 def _root(z: _Pair) -> _Pair:
@@ -295,21 +284,17 @@ def _root(z: _Pair) -> _Pair:
     t = ew.sqrt(ew.add(ew.mul(half, ew.abs(z.re)), ew.mul(half, _modulus(z))))
     other = ew.mul(half, ew.div(z.im, t))
     right = ew.ge(z.re, zero)
-    re = _choose(right, t, ew.abs(other))
-    im = _choose(right, other, _choose(_negative(z.im), ew.neg(t), t))
+    re = choose(right, t, ew.abs(other))
+    im = choose(right, other, choose(negative(z.im), ew.neg(t), t))
     origin = ew.eq(t, zero)
-    return _Pair(_choose(origin, zero, re), _choose(origin, z.im, im))
-
-
-def _negative(x: Any) -> Any:
-    """Whether the sign is minus, that of a zero included."""
-    angle = ew.atan2_p.bind(x, _like(-1, x))
-    return ew.lt(angle, _like(0, x))
+    endless = ew.eq(ew.abs(z.im), _like(np.inf, zero))
+    re = choose(origin, zero, choose(endless, ew.abs(z.im), re))
+    return _Pair(re, choose(ew.or_(origin, endless), z.im, im))
 
 
 def _exponential(z: _Pair) -> _Pair:
     e, zero = ew.exp(z.re), _like(0, z.im)
-    return _Pair(ew.mul(e, ew.cos(z.im)), _choose(ew.eq(z.im, zero), z.im, ew.mul(e, ew.sin(z.im))))
+    return _Pair(ew.mul(e, ew.cos(z.im)), choose(ew.eq(z.im, zero), z.im, ew.mul(e, ew.sin(z.im))))
 
 
 def _logarithm(z: _Pair) -> _Pair:
@@ -320,7 +305,7 @@ def _logarithm(z: _Pair) -> _Pair:
     excess = ew.add(ew.mul(ew.sub(large, one), ew.add(large, one)), ew.mul(small, small))
     near = ew.and_(ew.gt(length, _like(0.5, a)), ew.lt(length, _like(3, a)))
     close = ew.mul(_like(0.5, a), ew.log1p(excess))
-    return _Pair(_choose(near, close, ew.log(length)), ew.atan2_p.bind(z.im, z.re))
+    return _Pair(choose(near, close, ew.log(length)), ew.atan2_p.bind(z.im, z.re))
 
 
 def _power(x: _Pair, n: int) -> _Pair:
@@ -339,12 +324,59 @@ def _power(x: _Pair, n: int) -> _Pair:
     return _Pair(raw.full(aval.shape, 1, aval.dtype), raw.full(aval.shape, 0, aval.dtype))
 
 
+def _raised(eqn: JaxprEqn, x: Any, y: Any) -> _Pair:
+    """e^(y log x); of base 0: 1, 0 or no number."""
+    x, y = (_complex(v, eqn.outvars[0].aval.dtype) for v in (x, y))
+    value = _exponential(_times(y, _logarithm(x)))
+    zero, one, nan = (_like(c, x.re) for c in (0, 1, np.nan))
+    nothing = ew.and_(ew.eq(x.re, zero), ew.eq(x.im, zero))
+    vanishes = ew.gt(y.re, zero)
+    to_nothing = ew.and_(ew.eq(y.re, zero), ew.eq(y.im, zero))
+    at_zero = choose(vanishes, zero, choose(to_nothing, one, nan))
+    imaginary = choose(ew.or_(vanishes, to_nothing), zero, nan)
+    return _Pair(choose(nothing, at_zero, value.re), choose(nothing, imaginary, value.im))
+
+
+def _complex(x: Any, dtype: np.dtype) -> _Pair:
+    """A real operand beside a complex one as a pair."""
+    if isinstance(x, _Pair):
+        return x
+    re = ew.convert(x, _real_of(dtype))
+    return _Pair(re, ew.mul(re, _like(0, re)))
+
+
+def _direction(_: JaxprEqn, z: _Pair) -> _Pair:
+    """z / |z|, 0 at 0."""
+    length = _modulus(z)
+    zero = _like(0, length)
+    safe = choose(ew.eq(length, zero), _like(1, length), length)
+    return _Pair(ew.div(z.re, safe), ew.div(z.im, safe))
+
+
+def _inverse(z: _Pair) -> _Pair:
+    return _over(_Pair(_like(1, z.re), _like(0, z.re)), z)
+
+
+def _sigmoid(_: JaxprEqn, z: _Pair) -> _Pair:
+    e = _exponential(_Pair(ew.neg(z.re), ew.neg(z.im)))
+    return _inverse(_Pair(ew.add(_like(1, e.re), e.re), e.im))
+
+
+def _power_of_two(_: JaxprEqn, z: _Pair) -> _Pair:
+    log2 = _like(np.log(2), z.re)
+    return _exponential(_Pair(ew.mul(z.re, log2), ew.mul(z.im, log2)))
+
+
+def _by_formula(name: str) -> Callable[..., _Pair]:
+    return lambda _, z: _Pair(*FUNCTIONS[name](z.re, z.im))
+
+
 def _product(eqn: JaxprEqn, x: Any, y: Any) -> _Pair:
-    """A contraction: four real ones, of which two are enough where one operand is real."""
+    """A contraction or convolution: four real ones, of which two are enough where one operand is real."""
     params = dict(eqn.params)
     if params.get("preferred_element_type") is not None:
         params["preferred_element_type"] = _real_of(np.dtype(params["preferred_element_type"]))
-    dot = lambda a, b: dot_general_p.bind(a, b, **params)  # noqa: E731
+    dot = lambda a, b: eqn.primitive.bind(a, b, **params)  # noqa: E731
     if not isinstance(y, _Pair):
         return _Pair(dot(x.re, y), dot(x.im, y))
     if not isinstance(x, _Pair):
@@ -417,9 +449,16 @@ _RULES: dict[str, Callable[..., Any]] = dict.fromkeys(_BY_PARTS, _by_parts) | {
     "cos": _cosine,
     "sinh": _hyperbolic(True),
     "cosh": _hyperbolic(False),
+    **{name: _by_formula(name) for name in FUNCTIONS},
+    "pow": _raised,
+    "sign": _direction,
+    "rsqrt": lambda _, z: _inverse(_root(z)),
+    "logistic": _sigmoid,
+    "exp2": _power_of_two,
     "eq": lambda _, x, y: ew.and_(ew.eq(x.re, y.re), ew.eq(x.im, y.im)),
     "ne": lambda _, x, y: ew.or_(ew.ne(x.re, y.re), ew.ne(x.im, y.im)),
     "dot_general": _product,
+    "conv_general_dilated": _product,
     "fft": _fourier,
     "convert_element_type": _converted,
 }

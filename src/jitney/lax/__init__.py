@@ -37,6 +37,12 @@ __getattr__, __dir__ = _at_first_use(
         "jitney.lax.custom_solves": """
             custom_linear_solve custom_root
         """.split(),
+        "jitney.lax.convolution": """
+            ConvDimensionNumbers conv conv_dimension_numbers conv_general_dilated
+            conv_general_dilated_local conv_general_dilated_p conv_general_dilated_patches
+            conv_general_permutations conv_general_shape_tuple conv_shape_tuple conv_transpose
+            conv_transpose_shape_tuple conv_with_general_padding
+        """.split(),
         "jitney.lax.fourier": "FftType fft fft_p".split(),
         "jitney.lax.while_loops": """
             counted_while_p while_loop while_p

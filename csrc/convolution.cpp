@@ -1,0 +1,570 @@
+// jt_convolve: convolutions of any number of spatial axes, in any layout, with strides, padding, dilation and groups.
+//
+// With several output channels: blocks of the matrix of windows ("im2col") are packed where they stay in the cache, and
+// multiplied by the matrix of weights by BLAS; windows of one element are not packed where they lie as BLAS reads.
+// With few: a padded copy of the image, in which every window is complete, and sums of its shifted rows.
+#include <algorithm>
+#include <vector>
+
+#include "factorisations.h"
+#include "library.h"
+#include "taps.h"
+
+namespace jt {
+namespace {
+
+struct Axis {
+    int64_t in, window, out, stride, low, spread, gap;  // spread, gap: dilation of the image, of the window
+    int64_t x, w, y;                                    // distances in memory
+};
+
+struct Plan {
+    int64_t bytes, rank, feature_groups, batch_groups, images, channels, outputs;
+    int64_t x_image, x_channel, w_output, w_channel, y_image, y_output;
+    const Axis* axis() const { return reinterpret_cast<const Axis*>(this + 1); }
+    const Axis& last() const { return axis()[rank - 1]; }
+
+    int64_t groups() const { return feature_groups * batch_groups; }
+    int64_t group_images() const { return images / batch_groups; }
+    int64_t group_channels() const { return channels / feature_groups; }
+    int64_t group_outputs() const { return outputs / groups(); }
+    int64_t places() const {
+        int64_t p = 1;
+        for (int64_t d = 0; d < rank; ++d) p *= axis()[d].out;
+        return p;
+    }
+    int64_t window() const {
+        int64_t p = 1;
+        for (int64_t d = 0; d < rank; ++d) p *= axis()[d].window;
+        return p;
+    }
+    // Where a group begins.
+    template <class T>
+    const T* image(const T* x, int64_t group) const {
+        return x + (feature_groups > 1 ? group * group_channels() * x_channel : group * group_images() * x_image);
+    }
+    template <class T>
+    const T* weights(const T* w, int64_t group) const {
+        return w + group * group_outputs() * w_output;
+    }
+    template <class T>
+    T* result(T* y, int64_t group) const {
+        return y + group * group_outputs() * y_output;
+    }
+};
+
+int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+int64_t ceil_div(int64_t a, int64_t b) { return -floor_div(-a, b); }
+
+// ---- runs of an image along one axis
+
+// Elements at places base + j * step, j < length, of an axis whose elements are `spread` apart; 0 between and outside.
+struct Run {
+    int64_t begin = 0, end = 0, every = 1;  // the j that meet elements
+    int64_t first = 0, move = 0;            // the first element met, and how far the next one is
+};
+
+Run make_run(const Axis& a, int64_t base, int64_t step, int64_t length) {
+    Run r;
+    const int64_t reach = (a.in - 1) * a.spread;
+    r.begin = std::max<int64_t>(0, ceil_div(-base, step));
+    r.end = std::min(length, floor_div(reach - base, step) + 1);
+    if (a.in == 0 || r.begin >= r.end) {
+        r.begin = r.end = 0;
+        return r;
+    }
+    if (a.spread > 1) {
+        int64_t tried = 0;
+        while (tried < a.spread && r.begin < r.end && (base + r.begin * step) % a.spread) ++r.begin, ++tried;
+        if (tried == a.spread || r.begin >= r.end) {
+            r.begin = r.end = 0;
+            return r;
+        }
+        for (r.every = 1; (r.every * step) % a.spread; ++r.every) {}
+    }
+    r.first = (base + r.begin * step) / a.spread;
+    r.move = r.every * step / a.spread;
+    return r;
+}
+
+template <class T>
+void copy_run(const Run& r, const T* from, int64_t distance, T* to, int64_t length) {
+    if (r.begin > 0) std::fill(to, to + r.begin, T(0));
+    const T* p = from + r.first * distance;
+    const int64_t step = r.move * distance;
+    if (r.every == 1 && step == 1) {
+        memcpy(to + r.begin, p, size_t(r.end - r.begin) * sizeof(T));
+    } else if (r.every == 1) {
+        for (int64_t j = r.begin; j < r.end; ++j, p += step) to[j] = *p;
+    } else {
+        std::fill(to + r.begin, to + r.end, T(0));
+        for (int64_t j = r.begin; j < r.end; j += r.every, p += step) to[j] = *p;
+    }
+    if (r.end < length) std::fill(to + r.end, to + length, T(0));
+}
+
+// The element of an axis at a place of the padded image; -1 if there is none.
+int64_t element(const Axis& a, int64_t place) {
+    if (place < 0 || place % a.spread) return -1;
+    place /= a.spread;
+    return place < a.in ? place : -1;
+}
+
+// ---- by products of matrices
+
+// How the packed windows lie: [window][place], or [place][window] with the window's channels or last axis in runs.
+enum class Order { places, window, channels, as_is_rows, as_is_columns };
+
+struct Shape {
+    int64_t terms, places, outputs;       // of a group: terms of each sum, places of one image
+    int64_t block, parts, part;           // places of a block; parts of the sums, and the terms of each
+    bool spans_images;
+    Order order;
+};
+
+// Whether the windows of one element are a matrix as they lie.
+bool plain_windows(const Plan& p) {
+    int64_t expected = -1;
+    for (int64_t d = p.rank - 1; d >= 0; --d) {
+        const Axis& a = p.axis()[d];
+        if (a.window != 1 || a.stride != 1 || a.low != 0 || a.spread != 1 || a.in != a.out) return false;
+        if (expected >= 0 && a.x != expected && a.in > 1) return false;
+        expected = (expected < 0 ? a.x : expected) * a.in;
+    }
+    return true;
+}
+
+template <class T>
+Shape make_shape(const Plan& p) {
+    Shape s;
+    s.terms = p.group_channels() * p.window();
+    s.places = p.places();
+    s.outputs = p.group_outputs();
+    const Axis& last = p.last();
+    int64_t best = -1;
+    auto offer = [&](Order order, int64_t length, int64_t step) {
+        int64_t worth = (step == 1 ? 8 : 1) * std::min<int64_t>(length, 64);
+        if (worth > best) best = worth, s.order = order;
+    };
+    offer(Order::places, last.out, last.x * last.stride);
+    offer(Order::channels, p.group_channels(), p.x_channel);
+    offer(Order::window, last.window, last.x * last.gap);
+    s.spans_images = s.places < 64;
+    if (!s.spans_images && plain_windows(p)) {
+        if (last.x == 1) s.order = Order::as_is_rows;
+        if (p.x_channel == 1) s.order = Order::as_is_columns;
+    }
+    const int64_t cached = (256 << 10) / int64_t(sizeof(T));
+    const int64_t deep = std::min<int64_t>(s.terms, 2048);
+    s.block = std::max<int64_t>(16, std::min<int64_t>(cached / std::max<int64_t>(deep, 1), 4096));
+    const int64_t all = s.spans_images ? s.places * p.group_images() : s.places;
+    s.block = std::min(s.block, all);
+    const int64_t blocks = p.groups() * ((all + s.block - 1) / s.block) * (s.spans_images ? 1 : p.group_images());
+    // sums of very many terms are split, so that there is something to share
+    s.parts = blocks >= 8 ? 1 : std::max<int64_t>(1, std::min<int64_t>(8, s.terms / 4096));
+    s.part = (s.terms + s.parts - 1) / s.parts;
+    return s;
+}
+
+// Term number -> channel and place in the window, in the order of the packed windows.
+struct Term {
+    int64_t channel, place;
+};
+Term term(const Plan& p, Order order, int64_t k) {
+    if (order == Order::channels || order == Order::as_is_columns)
+        return {k % p.group_channels(), k / p.group_channels()};
+    return {k / p.window(), k % p.window()};
+}
+
+// Splits a number into indices of all axes.
+template <class F>
+void indices(const Plan& p, int64_t number, int64_t* out, const F& size) {
+    for (int64_t d = p.rank - 1; d >= 0; --d) {
+        out[d] = number % size(p.axis()[d]);
+        number /= size(p.axis()[d]);
+    }
+}
+
+constexpr int64_t kMostAxes = 16;
+
+// The weights of a group as [outputs][terms].
+template <class T>
+void pack_weights(const Plan& p, const Shape& s, const T* w, T* to) {
+    std::vector<int64_t> offset(size_t(s.terms));
+    for (int64_t k = 0; k < s.terms; ++k) {
+        Term t = term(p, s.order, k);
+        int64_t at[kMostAxes], sum = t.channel * p.w_channel;
+        indices(p, t.place, at, [](const Axis& a) { return a.window; });
+        for (int64_t d = 0; d < p.rank; ++d) sum += at[d] * p.axis()[d].w;
+        offset[size_t(k)] = sum;
+    }
+    for (int64_t o = 0; o < s.outputs; ++o)
+        for (int64_t k = 0; k < s.terms; ++k) to[o * s.terms + k] = w[o * p.w_output + offset[size_t(k)]];
+}
+
+// Where the window of a place begins; of all axes but the last the offset in memory is known for a place of the window.
+template <class T>
+struct Packer {
+    const Plan& p;
+    const Shape& s;
+    const T* x;  // of the group
+
+    // The offset of a window element along the axes before the last; false where it lies outside.
+    bool outer(const int64_t* place, const int64_t* inside, int64_t& offset) const {
+        for (int64_t d = 0; d + 1 < p.rank; ++d) {
+            const Axis& a = p.axis()[d];
+            int64_t e = element(a, place[d] * a.stride + inside[d] * a.gap - a.low);
+            if (e < 0) return false;
+            offset += e * a.x;
+        }
+        return true;
+    }
+
+    // Places [begin, end), counted over all images of the group; terms [first, last).
+    void pack(int64_t begin, int64_t end, int64_t first, int64_t last, T* to) const {
+        if (s.order == Order::places)
+            by_places(begin, end, first, last, to);
+        else
+            by_terms(begin, end, first, last, to);
+    }
+
+    void by_places(int64_t begin, int64_t end, int64_t first, int64_t last, T* to) const {
+        const Axis& a = p.last();
+        for (int64_t k = first; k < last; ++k, to += end - begin) {
+            const Term t = term(p, s.order, k);
+            int64_t inside[kMostAxes];
+            indices(p, t.place, inside, [](const Axis& a) { return a.window; });
+            T* row = to;
+            for (int64_t q = begin; q < end;) {
+                const int64_t image = q / s.places, number = q % s.places;
+                int64_t place[kMostAxes];
+                indices(p, number, place, [](const Axis& a) { return a.out; });
+                const int64_t x0 = place[p.rank - 1], length = std::min(a.out - x0, end - q);
+                int64_t offset = image * p.x_image + t.channel * p.x_channel;
+                if (outer(place, inside, offset))
+                    copy_run(make_run(a, x0 * a.stride + inside[p.rank - 1] * a.gap - a.low, a.stride, length), x + offset,
+                             a.x, row, length);
+                else
+                    std::fill(row, row + length, T(0));
+                row += length;
+                q += length;
+            }
+        }
+    }
+
+    void by_terms(int64_t begin, int64_t end, int64_t first, int64_t last, T* to) const {
+        const Axis& a = p.last();
+        const bool channels = s.order == Order::channels;
+        const int64_t run = channels ? p.group_channels() : a.window;
+        for (int64_t q = begin; q < end; ++q) {
+            const int64_t image = q / s.places;
+            int64_t place[kMostAxes], inside[kMostAxes];
+            indices(p, q % s.places, place, [](const Axis& a) { return a.out; });
+            for (int64_t k = first; k < last;) {
+                const Term t = term(p, s.order, k);
+                indices(p, t.place, inside, [](const Axis& a) { return a.window; });
+                const int64_t skipped = k % run, length = std::min(run - skipped, last - k);
+                int64_t offset = image * p.x_image;
+                bool there = outer(place, inside, offset);
+                if (channels) {
+                    const int64_t e =
+                        there ? element(a, place[p.rank - 1] * a.stride + inside[p.rank - 1] * a.gap - a.low) : -1;
+                    const T* from = x + offset + e * a.x + t.channel * p.x_channel;
+                    if (e < 0)
+                        std::fill(to, to + length, T(0));
+                    else if (p.x_channel == 1)
+                        memcpy(to, from, size_t(length) * sizeof(T));
+                    else
+                        for (int64_t j = 0; j < length; ++j) to[j] = from[j * p.x_channel];
+                } else if (there) {
+                    const int64_t base = place[p.rank - 1] * a.stride + inside[p.rank - 1] * a.gap - a.low;
+                    copy_run(make_run(a, base, a.gap, length), x + offset + t.channel * p.x_channel, a.x, to, length);
+                } else {
+                    std::fill(to, to + length, T(0));
+                }
+                to += length;
+                k += length;
+            }
+        }
+    }
+};
+
+// The offset of a place in the result; places of one image may be contiguous or `step` apart as a whole.
+template <class T>
+int64_t result_offset(const Plan& p, int64_t number) {
+    int64_t at[kMostAxes], sum = 0;
+    indices(p, number, at, [](const Axis& a) { return a.out; });
+    for (int64_t d = 0; d < p.rank; ++d) sum += at[d] * p.axis()[d].y;
+    return sum;
+}
+
+// The distance of neighbouring places in the result if it is one number, else 0.
+int64_t result_step(const Plan& p) {
+    int64_t step = 0, expected = 0;
+    for (int64_t d = p.rank - 1; d >= 0; --d) {
+        const Axis& a = p.axis()[d];
+        if (a.out == 1) continue;
+        if (!step)
+            step = a.y;
+        else if (a.y != expected)
+            return 0;
+        expected = a.y * a.out;
+    }
+    return step ? step : 1;
+}
+
+template <class T>
+void gemm(bool columns_first, int64_t outputs, int64_t places, int64_t terms, const T* w, int64_t ldw, const T* b,
+          int64_t ldb, bool b_by_places, T* c, int64_t ldc, bool add) {
+    const T one(1), beta(add ? 1 : 0);
+    const int o = int(outputs), n = int(places), k = int(terms), lw = int(ldw), lb = int(ldb), lc = int(ldc);
+    if (columns_first)  // c[place][output]
+        library<T>.gemm("T", b_by_places ? "N" : "T", &o, &n, &k, &one, w, &lw, b, &lb, &beta, c, &lc);
+    else  // c[output][place]
+        library<T>.gemm(b_by_places ? "T" : "N", "N", &n, &o, &k, &one, b, &lb, w, &lw, &beta, c, &lc);
+}
+
+template <class T>
+void by_products(const Plan& p, const T* x, const T* w, T* y) {
+    const Shape s = make_shape<T>(p);
+    const int64_t images = p.group_images(), all = s.places * images;
+    const int64_t per_image = s.spans_images ? 0 : (s.places + s.block - 1) / s.block;
+    const int64_t blocks = s.spans_images ? (all + s.block - 1) / s.block : per_image * images;
+    const int64_t step = result_step(p), tasks = p.groups() * blocks * s.parts;
+    const bool as_is = s.order == Order::as_is_rows || s.order == Order::as_is_columns;
+    const bool by_places = s.order != Order::places && s.order != Order::as_is_rows;  // packed windows in rows
+    const int64_t deep = std::min<int64_t>(s.part, 2048);
+    const int64_t weights = s.outputs * s.terms, packed = as_is ? 0 : s.block * deep, result = s.outputs * s.block;
+    Workspace all_weights(p.groups() * weights * int64_t(sizeof(T)));
+    Workspace sums(s.parts > 1 ? s.parts * p.outputs * all * int64_t(sizeof(T)) : 0);
+    T* wp = reinterpret_cast<T*>(all_weights.get());
+    T* partial = reinterpret_cast<T*>(sums.get());
+    for (int64_t g = 0; g < p.groups(); ++g) pack_weights(p, s, p.weights(w, g), wp + g * weights);
+
+    auto scatter = [&](const T* from, int64_t ld, int64_t g, int64_t begin, int64_t end) {
+        for (int64_t q = begin; q < end; ++q) {
+            T* to = p.result(y, g) + (q / s.places) * p.y_image + result_offset<T>(p, q % s.places);
+            for (int64_t o = 0; o < s.outputs; ++o) to[o * p.y_output] = from[o * ld + q - begin];
+        }
+    };
+    auto task = [&](int64_t number, T* window, T* block) {
+        const int64_t part = number % s.parts, g = number / s.parts / blocks, b = number / s.parts % blocks;
+        int64_t begin, end;
+        if (s.spans_images) {
+            begin = b * s.block;
+            end = std::min(all, begin + s.block);
+        } else {
+            const int64_t start = b / per_image * s.places;
+            begin = start + b % per_image * s.block;
+            end = std::min(start + s.places, begin + s.block);
+        }
+        const int64_t n = end - begin, image = begin / s.places;
+        const T* xs = p.image(x, g);
+        T* out = block;
+        int64_t ld = n;
+        bool columns_first = false, direct = false;
+        if (s.parts > 1) {
+            out = partial + (part * p.groups() + g) * s.outputs * all + begin;
+            ld = all;
+            direct = true;
+        } else if (!s.spans_images && step == 1) {
+            out = p.result(y, g) + image * p.y_image + begin % s.places;
+            ld = p.y_output;
+            direct = true;
+        } else if (!s.spans_images && step && p.y_output == 1) {
+            out = p.result(y, g) + image * p.y_image + begin % s.places * step;
+            ld = step;
+            direct = columns_first = true;
+        }
+        if (!columns_first) ld = std::max(ld, n);  // of one row BLAS takes no distance less than its length
+        const int64_t stop = std::min(s.terms, (part + 1) * s.part);
+        bool add = false;
+        for (int64_t k = part * s.part; k < stop; k += deep) {
+            const int64_t some = std::min(deep, stop - k);
+            const T* windows = window;
+            int64_t ldb = by_places ? some : n;
+            if (as_is) {
+                const int64_t at = p.last().x * (begin % s.places);
+                windows = xs + image * p.x_image + at + k * p.x_channel;
+                ldb = s.order == Order::as_is_rows ? p.x_channel : p.last().x;
+                ldb = std::max(ldb, by_places ? some : n);
+            } else {
+                Packer<T>{p, s, xs}.pack(begin, end, k, k + some, window);
+            }
+            gemm(columns_first, s.outputs, n, some, wp + g * weights + k, s.terms, windows, ldb, by_places, out, ld, add);
+            add = true;
+        }
+        if (!direct) scatter(block, ld, g, begin, end);
+    };
+
+    const double ns = double(s.outputs) * double(s.block) * double(s.part) * 0.02 * sizeof(T) / 4;
+    OneThread guard(true);
+    auto range = [&](int64_t begin, int64_t end) {
+        Workspace own((packed + result + 32) * int64_t(sizeof(T)));
+        T* window = reinterpret_cast<T*>(own.get());
+        for (int64_t k = begin; k < end; ++k) task(k, window, window + (packed + 15) / 16 * 16);
+    };
+    jt_parallel([](void* f, int64_t begin, int64_t end) { (*static_cast<decltype(range)*>(f))(begin, end); }, &range, tasks,
+                1, ns);
+    if (s.parts == 1) return;
+    for (int64_t g = 0; g < p.groups(); ++g) {
+        T* first = partial + g * s.outputs * all;
+        for (int64_t part = 1; part < s.parts; ++part) {
+            const T* more = partial + (part * p.groups() + g) * s.outputs * all;
+            for (int64_t i = 0; i < s.outputs * all; ++i) first[i] += more[i];
+        }
+        scatter(first, all, g, 0, all);
+    }
+}
+
+// ---- by sums of shifted rows
+
+template <class T>
+Taps<T> choose_taps() {
+#if defined(__x86_64__)
+    if (vectors() == Vectors::avx512) return taps_avx512<T>();
+    if (vectors() == Vectors::avx2) return taps_avx2<T>();
+#endif
+    return taps_plain<T>();
+}
+
+// A copy of one image of a group (of results [begin, end) along the first axis) in which all windows are complete. Along the
+// last axis, elements that belong to the same place of neighbouring windows are neighbours: [stride][length].
+template <class T>
+struct Padded {
+    const Plan& p;
+    int64_t begin, end;
+    int64_t size[kMostAxes], pitch[kMostAxes];
+    int64_t phase = 0;  // distance of elements that are neighbours in the image, along the last axis
+    int64_t total = 1;  // of one channel
+
+    Padded(const Plan& p, int64_t begin, int64_t end) : p(p), begin(begin), end(end) {
+        for (int64_t d = p.rank - 1; d >= 0; --d) {
+            const Axis& a = p.axis()[d];
+            const int64_t outs = d == 0 ? end - begin : a.out;
+            int64_t n = (outs - 1) * a.stride + (a.window - 1) * a.gap + 1;
+            if (d == p.rank - 1) {
+                phase = ceil_div(n, a.stride);
+                n = phase * a.stride;
+            }
+            size[d] = n;
+            pitch[d] = total;
+            total *= n;
+        }
+    }
+    // Of a place of the padded image; along the last axis of a place in windows.
+    int64_t last_offset(int64_t place) const {
+        const int64_t s = p.last().stride;
+        return place % s * phase + place / s;
+    }
+
+    void fill(const T* x, T* to) const {
+        const Axis& a = p.last();
+        const int64_t rows = total / size[p.rank - 1];
+        for (int64_t c = 0; c < p.group_channels(); ++c)
+            for (int64_t r = 0; r < rows; ++r, to += size[p.rank - 1]) {
+                int64_t rest = r, offset = c * p.x_channel;
+                bool there = true;
+                for (int64_t d = p.rank - 2; d >= 0; --d) {
+                    const int64_t place = rest % size[d] + (d == 0 ? begin * p.axis()[0].stride : 0) - p.axis()[d].low;
+                    rest /= size[d];
+                    const int64_t e = element(p.axis()[d], place);
+                    there = there && e >= 0;
+                    offset += e * p.axis()[d].x;
+                }
+                if (!there) {
+                    std::fill(to, to + size[p.rank - 1], T(0));
+                    continue;
+                }
+                const int64_t start = (p.rank == 1 ? begin * a.stride : 0) - a.low;
+                for (int64_t f = 0; f < a.stride; ++f)
+                    copy_run(make_run(a, start + f, a.stride, phase), x + offset, a.x, to + f * phase, phase);
+            }
+    }
+};
+
+template <class T>
+void by_rows(const Plan& p, const T* x, const T* w, T* y) {
+    static const Taps<T> taps = choose_taps<T>();
+    const int64_t terms = p.group_channels() * p.window(), outputs = p.group_outputs(), rank = p.rank;
+    const Axis& a = p.last();
+    // slices along the first axis, so that there is something to share
+    const int64_t each = std::max<int64_t>(1, rank == 1 ? 8192 : ceil_div(32768, std::max<int64_t>(1, p.places() / p.axis()[0].out)));
+    const int64_t slices = ceil_div(p.axis()[0].out, each), tasks = p.groups() * p.group_images() * slices;
+    auto task = [&](int64_t number) {
+        const int64_t slice = number % slices, image = number / slices % p.group_images(), g = number / slices / p.group_images();
+        const int64_t begin = slice * each, end = std::min(p.axis()[0].out, begin + each);
+        const Padded<T> padded(p, begin, end);
+        const int64_t rows = rank == 1 ? 1 : (end - begin) * (p.places() / (p.axis()[0].out * a.out));
+        const int64_t length = rank == 1 ? end - begin : a.out;
+        Workspace own((padded.total * p.group_channels() + terms + length + 64) * int64_t(sizeof(T)) + terms * 8);
+        int64_t* offsets = reinterpret_cast<int64_t*>(own.get());
+        T* copy = reinterpret_cast<T*>(offsets + terms);
+        T* weights = copy + padded.total * p.group_channels();
+        T* row = weights + terms;
+        padded.fill(p.image(x, g) + image * p.x_image, copy);
+        for (int64_t k = 0; k < terms; ++k) {
+            int64_t inside[kMostAxes];
+            indices(p, k % p.window(), inside, [](const Axis& a) { return a.window; });
+            offsets[k] = k / p.window() * padded.total + padded.last_offset(inside[rank - 1] * a.gap);
+            for (int64_t d = 0; d + 1 < rank; ++d) offsets[k] += inside[d] * p.axis()[d].gap * padded.pitch[d];
+        }
+        for (int64_t o = 0; o < outputs; ++o) {
+            for (int64_t k = 0; k < terms; ++k) {
+                int64_t inside[kMostAxes], at = k / p.window() * p.w_channel + o * p.w_output;
+                indices(p, k % p.window(), inside, [](const Axis& a) { return a.window; });
+                for (int64_t d = 0; d < rank; ++d) at += inside[d] * p.axis()[d].w;
+                weights[k] = p.weights(w, g)[at];
+            }
+            for (int64_t r = 0; r < rows; ++r) {
+                int64_t rest = r, from = 0, to = image * p.y_image + o * p.y_output;
+                for (int64_t d = rank - 2; d >= 0; --d) {
+                    const Axis& outer = p.axis()[d];
+                    const int64_t count = d == 0 ? end - begin : outer.out, at = rest % count;
+                    rest /= count;
+                    from += at * outer.stride * padded.pitch[d];
+                    to += (at + (d == 0 ? begin : 0)) * outer.y;
+                }
+                if (rank == 1) to += begin * a.y;
+                T* target = p.result(y, g) + to;
+                taps(copy + from, offsets, weights, terms, a.y == 1 ? target : row, length);
+                if (a.y != 1)
+                    for (int64_t j = 0; j < length; ++j) target[j * a.y] = row[j];
+            }
+        }
+    };
+    const double ns = double(terms) * double(outputs) * double(p.places()) * double(p.group_images() * p.groups()) /
+                      double(tasks) * 0.05 * sizeof(T) / 4;
+    auto range = [&](int64_t begin, int64_t end) {
+        for (int64_t k = begin; k < end; ++k) task(k);
+    };
+    jt_parallel([](void* f, int64_t begin, int64_t end) { (*static_cast<decltype(range)*>(f))(begin, end); }, &range, tasks,
+                1, ns);
+}
+
+template <class T>
+void convolve(const Plan& p, const T* x, const T* w, T* y) {
+    const bool few = p.group_outputs() < 4 && (p.last().out >= 16 || p.group_channels() * p.window() < 256);
+    if (few)
+        by_rows(p, x, w, y);
+    else
+        by_products(p, x, w, y);
+}
+
+void jt_convolve(void** ins, void** outs, const int64_t* args) {
+    const Plan& p = *reinterpret_cast<const Plan*>(args);
+    if (p.bytes == 8)
+        convolve(p, static_cast<const double*>(ins[0]), static_cast<const double*>(ins[1]), static_cast<double*>(outs[0]));
+    else
+        convolve(p, static_cast<const float*>(ins[0]), static_cast<const float*>(ins[1]), static_cast<float*>(outs[0]));
+}
+
+}  // namespace
+
+// args: those of Plan, then of an Axis for each spatial axis; no array is empty.
+const RoutineEntry* convolutions() {
+    static const RoutineEntry table[] = {{"jt_convolve", &jt_convolve}, {nullptr, nullptr}};
+    return table;
+}
+
+}  // namespace jt

@@ -1,0 +1,5 @@
+// The arithmetic of transforms and convolutions on any machine.
+#define JT_VECTOR_BYTES 16
+#define JT_VECTOR_KIND plain
+#include "fft_engine.h"
+#include "taps_engine.h"
