@@ -132,3 +132,42 @@ def test_native_inside() -> None:
     assert "call host" not in lowered.as_text()
     with without("split_complex"):
         close(jitney.jit(lambda c: _mandelbrot(jitney, c))(PLANE), _mandelbrot(jax, PLANE), 0)
+
+
+_FUNCTIONS = "tan tanh arcsin arccos arctan arcsinh arccosh arctanh expm1 log1p sqrt sign exp2".split()
+
+
+@pytest.mark.parametrize("name", _FUNCTIONS)
+@pytest.mark.parametrize("dtype", [np.complex128, np.complex64])
+def test_elementary_functions_compiled(name, dtype):
+    """On both sides of their cuts, far out and near 0, against NumPy in double precision."""
+    rng = np.random.default_rng(3)
+    sizes = np.exp(rng.uniform(-20, 4, (2, 200))) * rng.choice([-1, 1], (2, 200))
+    axis = np.array([0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0])
+    grid = [v.ravel() for v in np.meshgrid(axis, axis)]
+    z = np.empty(264, dtype)
+    z.real, z.imag = np.append(sizes[0], grid[0]), np.append(sizes[1], grid[1])
+    with np.errstate(all="ignore"):
+        want = getattr(np, name)(z.astype(np.complex128))
+        if name == "log1p":  # which NumPy computes as log(1 + z)
+            x, y = z.real.astype(np.longdouble), z.imag.astype(np.longdouble)
+            want.real, want.imag = np.log1p(x * (x + 2) + y * y) / 2, np.arctan2(y, 1 + x)
+        want = want.astype(dtype)
+        got = np.asarray(jitney.jit(getattr(jnp, name))(z))
+    finite = np.isfinite(want) & (np.abs(want) < 1e30)
+    np.testing.assert_allclose(got[finite], want[finite], rtol=32 * np.finfo(dtype).eps)
+    if name not in ("expm1", "log1p", "exp2", "sign"):
+        for part in (np.real, np.imag):
+            seen = finite & (part(want) == 0)
+            np.testing.assert_array_equal(np.signbit(part(got[seen])), np.signbit(part(want[seen])))
+
+
+def test_complex_powers_compiled():
+    rng = np.random.default_rng(4)
+    x, y = (rng.normal(size=50) + 1j * rng.normal(size=50) for _ in "xy")
+    x[:3], y[:3] = 0, (0, 2, 1 + 1j)
+    np.testing.assert_allclose(jitney.jit(jnp.power)(x, y), np.power(x, y), rtol=1e-14)
+    n = rng.integers(-3, 4, 50)
+    np.testing.assert_allclose(jitney.jit(jnp.power)(x[3:], n[3:]), np.power(x[3:], n[3:]), rtol=1e-14)
+    np.testing.assert_allclose(jitney.jit(jitney.lax.rsqrt)(x[3:]), 1 / np.sqrt(x[3:]), rtol=1e-14)
+    np.testing.assert_allclose(jitney.jit(jitney.lax.logistic)(x), 1 / (1 + np.exp(-x)), rtol=1e-14)
