@@ -72,8 +72,8 @@ void* slot_of(const std::string& name) {
 // No other thread lives in a forked child.
 void forget_limits() {
     limit_lock = new std::mutex;
-    if (limits > 0 && before > 1) set_blas_threads(before);
-    limits = 0;
+    alone = 0;
+    set_threads();
 }
 #endif
 
