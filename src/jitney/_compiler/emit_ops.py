@@ -191,7 +191,7 @@ def _sqrt(e: Any, v: Value, x: Any) -> Any:
 def _rem(e: Any, v: Value, x: Any, y: Any) -> Any:
     kind = _kind(v)
     if kind == "f":
-        return _by_lane(e, "fmod" if elem(x.type) == "double" else "fmodf", x, y)
+        return _vmath(e, "fmod", [x, y])
     rest = e.f.srem if kind == "i" else e.f.urem
     if _known_divisor(v):
         return rest(x, y)
