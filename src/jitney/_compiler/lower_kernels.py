@@ -21,6 +21,7 @@ from jitney._compiler.graph import Graph, Node, Step
 from jitney._compiler.lower_control import lower_control
 from jitney._compiler.nested import CONTROL
 from jitney._compiler.nests import Fold, Nest
+from jitney._compiler.origins import mark_origin
 from jitney._kernel import index as ix
 from jitney._kernel.builder import Block, Builder
 from jitney._kernel.index import Index
@@ -108,12 +109,16 @@ class Lowering:
         return node.out >= 0 or node.placed or node.eager
 
     def _lower(self, item: Any) -> None:
+        written = self.b.scopes[self.level].body
+        before = len(written)
         if isinstance(item, Node):
             self._lower_small(item)
         elif isinstance(item, Step):
             self._lower_step(item)
         else:
             self._lower_kernel(item)
+        if self.level == 0:
+            mark_origin(item, written[before:])
 
     def _lower_small(self, node: Node) -> None:
         """All elements in registers; an output is stored besides."""

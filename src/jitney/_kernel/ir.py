@@ -21,6 +21,7 @@ independent but for carries, which are folded lane by lane with the loop's ``fol
 The results of a ``while`` are its phis when the test is first false; its swaps, like those of a ``for``, happen
 after each iteration, so that the first of two swapped buffers is what the next iteration reads.
 ``level`` of a value is the nesting depth of the block that it stands in (0: the function's body).
+Loops, branches and calls of the function's body know their ``origin``: the equations that they compute.
 
 Operations: the vocabulary of ``builder.py``, and ``const`` (attr: number), ``index`` (attr: Index),
 ``test`` (attr: Condition), ``load`` (attr: buffer, index; an optional argument is the predicate: where
@@ -132,6 +133,7 @@ class For:
         "folds",
         "grain",
         "kind",
+        "origin",
         "swaps",
         "var",
         "width",
@@ -147,6 +149,7 @@ class For:
         self.width, self.copies, self.grain = 1, 1, 0
         self.exact = False  # each iteration must run once: no overlapped last vector
         self.work = 0.0  # estimated nanoseconds per iteration
+        self.origin: Any = None
 
 
 class While:
@@ -155,10 +158,11 @@ class While:
     ``level`` is that of the values inside.
     """
 
-    __slots__ = ("body", "carries", "head", "level", "swaps", "test")
+    __slots__ = ("body", "carries", "head", "level", "origin", "swaps", "test")
 
     def __init__(self, level: int) -> None:
         self.level = level
+        self.origin: Any = None
         self.carries: list[Carry] = []
         self.head: list = []
         self.test: Value | None = None
@@ -173,10 +177,11 @@ class Branch:
     the block that the statement stands in.
     """
 
-    __slots__ = ("level", "regions", "results", "selector", "values")
+    __slots__ = ("level", "origin", "regions", "results", "selector", "values")
 
     def __init__(self, selector: Value, count: int, level: int) -> None:
         self.selector, self.level = selector, level
+        self.origin: Any = None
         self.regions: list[list] = [[] for _ in range(count)]
         self.values: list[list[Value]] = []
         self.results: list[Value] = []
@@ -188,7 +193,7 @@ class Call:
     Native functions are routines (``rules.RoutineCall``), which take about ``nanoseconds``.
     """
 
-    __slots__ = ("arguments", "inputs", "nanoseconds", "number", "outputs", "symbol")
+    __slots__ = ("arguments", "inputs", "nanoseconds", "number", "origin", "outputs", "symbol")
 
     def __init__(
         self,
@@ -201,6 +206,7 @@ class Call:
     ) -> None:
         self.symbol, self.inputs, self.outputs = symbol, list(inputs), list(outputs)
         self.number, self.arguments, self.nanoseconds = number, arguments, nanoseconds
+        self.origin: Any = None
 
 
 def blocks(s: For | While | Branch) -> list[list]:
