@@ -2,7 +2,7 @@
 
 Every repeat runs all contenders of a case one after the other, so that a machine that slows down slows all of
 them. What is reported are the best of the repeats and the ratios of these: other work on the machine only ever adds
-time. Short cases are repeated more often. A contender that raises is reported as missing, with its error; one that
+time. Samples are short and many, for some of them to run undisturbed. A contender that raises is reported as missing, with its error; one that
 answers something else than jitney is reported as differing.
 """
 
@@ -48,8 +48,8 @@ class Case:
     above: dict[str, float] = field(default_factory=dict)
     within: float | None = None
     kind: str = "run"
-    repeats: int = 7
-    least_seconds: float = 0.02  # length of one timed batch of calls
+    repeats: int = 7  # at the least
+    least_seconds: float = 0.001  # length of one timed batch of calls
     check: Callable[[Any], Any] | None = None
     file: str = ""
 
@@ -114,6 +114,8 @@ class Result:
 
 
 CASES: list[Case] = []
+SHARE = {True: 0.3, False: 1.5}  # seconds of repeats of a case, in quick mode and otherwise
+MOST_REPEATS = 300
 
 
 @dataclass
@@ -142,7 +144,7 @@ def measure(item: Case, quick: bool = False) -> Result:
     """All contenders of a case, interleaved; those that raise are left out."""
     contenders = item.build()
     result = Result(item)
-    timers = _prepare(item, contenders, result, quick)
+    timers = _prepare(item, contenders, result)
     if item.kind == "run" and item.check is not None:
         _compare_answers(item.check, {name: contenders[name] for name in timers}, result)
     result.seconds = {name: [] for name in timers}
@@ -154,35 +156,35 @@ def measure(item: Case, quick: bool = False) -> Result:
             for name in order:
                 result.seconds[name].append(timers[name]())
             order = order[1:] + order[:1]  # nobody always follows the same neighbour
-            gc.collect()
     finally:
         gc.enable()
     return result
 
 
 def _repeats(item: Case, quick: bool) -> Iterator[int]:
-    """So many as the case asks for, and up to four times as many as long as they are short."""
-    least = item.repeats
-    if quick or item.kind == "memory":
-        least = {"memory": 1 if quick else 3, "first": 2}.get(item.kind, 3)
-    most = least if item.kind == "memory" else 4 * least
-    start, budget = time.perf_counter(), 0.2 if quick else 1.0
-    for i in range(most):
-        if i >= least and time.perf_counter() - start > budget:
+    """So many as the case asks for, and more as long as its share of time lasts."""
+    if item.kind == "memory":
+        yield from range(1 if quick else 3)
+        return
+    least = (2 if item.kind == "first" else 3) if quick else item.repeats
+    start, share = time.perf_counter(), SHARE[quick]
+    for i in range(MOST_REPEATS):
+        spent = time.perf_counter() - start
+        if i >= least and spent > share:
             return
+        if spent > 1.0:  # a quick collection would disturb short samples
+            gc.collect()
         yield i
 
 
-def _prepare(
-    item: Case, contenders: dict[str, Any], result: Result, quick: bool
-) -> dict[str, Callable[[], float]]:
+def _prepare(item: Case, contenders: dict[str, Any], result: Result) -> dict[str, Callable[[], float]]:
     """What takes one sample of each contender, warmed up."""
     timers = {}
     for name, thunk in list(contenders.items()):
         try:
             if isinstance(thunk, Late):
                 thunk = contenders[name] = thunk.make()
-            timers[name] = _timer(item, thunk, quick)
+            timers[name] = _timer(item, thunk)
         except Exception as error:  # not implemented there, or a bug: said in the report
             lines = str(error).strip().splitlines() or [""]
             result.missing[name] = f"{type(error).__name__}: {lines[-1 if item.kind == 'memory' else 0]}"[
@@ -191,7 +193,7 @@ def _prepare(
     return timers
 
 
-def _timer(item: Case, thunk: Any, quick: bool) -> Callable[[], float]:
+def _timer(item: Case, thunk: Any) -> Callable[[], float]:
     if item.kind == "process":
         _time_process(thunk)  # fills file and byte code caches
         return lambda: _time_process(thunk)
@@ -200,7 +202,7 @@ def _timer(item: Case, thunk: Any, quick: bool) -> Callable[[], float]:
     if item.kind == "first":
         _time_once(thunk())  # warm up what is shared by all functions (imports, the compiler itself)
         return lambda: _time_once(thunk())
-    count = _calls_per_batch(thunk, item.least_seconds / (4 if quick else 1))
+    count = _calls_per_batch(thunk, item.least_seconds)
     return lambda: _time_batch(thunk, count)
 
 

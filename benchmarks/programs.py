@@ -17,7 +17,7 @@ from harness import Late, Thunk, case, leaves
 
 Program = Callable[["Engine"], tuple[Callable[..., Any], tuple]]
 
-DEFAULT_TARGETS = {"run": 1.05, "first": 1.05, "memory": 1.0, "numpy": 1.0}
+DEFAULT_TARGETS = {"run": 1.05, "first": 1.05, "memory": 1.0, "numpy": 1.0, "numba": 1.05}
 
 
 class Engine:
@@ -147,7 +147,8 @@ def program(
 
     def register(build: Program) -> Program:
         common = {"repeats": repeats, "check": check}
-        goals = ({"numpy": DEFAULT_TARGETS["numpy"]} if numpy else {}) | (also or {})
+        opponents = {"numpy": numpy, "numba": numba}
+        goals = {who: DEFAULT_TARGETS[who] for who, there in opponents.items() if there} | (also or {})
 
         @case(name, group, target, also=goals, **common)
         def _() -> dict[str, Any]:
