@@ -53,6 +53,13 @@ struct Plan {
     }
 };
 
+// f(begin, end) for parts of [0, n), on several threads where that pays.
+template <class F>
+void share(int64_t n, double ns_each, const F& f) {
+    jt_parallel([](void* f, int64_t begin, int64_t end) { (*static_cast<const F*>(f))(begin, end); },
+                const_cast<void*>(static_cast<const void*>(&f)), n, 1, ns_each);
+}
+
 int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 int64_t ceil_div(int64_t a, int64_t b) { return -floor_div(-a, b); }
 
@@ -105,9 +112,11 @@ void copy_run(const Run& r, const T* from, int64_t distance, T* to, int64_t leng
 
 // The element of an axis at a place of the padded image; -1 if there is none.
 int64_t element(const Axis& a, int64_t place) {
-    if (place < 0 || place % a.spread) return -1;
-    place /= a.spread;
-    return place < a.in ? place : -1;
+    if (a.spread > 1) {
+        if (place < 0 || place % a.spread) return -1;
+        place /= a.spread;
+    }
+    return place >= 0 && place < a.in ? place : -1;
 }
 
 // ---- by products of matrices
@@ -121,6 +130,8 @@ struct Shape {
     bool spans_images;
     Order order;
 };
+
+constexpr int64_t kDeep = 1024;  // terms that are packed at once
 
 // Whether the windows of one element are a matrix as they lie.
 bool plain_windows(const Plan& p) {
@@ -143,7 +154,7 @@ Shape make_shape(const Plan& p) {
     const Axis& last = p.last();
     int64_t best = -1;
     auto offer = [&](Order order, int64_t length, int64_t step) {
-        int64_t worth = (step == 1 ? 8 : 1) * std::min<int64_t>(length, 64);
+        int64_t worth = (step == 1 ? 2 : 1) * std::min<int64_t>(length, 64);
         if (worth > best) best = worth, s.order = order;
     };
     offer(Order::places, last.out, last.x * last.stride);
@@ -154,8 +165,8 @@ Shape make_shape(const Plan& p) {
         if (last.x == 1) s.order = Order::as_is_rows;
         if (p.x_channel == 1) s.order = Order::as_is_columns;
     }
-    const int64_t cached = (256 << 10) / int64_t(sizeof(T));
-    const int64_t deep = std::min<int64_t>(s.terms, 2048);
+    const int64_t cached = (512 << 10) / int64_t(sizeof(T));
+    const int64_t deep = std::min<int64_t>(s.terms, kDeep);
     s.block = std::max<int64_t>(16, std::min<int64_t>(cached / std::max<int64_t>(deep, 1), 4096));
     const int64_t all = s.spans_images ? s.places * p.group_images() : s.places;
     s.block = std::min(s.block, all);
@@ -187,19 +198,50 @@ void indices(const Plan& p, int64_t number, int64_t* out, const F& size) {
 
 constexpr int64_t kMostAxes = 16;
 
+// The next index of the axes before `end`; true when all have been.
+template <class F>
+bool advance(const Plan& p, int64_t end, int64_t* at, const F& size) {
+    for (int64_t d = end - 1; d >= 0; --d) {
+        if (++at[d] < size(p.axis()[d])) return false;
+        at[d] = 0;
+    }
+    return true;
+}
+constexpr auto of_window = [](const Axis& a) { return a.window; };
+constexpr auto of_places = [](const Axis& a) { return a.out; };
+
+// Whether the weights of a channel lie in the order of the terms.
+bool window_contiguous(const Plan& p) {
+    int64_t expected = 1;
+    for (int64_t d = p.rank - 1; d >= 0; --d) {
+        const Axis& a = p.axis()[d];
+        if (a.window > 1 && a.w != expected) return false;
+        expected *= a.window;
+    }
+    return true;
+}
+
 // The weights of a group as [outputs][terms].
 template <class T>
 void pack_weights(const Plan& p, const Shape& s, const T* w, T* to) {
-    std::vector<int64_t> offset(size_t(s.terms));
+    const int64_t window = p.window(), channels = p.group_channels();
+    if (s.order != Order::channels && s.order != Order::as_is_columns && window_contiguous(p)) {
+        for (int64_t o = 0; o < s.outputs; ++o)
+            for (int64_t c = 0; c < channels; ++c, to += window)
+                memcpy(to, w + o * p.w_output + c * p.w_channel, size_t(window) * sizeof(T));
+        return;
+    }
+    Workspace memory(s.terms * 8);
+    int64_t* offset = reinterpret_cast<int64_t*>(memory.get());
     for (int64_t k = 0; k < s.terms; ++k) {
         Term t = term(p, s.order, k);
         int64_t at[kMostAxes], sum = t.channel * p.w_channel;
-        indices(p, t.place, at, [](const Axis& a) { return a.window; });
+        indices(p, t.place, at, of_window);
         for (int64_t d = 0; d < p.rank; ++d) sum += at[d] * p.axis()[d].w;
-        offset[size_t(k)] = sum;
+        offset[k] = sum;
     }
     for (int64_t o = 0; o < s.outputs; ++o)
-        for (int64_t k = 0; k < s.terms; ++k) to[o * s.terms + k] = w[o * p.w_output + offset[size_t(k)]];
+        for (int64_t k = 0; k < s.terms; ++k) to[o * s.terms + k] = w[o * p.w_output + offset[k]];
 }
 
 // Where the window of a place begins; of all axes but the last the offset in memory is known for a place of the window.
@@ -230,73 +272,93 @@ struct Packer {
 
     void by_places(int64_t begin, int64_t end, int64_t first, int64_t last, T* to) const {
         const Axis& a = p.last();
-        for (int64_t k = first; k < last; ++k, to += end - begin) {
-            const Term t = term(p, s.order, k);
-            int64_t inside[kMostAxes];
-            indices(p, t.place, inside, [](const Axis& a) { return a.window; });
-            T* row = to;
-            for (int64_t q = begin; q < end;) {
-                const int64_t image = q / s.places, number = q % s.places;
-                int64_t place[kMostAxes];
-                indices(p, number, place, [](const Axis& a) { return a.out; });
-                const int64_t x0 = place[p.rank - 1], length = std::min(a.out - x0, end - q);
-                int64_t offset = image * p.x_image + t.channel * p.x_channel;
-                if (outer(place, inside, offset))
-                    copy_run(make_run(a, x0 * a.stride + inside[p.rank - 1] * a.gap - a.low, a.stride, length), x + offset,
-                             a.x, row, length);
+        const int64_t rank = p.rank, window = p.window();
+        int64_t start[kMostAxes], inside[kMostAxes];
+        indices(p, begin % s.places, start, of_places);
+        indices(p, first % window, inside, of_window);
+        int64_t channel = first / window;
+        for (int64_t k = first; k < last; ++k) {
+            int64_t place[kMostAxes], image = begin / s.places, x0 = start[rank - 1];
+            std::copy(start, start + rank, place);
+            const int64_t base = inside[rank - 1] * a.gap - a.low;
+            const Run full = make_run(a, base, a.stride, a.out);
+            for (int64_t q = begin; q < end; x0 = 0) {
+                const int64_t length = std::min(a.out - x0, end - q);
+                int64_t offset = image * p.x_image + channel * p.x_channel;
+                if (!outer(place, inside, offset))
+                    std::fill(to, to + length, T(0));
+                else if (length == a.out)
+                    copy_run(full, x + offset, a.x, to, length);
                 else
-                    std::fill(row, row + length, T(0));
-                row += length;
+                    copy_run(make_run(a, x0 * a.stride + base, a.stride, length), x + offset, a.x, to, length);
+                to += length;
                 q += length;
+                if (advance(p, rank - 1, place, of_places)) ++image;
             }
+            if (advance(p, rank, inside, of_window)) ++channel;
         }
     }
 
     void by_terms(int64_t begin, int64_t end, int64_t first, int64_t last, T* to) const {
+        int64_t place[kMostAxes], image = begin / s.places;
+        indices(p, begin % s.places, place, of_places);
+        for (int64_t q = begin; q < end; ++q, to += last - first) {
+            if (s.order == Order::channels)
+                one_by_channels(place, image, first, last, to);
+            else
+                one_by_windows(place, image, first, last, to);
+            if (advance(p, p.rank, place, of_places)) ++image;
+        }
+    }
+
+    // The window of one place: all channels of an element together.
+    void one_by_channels(const int64_t* place, int64_t image, int64_t first, int64_t last, T* to) const {
         const Axis& a = p.last();
-        const bool channels = s.order == Order::channels;
-        const int64_t run = channels ? p.group_channels() : a.window;
-        for (int64_t q = begin; q < end; ++q) {
-            const int64_t image = q / s.places;
-            int64_t place[kMostAxes], inside[kMostAxes];
-            indices(p, q % s.places, place, [](const Axis& a) { return a.out; });
-            for (int64_t k = first; k < last;) {
-                const Term t = term(p, s.order, k);
-                indices(p, t.place, inside, [](const Axis& a) { return a.window; });
-                const int64_t skipped = k % run, length = std::min(run - skipped, last - k);
-                int64_t offset = image * p.x_image;
-                bool there = outer(place, inside, offset);
-                if (channels) {
-                    const int64_t e =
-                        there ? element(a, place[p.rank - 1] * a.stride + inside[p.rank - 1] * a.gap - a.low) : -1;
-                    const T* from = x + offset + e * a.x + t.channel * p.x_channel;
-                    if (e < 0)
-                        std::fill(to, to + length, T(0));
-                    else if (p.x_channel == 1)
-                        memcpy(to, from, size_t(length) * sizeof(T));
-                    else
-                        for (int64_t j = 0; j < length; ++j) to[j] = from[j * p.x_channel];
-                } else if (there) {
-                    const int64_t base = place[p.rank - 1] * a.stride + inside[p.rank - 1] * a.gap - a.low;
-                    copy_run(make_run(a, base, a.gap, length), x + offset + t.channel * p.x_channel, a.x, to, length);
-                } else {
-                    std::fill(to, to + length, T(0));
-                }
-                to += length;
-                k += length;
-            }
+        const int64_t channels = p.group_channels();
+        int64_t inside[kMostAxes], channel = first % channels;
+        indices(p, first / channels, inside, of_window);
+        for (int64_t k = first; k < last; channel = 0) {
+            const int64_t length = std::min(channels - channel, last - k);
+            int64_t offset = image * p.x_image + channel * p.x_channel;
+            int64_t e = element(a, place[p.rank - 1] * a.stride + inside[p.rank - 1] * a.gap - a.low);
+            if (e >= 0 && !outer(place, inside, offset)) e = -1;
+            const T* from = x + offset + e * a.x;
+            if (e < 0)
+                std::fill(to, to + length, T(0));
+            else if (p.x_channel == 1)
+                memcpy(to, from, size_t(length) * sizeof(T));
+            else
+                for (int64_t j = 0; j < length; ++j) to[j] = from[j * p.x_channel];
+            to += length;
+            k += length;
+            advance(p, p.rank, inside, of_window);
+        }
+    }
+
+    // The window of one place: its last axis in runs.
+    void one_by_windows(const int64_t* place, int64_t image, int64_t first, int64_t last, T* to) const {
+        const Axis& a = p.last();
+        const int64_t rank = p.rank, window = p.window();
+        int64_t inside[kMostAxes], channel = first / window;
+        indices(p, first % window, inside, of_window);
+        const int64_t base = place[rank - 1] * a.stride - a.low;
+        const Run full = make_run(a, base, a.gap, a.window);
+        int64_t skipped = inside[rank - 1];
+        for (int64_t k = first; k < last; skipped = 0) {
+            const int64_t length = std::min(a.window - skipped, last - k);
+            int64_t offset = image * p.x_image + channel * p.x_channel;
+            if (!outer(place, inside, offset))
+                std::fill(to, to + length, T(0));
+            else if (length == a.window)
+                copy_run(full, x + offset, a.x, to, length);
+            else
+                copy_run(make_run(a, base + skipped * a.gap, a.gap, length), x + offset, a.x, to, length);
+            to += length;
+            k += length;
+            if (advance(p, rank - 1, inside, of_window)) ++channel;
         }
     }
 };
-
-// The offset of a place in the result; places of one image may be contiguous or `step` apart as a whole.
-template <class T>
-int64_t result_offset(const Plan& p, int64_t number) {
-    int64_t at[kMostAxes], sum = 0;
-    indices(p, number, at, [](const Axis& a) { return a.out; });
-    for (int64_t d = 0; d < p.rank; ++d) sum += at[d] * p.axis()[d].y;
-    return sum;
-}
 
 // The distance of neighbouring places in the result if it is one number, else 0.
 int64_t result_step(const Plan& p) {
@@ -333,18 +395,32 @@ void by_products(const Plan& p, const T* x, const T* w, T* y) {
     const int64_t step = result_step(p), tasks = p.groups() * blocks * s.parts;
     const bool as_is = s.order == Order::as_is_rows || s.order == Order::as_is_columns;
     const bool by_places = s.order != Order::places && s.order != Order::as_is_rows;  // packed windows in rows
-    const int64_t deep = std::min<int64_t>(s.part, 2048);
+    const int64_t deep = std::min<int64_t>(s.part, kDeep);
     const int64_t weights = s.outputs * s.terms, packed = as_is ? 0 : s.block * deep, result = s.outputs * s.block;
     Workspace all_weights(p.groups() * weights * int64_t(sizeof(T)));
     Workspace sums(s.parts > 1 ? s.parts * p.outputs * all * int64_t(sizeof(T)) : 0);
     T* wp = reinterpret_cast<T*>(all_weights.get());
     T* partial = reinterpret_cast<T*>(sums.get());
-    for (int64_t g = 0; g < p.groups(); ++g) pack_weights(p, s, p.weights(w, g), wp + g * weights);
+    share(p.groups(), double(weights), [&](int64_t begin, int64_t end) {
+        for (int64_t g = begin; g < end; ++g) pack_weights(p, s, p.weights(w, g), wp + g * weights);
+    });
 
     auto scatter = [&](const T* from, int64_t ld, int64_t g, int64_t begin, int64_t end) {
-        for (int64_t q = begin; q < end; ++q) {
-            T* to = p.result(y, g) + (q / s.places) * p.y_image + result_offset<T>(p, q % s.places);
-            for (int64_t o = 0; o < s.outputs; ++o) to[o * p.y_output] = from[o * ld + q - begin];
+        const Axis& a = p.last();
+        int64_t place[kMostAxes], image = begin / s.places;
+        indices(p, begin % s.places, place, of_places);
+        int64_t x0 = place[p.rank - 1];
+        for (int64_t q = begin; q < end; x0 = 0) {
+            const int64_t length = std::min(a.out - x0, end - q);
+            T* to = p.result(y, g) + image * p.y_image + x0 * a.y;
+            for (int64_t d = 0; d + 1 < p.rank; ++d) to += place[d] * p.axis()[d].y;
+            for (int64_t o = 0; o < s.outputs; ++o) {
+                const T* row = from + o * ld + q - begin;
+                T* target = to + o * p.y_output;
+                for (int64_t j = 0; j < length; ++j) target[j * a.y] = row[j];
+            }
+            q += length;
+            if (advance(p, p.rank - 1, place, of_places)) ++image;
         }
     };
     auto task = [&](int64_t number, T* window, T* block) {
@@ -404,8 +480,7 @@ void by_products(const Plan& p, const T* x, const T* w, T* y) {
         T* window = reinterpret_cast<T*>(own.get());
         for (int64_t k = begin; k < end; ++k) task(k, window, window + (packed + 15) / 16 * 16);
     };
-    jt_parallel([](void* f, int64_t begin, int64_t end) { (*static_cast<decltype(range)*>(f))(begin, end); }, &range, tasks,
-                1, ns);
+    share(tasks, ns, range);
     if (s.parts == 1) return;
     for (int64_t g = 0; g < p.groups(); ++g) {
         T* first = partial + g * s.outputs * all;
@@ -505,14 +580,14 @@ void by_rows(const Plan& p, const T* x, const T* w, T* y) {
         padded.fill(p.image(x, g) + image * p.x_image, copy);
         for (int64_t k = 0; k < terms; ++k) {
             int64_t inside[kMostAxes];
-            indices(p, k % p.window(), inside, [](const Axis& a) { return a.window; });
+            indices(p, k % p.window(), inside, of_window);
             offsets[k] = k / p.window() * padded.total + padded.last_offset(inside[rank - 1] * a.gap);
             for (int64_t d = 0; d + 1 < rank; ++d) offsets[k] += inside[d] * p.axis()[d].gap * padded.pitch[d];
         }
         for (int64_t o = 0; o < outputs; ++o) {
             for (int64_t k = 0; k < terms; ++k) {
                 int64_t inside[kMostAxes], at = k / p.window() * p.w_channel + o * p.w_output;
-                indices(p, k % p.window(), inside, [](const Axis& a) { return a.window; });
+                indices(p, k % p.window(), inside, of_window);
                 for (int64_t d = 0; d < rank; ++d) at += inside[d] * p.axis()[d].w;
                 weights[k] = p.weights(w, g)[at];
             }
@@ -538,17 +613,62 @@ void by_rows(const Plan& p, const T* x, const T* w, T* y) {
     auto range = [&](int64_t begin, int64_t end) {
         for (int64_t k = begin; k < end; ++k) task(k);
     };
-    jt_parallel([](void* f, int64_t begin, int64_t end) { (*static_cast<decltype(range)*>(f))(begin, end); }, &range, tasks,
-                1, ns);
+    share(tasks, ns, range);
 }
 
 template <class T>
-void convolve(const Plan& p, const T* x, const T* w, T* y) {
+void convolve_dense(const Plan& p, const T* x, const T* w, T* y) {
     const bool few = p.group_outputs() < 4 && (p.last().out >= 16 || p.group_channels() * p.window() < 256);
     if (few)
         by_rows(p, x, w, y);
     else
         by_products(p, x, w, y);
+}
+
+template <class T>
+void fill_zeros(const Plan& p, T* y) {
+    int64_t at[kMostAxes] = {};
+    do {
+        T* to = y;
+        for (int64_t d = 0; d < p.rank; ++d) to += at[d] * p.axis()[d].y;
+        for (int64_t n = 0; n < p.group_images(); ++n)
+            for (int64_t o = 0; o < p.outputs; ++o) to[n * p.y_image + o * p.y_output] = T(0);
+    } while (!advance(p, p.rank, at, of_places));
+}
+
+struct OwnPlan {
+    Plan plan;
+    Axis axes[kMostAxes];
+};
+static_assert(sizeof(OwnPlan) == sizeof(Plan) + kMostAxes * sizeof(Axis), "axes follow the plan");
+
+// Where elements of the image are `spread` apart and windows are not, every spread-th place of the result meets the same part of
+// the window: as many convolutions, without zeros between elements.
+template <class T>
+void convolve(const Plan& p, const T* x, const T* w, T* y) {
+    int64_t d = 0;
+    while (d < p.rank && !(p.axis()[d].spread > 1 && p.axis()[d].stride == 1 && p.axis()[d].gap == 1)) ++d;
+    if (d == p.rank) return convolve_dense(p, x, w, y);
+    const Axis a = p.axis()[d];
+    OwnPlan own;
+    own.plan = p;
+    std::copy(p.axis(), p.axis() + p.rank, own.axes);
+    for (int64_t r = 0; r < std::min(a.spread, a.out); ++r) {
+        const int64_t first = ((a.low - r) % a.spread + a.spread) % a.spread;  // of the window
+        Axis& part = own.axes[d];
+        part = a;
+        part.out = ceil_div(a.out - r, a.spread);
+        part.y = a.y * a.spread;
+        if (first >= a.window) {
+            fill_zeros(own.plan, y + r * a.y);
+            continue;
+        }
+        part.window = ceil_div(a.window - first, a.spread);
+        part.low = (a.low - r - first) / a.spread;
+        part.spread = 1;
+        part.w = a.w * a.spread;
+        convolve(own.plan, x, w + first * a.w, y + r * a.y);
+    }
 }
 
 void jt_convolve(void** ins, void** outs, const int64_t* args) {
