@@ -7,7 +7,6 @@ cumulative products, maxima and log-sum-exps are prefix scans over pairs of valu
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from jitney._core.trace import get_aval
 from jitney._kernel.rules import Loops, Routine
 from jitney._ops import elementwise as ew
 from jitney._ops import indexing, raw, shapes
+from jitney._ops.cumulative_loops import cumulative_loops, scan_logsumexp
 from jitney._ops.families import check_kinds
 from jitney._ops.sort_plans import plan_sort, plan_top_k
 
@@ -214,8 +214,13 @@ def _interleave(even: Any, odd: Any, axis: int) -> Any:
 # -- cumulative operations --------------------------------------------------------------------------
 
 
-def cumulative(name: str, kinds: str, numpy: Callable[..., Any], combine: Callable[..., Any]) -> Primitive:
-    """A cumulative operation along ``axis``: ``numpy(x, axis)`` is its meaning, ``combine(b, acc, x)`` one native step."""
+def cumulative(
+    name: str, kinds: str, numpy: Callable[..., Any], combine: Callable[..., Any], scan: Any = None
+) -> Primitive:
+    """A cumulative operation along ``axis``: ``numpy(x, axis)`` is its meaning, ``combine(b, acc, x)`` one native step.
+
+    ``scan``: see ``cumulative_loops``.
+    """
     prim = Primitive(name)
 
     def abstract(x: ShapedArray, *, axis: int, reverse: bool) -> ShapedArray:
@@ -237,75 +242,20 @@ def cumulative(name: str, kinds: str, numpy: Callable[..., Any], combine: Callab
 
     prim.abstract, prim.numpy, prim.batch = abstract, meaning, batch
     prim.may_warn = True
-    prim.lower = Loops(_cumulative_loops(combine))
+    prim.lower = Loops(cumulative_loops(combine, scan))
     return prim
 
 
-def _cumulative_loops(combine: Callable[..., Any]) -> Callable[..., None]:
-    """One pass along the axis; elements that are contiguous below it are done side by side."""
-
-    def build(b: Any, outs: Any, ins: Any, *, axis: int, reverse: bool) -> None:
-        (out,), (x,) = outs, ins
-        shape = tuple(x.shape)
-        outer, n, inner = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
-        if outer * n * inner == 0:
-            return
-        place = lambda o, k, i: o * (n * inner) + ((n - 1 - k) if reverse else k) * inner + i  # noqa: E731
-        with _loop(b, outer) as o:
-            if inner == 1:
-                _scan_one(b, out, x, n, lambda k: place(o, k, 0), combine)
-            else:
-                _scan_rows(b, out, x, n, inner, lambda k, i: place(o, k, i), combine)
-
-    return build
-
-
-class _loop:  # noqa: N801  (reads as a statement)
-    """``b.loop(n)``, or index 0 where a loop would run once."""
-
-    def __init__(self, b: Any, n: int, kind: str = "serial") -> None:
-        self.loop = b.loop(n, kind) if n > 1 else None
-
-    def __enter__(self) -> Any:
-        return 0 if self.loop is None else self.loop.__enter__()
-
-    def __exit__(self, *details: Any) -> Any:
-        return None if self.loop is None else self.loop.__exit__(*details)
-
-
-def _scan_one(
-    b: Any, out: Any, x: Any, n: int, place: Callable[[Any], Any], combine: Callable[..., Any]
-) -> None:
-    """The accumulator stays in a register."""
-    start = b.load(x, place(0))
-    b.store(out, place(0), start)
-    total = b.variable(start)
-    if n > 1:
-        with b.loop(n - 1) as k:
-            following = combine(b, total.get(), b.load(x, place(k + 1)))
-            total.set(following)
-            b.store(out, place(k + 1), following)
-
-
-def _scan_rows(
-    b: Any,
-    out: Any,
-    x: Any,
-    n: int,
-    inner: int,
-    place: Callable[[Any, Any], Any],
-    combine: Callable[..., Any],
-) -> None:
-    """Each row is the row before it combined with the operand's, vectorised along the row."""
-    with _loop(b, inner, "vector") as i:
-        b.store(out, place(0, i), b.load(x, place(0, i)))
-    if n > 1:
-        with b.loop(n - 1) as k, _loop(b, inner, "vector") as i:
-            b.store(out, place(k + 1, i), combine(b, b.load(out, place(k, i)), b.load(x, place(k + 1, i))))
-
-
 def _np_accumulate(ufunc: np.ufunc) -> Callable[..., Any]:
-    return lambda x, axis: ufunc.accumulate(x, axis=axis, dtype=x.dtype)
+    def accumulate(x: Any, axis: int) -> Any:
+        # Running values of 16 bits would soon no longer change.
+        narrow = x.dtype.itemsize == 2 and x.dtype.kind in "fV"
+        dtype = np.dtype(np.float32) if narrow else x.dtype
+        return ufunc.accumulate(x.astype(dtype, copy=False), axis=axis, dtype=dtype).astype(
+            x.dtype, copy=False
+        )
+
+    return accumulate
 
 
 def _np_cumlogsumexp(x: Any, axis: int) -> Any:
@@ -340,7 +290,7 @@ cumsum_p = cumulative("cumsum", "iufc", _np_accumulate(np.add), lambda b, x, y: 
 cumprod_p = cumulative("cumprod", "iufc", _np_accumulate(np.multiply), lambda b, x, y: b.mul(x, y))
 cummax_p = cumulative("cummax", "iufc", _np_accumulate(np.maximum), lambda b, x, y: b.max(x, y))
 cummin_p = cumulative("cummin", "iufc", _np_accumulate(np.minimum), lambda b, x, y: b.min(x, y))
-cumlogsumexp_p = cumulative("cumlogsumexp", "fc", _np_cumlogsumexp, _lower_logaddexp)
+cumlogsumexp_p = cumulative("cumlogsumexp", "fc", _np_cumlogsumexp, _lower_logaddexp, scan_logsumexp)
 
 
 def _cumsum_jvp(primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:
