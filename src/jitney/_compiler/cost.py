@@ -22,6 +22,11 @@ def cost(program: LoopProgram) -> dict[str, float]:
     return {name: float(total[name]) for name in ("flops", "transcendentals", "bytes accessed")}
 
 
+def statement_cost(s: Any) -> Counter[str]:
+    """The same counts for one statement."""
+    return _statement(s)
+
+
 def _block(body: list) -> Counter[str]:
     total: Counter[str] = Counter()
     for s in body:

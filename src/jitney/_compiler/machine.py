@@ -23,6 +23,8 @@ _names = itertools.count()
 _lock = threading.Lock()
 # What the combiner of instructions makes shorter: masks made of masks, vectors of addresses, remainders.
 _TANGLED = ("llvm.masked", "rem i", "rem <")
+# The emitter has placed induction variables, and processors reorder instructions themselves.
+_NOT_NEEDED = ("disable-lsr", "disable-post-ra")
 _MASKS = re.compile(r"or (?:<\d+ x )?i1")
 
 
@@ -112,15 +114,17 @@ class Machine:
         return manager, builder
 
     def emit_object(self, module: Any) -> bytes:
-        """Machine code, without the search for cheaper induction variables: the emitter has placed them.
+        """Machine code, without passes that find nothing to do in what the emitter writes.
 
-        LLVM knows this switch for the whole process only, so it is put back for its other users.
+        LLVM knows these switches for the whole process only, so they are put back for its other users.
         """
-        self.llvm.set_option("jitney", "-disable-lsr=true")
+        for name in _NOT_NEEDED:
+            self.llvm.set_option("jitney", f"-{name}=true")
         try:
             return self.target.emit_object(module)
         finally:
-            self.llvm.set_option("jitney", "-disable-lsr=false")
+            for name in _NOT_NEEDED:
+                self.llvm.set_option("jitney", f"-{name}=false")
 
 
 @cache
@@ -189,12 +193,26 @@ def link(image: bytes, entry: str, symbols: dict[str, int]) -> Code:
         return Code(tracker[entry], (tracker, runtime))  # which keep the JIT
 
 
+def assembly(text: str) -> str:
+    """The assembly that a module becomes."""
+    with _lock:
+        return str(machine().target.emit_assembly(_optimised(machine(), text)))
+
+
 def code_size(text: str) -> int:
     """Bytes of the object file that a module becomes."""
     return len(object_code(text))
 
 
 def _object(m: Machine, text: str) -> bytes:
+    module = _optimised(m, text)
+    image = m.emit_object(module)
+    options.show("asm", "asm", lambda: m.target.emit_assembly(module))
+    return image
+
+
+def _optimised(m: Machine, text: str) -> Any:
+    """The module after LLVM's passes."""
     llvm = m.llvm
     module = llvm.parse_assembly(m.header() + text, llvm.create_context())
     if options.check:
@@ -203,15 +221,14 @@ def _object(m: Machine, text: str) -> bytes:
         manager, builder = m.passes(text)
         manager.run(module, builder)
     options.show("llvm", "llvm, optimised", lambda: str(module))
-    image = m.emit_object(module)
-    options.show("asm", "asm", lambda: m.target.emit_assembly(module))
-    return image
+    return module
 
 
 __all__ = [
     "Code",
     "Target",
     "assemble",
+    "assembly",
     "code_size",
     "host_target",
     "link",

@@ -12,7 +12,9 @@ its IR when ``options.check`` is set. ``JITNEY_DEBUG=passes|jaxpr|loops|llvm|asm
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jitney._compiler.balance_divider import balance_divider
@@ -77,21 +79,21 @@ def build(closed: ClosedJaxpr) -> Built:
 
 def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The program on real numbers, flat and with less in it."""
-    if options.enabled("sink_constants"):
-        closed = sink_constants(closed)
-    if options.enabled("split_complex"):
-        closed = split_complex(closed)
+    for run in (sink_constants, split_complex):
+        if options.enabled(run.__name__):
+            closed = run(closed)
+            _tell(run.__name__, closed)
     return _simplify(closed)
 
 
-def _simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
+def _simplify(closed: ClosedJaxpr, inside: bool = False) -> ClosedJaxpr:
     """The same for the programs inside, from the inside out."""
-    closed = simplify_programs(inline_calls(keys_as_words(closed)), _simplify)
-    _show("inline_calls", "jaxpr", closed)
+    closed = simplify_programs(inline_calls(keys_as_words(closed)), lambda c: _simplify(c, True))
+    _show("inline_calls", "jaxpr", closed, inside)
     for run in _JAXPR_PASSES:
         if options.enabled(run.__name__):
             closed = run(closed)
-            _show(run.__name__, "jaxpr", closed)
+            _show(run.__name__, "jaxpr", closed, inside)
     return closed
 
 
@@ -122,22 +124,49 @@ def _finish_loops(program: LoopProgram, target: Target) -> LoopProgram:
         drop_unused(program)
         _show("drop_unused", "loops", program)
     choose_widths(program, target.register_bytes if options.enabled("choose_widths") else 0)
+    _tell("choose_widths", program)
     if options.enabled("pack_math"):
         pack_math(program, target.register_bytes)
+        _tell("pack_math", program)
     if options.enabled("balance_divider"):
         balance_divider(program, target.text)
+        _tell("balance_divider", program)
     plan_memory(program)
-    _show("choose_widths", "loops", program)
+    _show("plan_memory", "loops", program)
     return program
 
 
-def _show(name: str, stage: str, ir: Any) -> None:
+class _Watchers(threading.local):
+    """Who wants to see what the passes of this thread make."""
+
+    now: tuple[Callable[[str, Any], None], ...] = ()
+
+
+_watchers = _Watchers()
+
+
+@contextlib.contextmanager
+def watching(watch: Callable[[str, Any], None]) -> Iterator[None]:
+    """``watch(name, ir)`` is called after each pass over a whole program (not over those inside of its loops)."""
+    before, _watchers.now = _watchers.now, (*_watchers.now, watch)
+    try:
+        yield
+    finally:
+        _watchers.now = before
+
+
+def _tell(name: str, ir: Any) -> None:
+    for watch in _watchers.now:
+        watch(name, ir)
+
+
+def _show(name: str, stage: str, ir: Any, inside: bool = False) -> None:
+    if not inside:
+        _tell(name, ir)
     if stage == "loops":
         if options.check:
             check_loops(ir)
-        options.show(
-            "loops" if name == "choose_widths" else "passes", f"after {name}", lambda: print_loops(ir)
-        )
+        options.show("loops" if name == "plan_memory" else "passes", f"after {name}", lambda: print_loops(ir))
         return
     if options.check:
         from jitney._core import checker

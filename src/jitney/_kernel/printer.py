@@ -16,6 +16,13 @@ def print_loops(program: LoopProgram) -> str:
     return "\n".join(writer.lines)
 
 
+def print_statements(body: list) -> str:
+    """The same for some statements of a program."""
+    writer = _Writer()
+    writer.block(body, 0)
+    return "\n".join(writer.lines)
+
+
 class _Writer:
     def __init__(self) -> None:
         self.lines: list[str] = []
