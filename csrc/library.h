@@ -72,7 +72,7 @@ class OneThread {
     OneThread& operator=(const OneThread&) = delete;
 };
 
-constexpr double kThreadedNs = 8e6;  // serial time from which the threads of BLAS pay in what we do not share ourselves
+constexpr double kThreadedNs = 1e8;  // serial time from which the threads of BLAS pay in what we do not share ourselves
 constexpr double kSharedNs = 60e3;   // ... and from which threads of ours pay for a batch
 
 // Bytes of the pool that live as long as this.

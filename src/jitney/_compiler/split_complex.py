@@ -17,12 +17,14 @@ import numpy as np
 
 from jitney._compiler.complex_functions import FUNCTIONS, choose, fit, negative
 from jitney._compiler.inline_calls import inline_calls
+from jitney._compiler.library import plan_routine
 from jitney._compiler.nested import is_control, programs
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn, Literal
 from jitney._core.primitive import Primitive
 from jitney._core.staging import stage
 from jitney._core.trace import get_aval, to_numpy
+from jitney._kernel.rules import Routine
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
 from jitney._ops.fft import fft_of_pairs_p
@@ -34,6 +36,25 @@ as_pairs_p.abstract = lambda x: _interleaved(x)
 as_complex_p = Primitive("as_complex")
 as_complex_p.numpy = lambda x: np.ascontiguousarray(x).view(_complex_of(x.dtype))[..., 0]
 as_complex_p.abstract = lambda x: shaped_array(x.shape[:-1], _complex_of(x.dtype))
+
+
+# An equation whose routine takes complex arrays, on the same memory seen as real numbers.
+on_pairs_p = Primitive("on_pairs", multiple_results=True)
+on_pairs_p.abstract = lambda *args, eqn: [_interleaved(v.aval) for v in eqn.outvars]
+
+
+def _on_pairs(*args: Any, eqn: JaxprEqn) -> list[Any]:
+    given = [
+        np.ascontiguousarray(x).view(a.aval.dtype)[..., 0] if _is_complex(a.aval) else x
+        for x, a in zip(args, eqn.invars, strict=True)
+    ]
+    found = eqn.primitive.numpy(*given, **eqn.params)
+    outs = found if eqn.primitive.multiple_results else [found]
+    return [as_pairs_p.numpy(np.asarray(y)) if y.dtype.kind == "c" else y for y in outs]
+
+
+on_pairs_p.numpy = _on_pairs
+on_pairs_p.lower = Routine(lambda in_avals, eqn: plan_routine(eqn, eqn.primitive.lower))
 
 
 def _complex_of(dtype: np.dtype) -> np.dtype:
@@ -151,6 +172,12 @@ def _equation(eqn: JaxprEqn, args: list[Any]) -> list[Any]:
         out = rule(eqn, *args)
         outs = out if prim.multiple_results else [out]
         return [_fitted(y, v.aval.shape) for y, v in zip(outs, eqn.outvars, strict=True)]
+    if touched and plan_routine(eqn, prim.lower) is not None:
+        outs = on_pairs_p.bind(*[x.interleaved() if isinstance(x, _Pair) else x for x in args], eqn=eqn)
+        return [
+            _Pair.of_interleaved(y) if _is_complex(v.aval) else y
+            for y, v in zip(outs, eqn.outvars, strict=True)
+        ]
     given = [x.whole() if isinstance(x, _Pair) else x for x in args]
     out = prim.bind(*given, **eqn.params)
     outs = out if prim.multiple_results else [out]
