@@ -150,6 +150,8 @@ def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: fr
         return add_product(graph, eqn, operands)
     if native and len(eqn.outvars) == 1:
         aval = eqn.outvars[0].aval
+        if isinstance(rule, Pull) and rule.elementwise is not None and aval.shape == operands[0].aval.shape:
+            rule = rule.elementwise
         if isinstance(rule, Map):
             return [graph.add(index_function(Node("map", aval, tuple(operands), rule, eqn)))]
         if isinstance(rule, Pull):
@@ -157,7 +159,7 @@ def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: fr
         if isinstance(rule, Reduce):
             return [add_reduce(graph, aval, operands[0], tuple(eqn.params["axes"]), rule, eqn)]
     if native and isinstance(rule, Loops) and rule.supports([a.aval for a in eqn.invars], **eqn.params):
-        return add_step(graph, "loops", eqn, operands)
+        return add_step(graph, "loops", eqn, [*operands[:1], *map(_uniform, operands[1:])])
     call = plan_routine(eqn, eqn.primitive.lower) if id(eqn) not in refused else None
     if call is not None:
         taken = operands if call.operands is None else [operands[k] for k in call.operands]
@@ -167,6 +169,12 @@ def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: fr
             f"{eqn.primitive.name} has neither a native form nor a NumPy meaning, so that it cannot be compiled"
         )
     return add_step(graph, "host", eqn, operands)
+
+
+def _uniform(node: Node) -> Node:
+    """The literal that ``node`` repeats, if that is all it does: explicit loops need no array of it."""
+    repeats = node.kind == "pull" and node.eqn is not None and node.eqn.primitive.name == "broadcast_in_dim"
+    return node.operands[0] if repeats and node.operands[0].kind == "literal" else node
 
 
 def _in_memory_of_its_own(node: Node) -> bool:

@@ -295,6 +295,8 @@ def _cast(e: Any, v: Value, x: Any) -> Any:
     if source.kind == "f" and to.kind == "f":
         return (f.fpext if to.itemsize > source.itemsize else f.fptrunc)(x, target)
     if source.kind == "f":
+        if lanes(x.type) > 1:
+            return _saturated(e, x, to)
         return f.convert_intrinsic("fptosi.sat" if to.kind == "i" else "fptoui.sat", x, target)
     if to.kind == "f":
         return (f.sitofp if source.kind == "i" else f.uitofp)(x, target)
@@ -305,6 +307,25 @@ def _cast(e: Any, v: Value, x: Any) -> Any:
     if to.itemsize < source.itemsize:
         return f.trunc_to(x, target)
     return (f.sext if source.kind == "i" else f.zext)(x, target)
+
+
+def _saturated(e: Any, x: Any, to: np.dtype) -> Any:
+    """Lanes of floats as integers, which LLVM's own saturating conversion would take one by one."""
+    f, info = e.f, np.iinfo(to)
+    kind: Any = {"double": np.float64, "float": np.float32, "half": np.float16}[elem(x.type)]
+    finfo = np.finfo(kind)
+    low, high = max(float(info.min), float(finfo.min)), min(float(info.max), float(finfo.max))
+    high = float(kind(high))
+    # The greatest float that fits: below 2^63 the next one is not 2^63 - 1.
+    exact = high if int(high) <= info.max else float(np.nextafter(kind(high), kind(0)))
+    inside = f.select(f.fcmp("ogt", x, const(x.type, low)), x, const(x.type, low))
+    inside = f.select(f.fcmp("olt", inside, const(x.type, exact)), inside, const(x.type, exact))
+    number = (f.fptosi if to.kind == "i" else f.fptoui)(inside, llvm_type(to))
+    if exact != high or kind is np.float16:
+        number = f.select(f.fcmp("oge", x, const(x.type, high)), const(number.type, info.max), number)
+    if kind is np.float16 and to.kind == "i":
+        number = f.select(f.fcmp("oeq", x, const(x.type, -np.inf)), const(number.type, info.min), number)
+    return f.select(f.fcmp("uno", x, x), const(number.type, 0), number)
 
 
 def _bitcast(e: Any, v: Value, x: Any) -> Any:

@@ -39,11 +39,13 @@ class Pull:
     """Index rule ``element(b, idx, *operands, **params) -> value`` with ``operand.read(idx)``.
 
     ``operand.aval`` is the operand's shape and dtype. ``cheap`` says that the rule only moves
-    indices (a view), so that inlining it never repeats arithmetic.
+    indices (a view), so that inlining it never repeats arithmetic. ``elementwise`` is the same meaning where
+    operand and result have one shape and each element is read at its own index.
     """
 
     element: Callable[..., Any]
     cheap: bool = True
+    elementwise: Map | None = None
 
 
 @dataclass(frozen=True, slots=True)

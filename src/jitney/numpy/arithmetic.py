@@ -9,6 +9,7 @@ import numpy as np
 
 from jitney import lax
 from jitney._api.custom_jvp import custom_jvp
+from jitney._api.vmap import vmap
 from jitney._base import dtypes
 from jitney._core.trace import ArrayImpl, current_trace, get_aval
 from jitney._ops import elementwise as ew
@@ -349,12 +350,22 @@ def ldexp(x1: Any, x2: Any, /) -> Any:
 
 
 def _ldexp(x: Any, n: Any) -> Any:
-    mantissa, exponent = el.frexp(x)
-    total = ew.convert(exponent, get_aval(x).dtype) + n
-    # One factor of two goes to the mantissa, so that the largest finite numbers do not overflow on the way.
-    mantissa = el.choose(total > 0, mantissa * 2, mantissa)
-    total = el.choose(total > 0, total - 1, total)
-    return el.choose(el.isinf(x) | (x == 0), x, mantissa * power(literal(x, 2.0), total))
+    """By factors whose exponents are set; all but the last leave normal numbers, so that one rounds."""
+    dtype = get_aval(x).dtype
+    if dtype.itemsize < 4:
+        return ew.convert(_ldexp(*(ew.convert(v, np.dtype(np.float32)) for v in (x, n))), dtype)
+    info, int_dtype = np.finfo(dtype), np.dtype(f"i{dtype.itemsize}")
+    bias, mantissa = 1 - int(info.minexp), int(info.nmant)
+    up, down = bias, 2 + mantissa - bias
+    left, int_type = ew.convert(n, int_dtype), int_dtype.type
+    for _ in range(2):
+        above, below = left > int_type(bias), left < int_type(1 - bias)
+        factor = el.choose(above, literal(x, 2.0**up), el.choose(below, literal(x, 2.0**down), literal(x, 1)))
+        x = x * factor
+        left = left - el.choose(above, int_type(up), el.choose(below, int_type(down), int_type(0)))
+    left = uf.minimum(uf.maximum(left, int_type(1 - bias)), int_type(bias))
+    bits = (left + int_type(bias)) << int_type(mantissa)
+    return x * ew.bitcast_convert_type_p.bind(bits, new_dtype=dtype)
 
 
 _times_power_of_two = custom_jvp(_ldexp)
@@ -388,17 +399,36 @@ def _check_integers(name: str, *xs: Any) -> None:
 
 
 def gcd(x1: Any, x2: Any) -> Any:
-    """Greatest common divisor of integers, by as many steps of Euclid as their width can need."""
+    """Greatest common divisor of integers, by J. Stein's binary algorithm (1967)."""
     x, y = el.promoted("gcd", x1, x2)
     _check_integers("gcd", x, y)
     if _eager_ints(x, y):
         return wrap(np.gcd(x._np, y._np), x.weak_type and y.weak_type)
-    shape = broadcast_shapes(get_aval(x).shape, get_aval(y).shape)
-    x, y = (broadcast_to(uf.abs(v), shape) for v in (x, y))
-    # Lamé: at most log(2**bits) / log(golden ratio) divisions.
-    for _ in range(int(get_aval(x).dtype.itemsize * 8 * 1.4405) + 2):
-        x, y = el.choose(y == 0, x, y), el.choose(y == 0, y, ew.rem(x, el.choose(y == 0, literal(y, 1), y)))
-    return x
+    dtype, shape = get_aval(x).dtype, broadcast_shapes(get_aval(x).shape, get_aval(y).shape)
+    unsigned = np.dtype(f"u{dtype.itemsize}")
+    flat = [ew.convert(broadcast_to(uf.abs(v), shape), unsigned).reshape(-1) for v in (x, y)]
+    return ew.convert(vmap(_gcd_element)(*flat).reshape(shape), dtype)
+
+
+def _gcd_element(x: Any, y: Any) -> Any:
+    """Of two numbers: halve what is even, then take the smaller from the greater until nothing is left."""
+    twos = _trailing_zeros(x | y)
+    odd = x >> _trailing_zeros(x)
+
+    def step(state: Any) -> Any:
+        a, b = state
+        b = b >> _trailing_zeros(b)
+        return ew.minimum(a, b), ew.sub(ew.maximum(a, b), ew.minimum(a, b))
+
+    nothing = ew.eq(x, literal(x, 0))
+    found, _ = lax.while_loop(
+        lambda s: s[1] != 0, step, (el.choose(nothing, y, odd), el.choose(nothing, x, y))
+    )
+    return el.choose(nothing, y, found << twos)
+
+
+def _trailing_zeros(x: Any) -> Any:
+    return ew.population_count_p.bind((x & -x) - literal(x, 1))
 
 
 def lcm(x1: Any, x2: Any) -> Any:
