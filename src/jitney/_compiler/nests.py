@@ -57,6 +57,10 @@ class Fold:
             return [self.rule.combine(b, xs[0], ys[0])]
         return list(self.rule.combine(b, xs, ys))
 
+    def step(self, b: Builder, xs: list[Value], ys: list[Value]) -> list[Value]:
+        """Fold in what comes after everything in ``xs``."""
+        return self.combine(b, xs, ys) if self.rule.step is None else list(self.rule.step(b, xs, ys))
+
     def finish(self, values: list[Value]) -> Value:
         if self.rule.finish is None:
             return values[0]
@@ -240,7 +244,7 @@ class Nest:
             else:
                 self._store_maps(index)
                 nexts = [
-                    fold.combine(b, p, self._element(fold, place))
+                    fold.step(b, p, self._element(fold, place))
                     for (fold, place), p in zip(self._tracks(index), phis, strict=True)
                 ]
             for group, following in zip(carries, nexts, strict=True):

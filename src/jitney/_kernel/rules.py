@@ -55,13 +55,15 @@ class Reduce:
     ``init(dtype)`` is the neutral element as a Python/NumPy scalar, ``combine(b, x, y)`` folds two values.
     A fold of several values at once (argmax: value and place) says with ``lift(b, value, idx, axes)`` what they
     are for one element; ``init`` then gives ``[(dtype, neutral), ...]``, ``combine`` takes and gives lists, and
-    ``finish(b, values, **params)`` is the result.
+    ``finish(b, values, **params)`` is the result. ``step`` may say the same as ``combine`` for one element that comes
+    after all that were folded before.
     """
 
     init: Callable[..., Any]
     combine: Callable[..., Any]
     lift: Callable[..., Any] | None = None
     finish: Callable[..., Any] | None = None
+    step: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

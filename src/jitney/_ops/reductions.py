@@ -182,11 +182,11 @@ def arg_reduction(name: str, numpy: Callable[..., Any]) -> Primitive:
     return prim
 
 
-_LAST = np.iinfo(np.int64).max
-
-
 def _arg_lower(worst: Callable[[np.dtype], Any], before: Callable[..., Any]) -> Reduce:
-    """Fold pairs (value, place); ``before(b, x, y)``: x is the better value."""
+    """Fold pairs (value, place); ``before(b, x, y)``: x is the better value.
+
+    The neutral place is 0: where no value is better than the worst one, the first is the answer.
+    """
 
     def combine(b: Any, xs: Any, ys: Any) -> list[Any]:
         (x, i), (y, j) = xs, ys
@@ -196,9 +196,17 @@ def _arg_lower(worst: Callable[[np.dtype], Any], before: Callable[..., Any]) -> 
         take = b.or_(better, b.and_(tied, b.lt(j, i)))
         return [b.select(take, y, x), b.select(take, j, i)]
 
+    def step(b: Any, xs: Any, ys: Any) -> list[Any]:
+        (x, i), (y, j) = xs, ys
+        take = before(b, y, x)
+        if x.dtype.kind == "f":  # better, or the first nan
+            take = b.and_(b.not_(b.or_(before(b, x, y), b.eq(x, y))), b.not_(b.is_nan(x)))
+        return [b.select(take, y, x), b.select(take, j, i)]
+
     return Reduce(
-        init=lambda dtype: [(dtype, worst(dtype)), (np.dtype(np.int64), _LAST)],
+        init=lambda dtype: [(dtype, worst(dtype)), (np.dtype(np.int64), 0)],
         combine=combine,
+        step=step,
         lift=lambda b, value, idx, axes: [value, b.index_value(idx[axes[0]], np.int64)],
         finish=lambda b, values, *, index_dtype, **_: b.cast(values[1], index_dtype),
     )
