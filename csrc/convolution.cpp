@@ -530,6 +530,7 @@ struct Padded {
     // Of a place of the padded image; along the last axis of a place in windows.
     int64_t last_offset(int64_t place) const {
         const int64_t s = p.last().stride;
+        if (s == 1) return place;
         return place % s * phase + place / s;
     }
 
@@ -564,7 +565,7 @@ void by_rows(const Plan& p, const T* x, const T* w, T* y) {
     const int64_t terms = p.group_channels() * p.window(), outputs = p.group_outputs(), rank = p.rank;
     const Axis& a = p.last();
     // slices along the first axis, so that there is something to share
-    const int64_t each = std::max<int64_t>(1, rank == 1 ? 8192 : ceil_div(32768, std::max<int64_t>(1, p.places() / p.axis()[0].out)));
+    const int64_t each = std::max<int64_t>(1, rank == 1 ? (terms > 512 ? 1024 : 8192) : ceil_div(32768, std::max<int64_t>(1, p.places() / p.axis()[0].out)));
     const int64_t slices = ceil_div(p.axis()[0].out, each), tasks = p.groups() * p.group_images() * slices;
     auto task = [&](int64_t number) {
         const int64_t slice = number % slices, image = number / slices % p.group_images(), g = number / slices / p.group_images();
@@ -577,19 +578,26 @@ void by_rows(const Plan& p, const T* x, const T* w, T* y) {
         T* copy = reinterpret_cast<T*>(offsets + terms);
         T* weights = copy + padded.total * p.group_channels();
         T* row = weights + terms;
+        // along one axis, of one channel: terms that meet the image somewhere
+        int64_t low = 0, high = terms;
+        if (rank == 1 && p.group_channels() == 1) {
+            low = std::max<int64_t>(0, ceil_div(a.low - (end - 1) * a.stride, a.gap));
+            high = std::min(terms, floor_div((a.in - 1) * a.spread + a.low - begin * a.stride, a.gap) + 1);
+            high = std::max(low, high);
+        }
         padded.fill(p.image(x, g) + image * p.x_image, copy);
+        int64_t inside[kMostAxes] = {}, channel = 0;
         for (int64_t k = 0; k < terms; ++k) {
-            int64_t inside[kMostAxes];
-            indices(p, k % p.window(), inside, of_window);
-            offsets[k] = k / p.window() * padded.total + padded.last_offset(inside[rank - 1] * a.gap);
+            offsets[k] = channel * padded.total + padded.last_offset(inside[rank - 1] * a.gap);
             for (int64_t d = 0; d + 1 < rank; ++d) offsets[k] += inside[d] * p.axis()[d].gap * padded.pitch[d];
+            if (advance(p, rank, inside, of_window)) ++channel;
         }
         for (int64_t o = 0; o < outputs; ++o) {
-            for (int64_t k = 0; k < terms; ++k) {
-                int64_t inside[kMostAxes], at = k / p.window() * p.w_channel + o * p.w_output;
-                indices(p, k % p.window(), inside, of_window);
+            for (int64_t k = channel = 0; k < terms; ++k) {
+                int64_t at = channel * p.w_channel + o * p.w_output;
                 for (int64_t d = 0; d < rank; ++d) at += inside[d] * p.axis()[d].w;
                 weights[k] = p.weights(w, g)[at];
+                if (advance(p, rank, inside, of_window)) ++channel;
             }
             for (int64_t r = 0; r < rows; ++r) {
                 int64_t rest = r, from = 0, to = image * p.y_image + o * p.y_output;
@@ -602,7 +610,7 @@ void by_rows(const Plan& p, const T* x, const T* w, T* y) {
                 }
                 if (rank == 1) to += begin * a.y;
                 T* target = p.result(y, g) + to;
-                taps(copy + from, offsets, weights, terms, a.y == 1 ? target : row, length);
+                taps(copy + from, offsets + low, weights + low, high - low, a.y == 1 ? target : row, length);
                 if (a.y != 1)
                     for (int64_t j = 0; j < length; ++j) target[j * a.y] = row[j];
             }

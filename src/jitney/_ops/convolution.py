@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jitney._core import plugs
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.primitive import Primitive
 from jitney._core.trace import get_aval
@@ -460,3 +461,13 @@ conv_general_dilated_p.jvp = standard_jvp(
 conv_general_dilated_p.transpose = bilinear_transpose(_image_transpose, _kernel_transpose)
 conv_general_dilated_p.batch = _batch
 conv_general_dilated_p.lower = Routine(_plan)
+
+
+def _eager(x: Any, w: Any, **params: Any) -> Any:
+    """By the compiled program: NumPy would write the windows to memory."""
+    return plugs.evaluate_large(
+        conv_general_dilated_p, [x, w], [get_aval(x), get_aval(w)], dict(sorted(params.items()))
+    )
+
+
+conv_general_dilated_p.impl = _eager

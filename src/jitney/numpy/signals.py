@@ -8,8 +8,9 @@ import numpy as np
 
 from jitney._base import dtypes
 from jitney._core.trace import ArrayImpl, current_trace, get_aval
-from jitney._ops import contraction, indexing, ordering, raw
 from jitney._ops import elementwise as ew
+from jitney._ops import indexing, ordering, raw
+from jitney._ops.convolution import ConvDimensionNumbers, conv_general_dilated_p
 from jitney._ops.families import literal
 from jitney._ops.shapes import rev_p
 from jitney.numpy import arithmetic
@@ -121,8 +122,8 @@ def _outside(out: Any, x: Any, xp: Any, fp: Any, left: Any, right: Any, periodic
 # -- convolution --------------------------------------------------------------------------------------
 
 _MODES = ("full", "same", "valid")
-_SHIFTS = 32  # a shorter kernel is a sum of shifted copies
-_TOEPLITZ = 1 << 22  # elements of the matrix whose product stands for a long one
+_AT_ONCE = 1 << 14  # products up to which NumPy is faster than finding the compiled program
+_ONE_AXIS = ConvDimensionNumbers((0, 1, 2), (0, 1, 2), (0, 1, 2))
 
 
 def convolve(
@@ -186,45 +187,29 @@ def _convolved(a: Any, v: Any, mode: str, preferred: Any, late: bool = False) ->
         if wanted.itemsize < dtype.itemsize:
             raise TypeError("`preferred_element_type` must not be narrower than the original type.")
         dtype = wanted
-    if current_trace() is None and all(type(x) is ArrayImpl and x.dtype.kind != "V" for x in (a, v)):
+    small = n * m <= _AT_ONCE
+    if (
+        small
+        and current_trace() is None
+        and all(type(x) is ArrayImpl and x.dtype.kind != "V" for x in (a, v))
+    ):
         out = wrap(quiet(np.convolve, long._np, short._np))
-    elif lengths[1] <= _SHIFTS:
-        out = _sum_of_shifts(long, short, *lengths)
-    else:
-        out = _toeplitz(long, short, *lengths)
-    return ew.convert(span(out, 0, start, start + size), dtype)
-
-
-def _sum_of_shifts(long: Any, short: Any, n: int, m: int) -> Any:
-    zero = get_aval(long).dtype.type(0)
-    total = None
-    for k in range(m):
-        factor = raw.reshape(raw.slice_(short, (k,), (k + 1,)), ())
-        term = raw.pad(ew.mul(long, factor), zero, [(k, m - 1 - k, 0)])
-        total = term if total is None else ew.add(total, term)
-    return total
-
-
-def _toeplitz(long: Any, short: Any, n: int, m: int) -> Any:
-    """Products of pieces of the shorter vector with matrices of shifted copies of the longer one."""
-    zero = get_aval(long).dtype.type(0)
-    piece = max(_TOEPLITZ // (n + m), 1)
-    total = None
-    for start in range(0, m, piece):
-        part = raw.slice_(short, (start,), (min(start + piece, m),))
-        rows = get_aval(part).size
-        term = contraction.dot_general(part, _shifted_copies(long, n, rows), (((0,), (0,)), ((), ())))
-        term = raw.pad(term, zero, [(start, m - start - rows, 0)])
-        total = term if total is None else ew.add(total, term)
-    return total
-
-
-def _shifted_copies(x: Any, n: int, rows: int) -> Any:
-    """``out[j, i] = x[i - j]`` (0 outside), of shape ``[rows, n + rows - 1]``.
-
-    Rows of length one more, all alike, read with the shorter length are shifted by one place each.
-    """
-    length = n + rows - 1
-    padded = raw.pad(x, get_aval(x).dtype.type(0), [(0, rows, 0)])
-    copies = raw.reshape(raw.broadcast_in_dim(padded, (rows, length + 1), (1,)), (rows * (length + 1),))
-    return raw.reshape(raw.slice_(copies, (0,), (rows * length,)), (rows, length))
+        return ew.convert(span(out, 0, start, start + size), dtype)
+    kernel = rev_p.bind(short, dimensions=(0,)) if lengths[1] > 1 else short
+    pads = ((lengths[1] - 1 - start, start + size - lengths[0]),)
+    image, kernel = (raw.expand_dims(x, (0, 1)) for x in (long, kernel))
+    out = conv_general_dilated_p.bind(
+        image,
+        kernel,
+        batch_group_count=1,
+        dimension_numbers=_ONE_AXIS,
+        feature_group_count=1,
+        lhs_dilation=(1,),
+        out_sharding=None,
+        padding=pads,
+        precision=None,
+        preferred_element_type=None if preferred is None else dtype,
+        rhs_dilation=(1,),
+        window_strides=(1,),
+    )
+    return raw.squeeze(out, (0, 1))
