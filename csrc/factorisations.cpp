@@ -349,12 +349,13 @@ void eigh(void** ins, void** outs, const int64_t* args) {
     const char uplo = args[2] ? 'L' : 'U';
     const Work work{args[4], args[5], args[6]};
     const T* a = static_cast<const T*>(ins[0]);
-    T* v_out = static_cast<T*>(outs[0]);
-    Real<T>* w_out = static_cast<Real<T>*>(outs[1]);
-    const double ns = kMacNs<T> * 5 * cubed(n) + 1000;
+    T* v_out = vectors ? static_cast<T*>(outs[0]) : nullptr;
+    Real<T>* w_out = static_cast<Real<T>*>(outs[vectors ? 1 : 0]);
+    char* scratch = static_cast<char*>(outs[vectors ? 2 : 1]);
+    const double ns = kMacNs<T> * (vectors ? 5 : 1) * cubed(n) + 1000;
     const int64_t copy = vectors ? 0 : (size * int64_t(sizeof(T)) + 63) / 64 * 64;
     OneThread guard(batch > 1 || ns < kThreadedNs);
-    for_batch(batch, ns, work.bytes<T>() + copy, static_cast<char*>(outs[2]), [&](int64_t k, char* memory) {
+    for_batch(batch, ns, work.bytes<T>() + copy, scratch, [&](int64_t k, char* memory) {
         T* v = vectors ? v_out + k * size : reinterpret_cast<T*>(memory);
         Real<T>* w = w_out + k * n64;
         transpose(a + k * size, n64, n64, v);

@@ -64,13 +64,21 @@ def qr(in_avals: Any, *, full_matrices: bool) -> RoutineCall | None:
 
 
 def eigh(in_avals: Any, *, lower: bool) -> RoutineCall | None:
-    (x,) = in_avals
+    return _eigh(in_avals[0], lower, True)
+
+
+def eigenvalues_h(in_avals: Any, *, lower: bool) -> RoutineCall | None:
+    return _eigh(in_avals[0], lower, False)
+
+
+def _eigh(x: Any, lower: bool, vectors: bool) -> RoutineCall | None:
     n = x.shape[-1]
     if x.dtype.kind == "c":
         work = (2 * n + n * n + _BLOCK * n, 1 + 5 * n + 2 * n * n, 3 + 5 * n)
     else:
         work = (1 + 6 * n + 2 * n * n + _BLOCK * n, 0, 3 + 5 * n)
-    return _call("eigh", x, (_count(x), n, lower, True, *work), _bytes(x.dtype, work), 5 * n**3)
+    scratch = _bytes(x.dtype, work) + (0 if vectors else _aligned(n * n * x.dtype.itemsize))
+    return _call("eigh", x, (_count(x), n, lower, vectors, *work), scratch, (5 if vectors else 1) * n**3)
 
 
 def svd(in_avals: Any, *, full_matrices: bool, compute_uv: bool) -> RoutineCall | None:

@@ -18,7 +18,7 @@ from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero
 from jitney._core.trace import get_aval
-from jitney._kernel.rules import Loops, Routine
+from jitney._kernel.rules import Loops, Pull, Routine
 from jitney._ops import elementwise as ew
 from jitney._ops import indexing, lapack_plans, raw
 from jitney._ops.contraction import dot_general
@@ -675,6 +675,36 @@ lu_solve_p.transpose = _lu_solve_transpose
 lu_solve_p.batch = _lu_solve_batch
 lu_solve_p.lower = Loops(_lu_solve_loops, _few_columns, otherwise=Routine(lapack_plans.lu_solve, True))
 
+# -- log_determinant --------------------------------------------------------------------------------------
+
+# The logarithm of a real determinant that was found from the factors: the same number, with its derivative
+# tr(A^-1 dA) by the factors in hand.
+log_determinant_p = Primitive("log_determinant")
+
+
+def _log_determinant_abstract(value: ShapedArray, a: ShapedArray, *factors: ShapedArray) -> ShapedArray:
+    check_matrices("log_determinant", a)
+    if value.shape != a.shape[:-2]:
+        raise TypeError(f"log_determinant: shapes {value.shape} and {a.shape} do not fit together.")
+    return shaped_array(value.shape, value.dtype)
+
+
+def _log_determinant_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    value, a, lu, permutation = primals
+    out = log_determinant_p.bind(value, a, lu, permutation)
+    total: Any = tangents[0]
+    if type(tangents[1]) is not Zero:
+        trace = raw.reduce_sum(diagonal(lu_solve(a, lu, permutation, tangents[1])), (get_aval(value).ndim,))
+        total = raw.add_tangents(total, trace)
+    return out, Zero.of(out) if type(total) is Zero else total
+
+
+log_determinant_p.abstract = _log_determinant_abstract
+log_determinant_p.numpy = lambda value, a, lu, permutation: value
+log_determinant_p.jvp = _log_determinant_jvp
+log_determinant_p.batch = _batch_leading(log_determinant_p)
+log_determinant_p.lower = Pull(lambda b, idx, value, a, lu, permutation: value.read(idx))
+
 # -- qr ---------------------------------------------------------------------------------------------------
 
 qr_p = Primitive("qr", multiple_results=True)
@@ -782,6 +812,30 @@ eigh_p.numpy = _np_eigh
 eigh_p.jvp = _eigh_jvp
 eigh_p.batch = _batch_leading(eigh_p)
 eigh_p.lower = Routine(lapack_plans.eigh, True)
+eigh_p.dce = lambda eqn, used: (
+    eqn if used[0] else eqn.replace(primitive=eigenvalues_h_p, outvars=eqn.outvars[1:])
+)
+
+# What is left of eigh where nobody reads the vectors.
+eigenvalues_h_p = Primitive("eigenvalues_h", multiple_results=True)
+
+
+def _np_eigenvalues(x: Any, *, lower: bool) -> list[Any]:
+    real = dtypes.real_dtype(x.dtype)
+    run = lambda a: [np.linalg.eigvalsh(a, "L" if lower else "U")]  # noqa: E731
+    return _per_matrix(run, lambda a: [(a.shape[:-1], real)])(x)
+
+
+def _eigenvalues_jvp(primals: Any, tangents: Any, *, lower: bool) -> tuple[list, list]:
+    values, changes = _eigh_jvp(primals, tangents, lower=lower)
+    return values[1:], changes[1:]
+
+
+eigenvalues_h_p.abstract = lambda x, *, lower: _eigh_abstract(x, lower=lower)[1:]
+eigenvalues_h_p.numpy = _np_eigenvalues
+eigenvalues_h_p.jvp = _eigenvalues_jvp
+eigenvalues_h_p.batch = _batch_leading(eigenvalues_h_p)
+eigenvalues_h_p.lower = Routine(lapack_plans.eigenvalues_h, True)
 
 # -- eig --------------------------------------------------------------------------------------------------
 
@@ -894,5 +948,15 @@ svd_p.numpy = _np_svd
 svd_p.jvp = _svd_jvp
 svd_p.batch = _batch_leading(svd_p)
 svd_p.lower = Routine(lapack_plans.svd, True)
+
+
+def _svd_dce(eqn: Any, used: Sequence[bool]) -> Any:
+    """Without vectors, where nobody reads them."""
+    if any(used[1:]):
+        return eqn
+    return eqn.replace(outvars=eqn.outvars[:1], params={"full_matrices": False, "compute_uv": False})
+
+
+svd_p.dce = _svd_dce
 
 __all__ = sorted(name for name in globals() if name.endswith("_p"))

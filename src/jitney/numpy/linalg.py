@@ -368,9 +368,14 @@ def _det_by_cofactors(a: Any, n: int) -> Any:
 def _signed_diagonal(a: Any) -> tuple[Any, Any]:
     """The sign of the permutation of rows, and the diagonal of the upper factor."""
     lu, pivots, _ = la.lu_p.bind(a)
+    return _sign_of(pivots, get_aval(a).dtype), la.diagonal(lu)
+
+
+def _sign_of(pivots: Any, dtype: np.dtype) -> Any:
+    """1 or -1: the determinant of the permutation."""
     moved = pivots != jnp.arange(get_aval(pivots).shape[-1], dtype="int32")
     odd = jnp.sum(moved, -1) % 2
-    return ew.convert(1 - 2 * odd, get_aval(a).dtype), la.diagonal(lu)
+    return ew.convert(1 - 2 * odd, dtype)
 
 
 def slogdet(a: Any, *, method: str | None = None) -> SlogdetResult:
@@ -386,15 +391,15 @@ def slogdet(a: Any, *, method: str | None = None) -> SlogdetResult:
     if method not in (None, "lu", "qr"):
         raise ValueError(f"Unknown slogdet method '{method}'. Supported methods are 'lu' and 'qr'.")
     (a,) = _matrices("slogdet", a, square=True)
-    sign, diagonal = _signed_diagonal(a)
+    real = get_aval(a).dtype.kind != "c"
+    lu, pivots, permutation = la.lu_p.bind(stop_gradient_leaf(a) if real else a)
+    diagonal = la.diagonal(lu)
     sizes = jnp.abs(diagonal)
     units = diagonal / ew.convert(jnp.where(sizes == 0, 1, sizes), get_aval(a).dtype)
-    units = stop_gradient_leaf(units) if _is_real(a) else units  # of real numbers 1 or -1
-    return SlogdetResult(sign * jnp.prod(units, -1), jnp.sum(jnp.log(sizes), -1))
-
-
-def _is_real(x: Any) -> bool:
-    return get_aval(x).dtype.kind != "c"
+    logarithm = jnp.sum(jnp.log(sizes), -1)
+    if real:
+        logarithm = la.log_determinant_p.bind(logarithm, a, lu, permutation)
+    return SlogdetResult(_sign_of(pivots, get_aval(a).dtype) * jnp.prod(units, -1), logarithm)
 
 
 # -- powers and products --------------------------------------------------------------------------------------
@@ -580,7 +585,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
 
 def _squares(x: Any) -> Any:
-    return x * x if _is_real(x) else jnp.real(x * jnp.conj(x))
+    return x * x if get_aval(x).dtype.kind != "c" else jnp.real(x * jnp.conj(x))
 
 
 def _vector_norm(x: Any, ord: Any, axes: Any, keepdims: bool) -> Any:
