@@ -23,7 +23,7 @@ from jitney._compiler.nested import CONTROL
 from jitney._compiler.nests import Fold, Nest
 from jitney._compiler.origins import mark_origin
 from jitney._kernel import index as ix
-from jitney._kernel.builder import Block, Builder
+from jitney._kernel.builder import Block, Builder, Uniform
 from jitney._kernel.index import Index
 from jitney._kernel.ir import Buffer, Call, LoopProgram, Part, Store, Unsupported, Value
 
@@ -324,7 +324,7 @@ class Lowering:
             self.buffer_of(node).version += 1
 
     def _lower_explicit(self, step: Step) -> None:
-        ins = [self._block(n, *self.in_memory(n)) for n in step.inputs]
+        ins = [self._input(n, v.aval.shape) for n, v in zip(step.inputs, step.eqn.invars, strict=True)]
         outs = []
         for node in step.outputs:
             buffer = self.buffer_of(node)
@@ -333,6 +333,12 @@ class Lowering:
         step.eqn.primitive.lower.build(self.b, outs, ins, **step.eqn.params)
         for out in outs:
             out.buffer.changing = False
+
+    def _input(self, node: Node, shape: tuple[int, ...]) -> Block | Uniform:
+        """An operand of an explicit rule; a literal stands for an array of equal elements."""
+        if node.kind == "literal" and shape != node.aval.shape:
+            return Uniform(self.b.const(node.value, node.aval.dtype), shape)
+        return self._block(node, *self.in_memory(node))
 
     @staticmethod
     def _block(node: Node, buffer: Buffer, base: Any) -> Block:

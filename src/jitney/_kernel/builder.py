@@ -392,8 +392,10 @@ class Builder:
 
     # -- memory and loops
 
-    def load(self, buffer: Buffer, index: Any) -> Value:
+    def load(self, buffer: Buffer | Uniform, index: Any) -> Value:
         """The element at a flat ``index`` or at a tuple (where the buffer has a ``shape``)."""
+        if type(buffer) is Uniform:
+            return buffer.value
         buffer, flat = _flat(buffer, index)
         args = () if self.predicate is None else (self.predicate,)
         if buffer.changing:
@@ -545,6 +547,15 @@ class Block:
 
     def __init__(self, buffer: Buffer, shape: tuple[int, ...], base: Index | None = None) -> None:
         self.buffer, self.shape, self.dtype, self.base = buffer, shape, buffer.dtype, base
+
+
+class Uniform:
+    """An operand of an explicit rule whose elements are all ``value``; it lies nowhere in memory."""
+
+    __slots__ = ("dtype", "shape", "value")
+
+    def __init__(self, value: Value, shape: tuple[int, ...]) -> None:
+        self.value, self.shape, self.dtype = value, shape, value.dtype
 
 
 def _flat(target: Any, index: Any) -> tuple[Buffer, Index]:

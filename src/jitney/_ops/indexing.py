@@ -29,6 +29,7 @@ from jitney._kernel.rules import Loops, Pull
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
 from jitney._ops.families import check_kinds, check_same_dtype
+from jitney._ops.scatter_loops import number_of_parts, update_in_parts
 
 _INT64_MAX = np.iinfo(np.int64).max
 
@@ -835,8 +836,13 @@ def _scatter_batch(prim: Primitive) -> Callable[..., Any]:
     return batch
 
 
-def _scatter_loops(combine: Callable[..., Any] | None) -> Loops:
-    """Copy the operand, then loop over the updates; ``combine(b, old, update)`` or None: replace."""
+def _scatter_loops(
+    combine: Callable[..., Any] | None, neutral: Callable[[np.dtype], Any], merge: Callable[..., Any] | None
+) -> Loops:
+    """Copy the operand, then loop over the updates; ``combine(b, old, update)`` or None: replace.
+
+    ``neutral`` and ``merge``: see ``update_in_parts``.
+    """
 
     def build(b: Any, outs: Any, ins: Any, *, dimension_numbers: Any, mode: Any, **_: Any) -> None:
         (out,), (x, indices, updates) = outs, ins
@@ -846,20 +852,24 @@ def _scatter_loops(combine: Callable[..., Any] | None) -> Loops:
             return
         lay = scatter_layout(dimension_numbers, x.shape, updates.shape, len(indices.shape) - 1)
 
-        def body(idx: tuple) -> None:
+        def update(idx: tuple, target: Any) -> None:
             place, good = _native_place(b, lay, idx, lambda where: b.load(indices, where), mode is not CLIP)
             place, nothing = tuple(place), b.const(0, np.int64)
             value = b.load(updates, idx)
             if combine is not None:  # places are clamped, so that this load needs no guard
-                value = combine(b, b.load(out, place), value)
+                value = combine(b, b.load(target, place), value)
 
             def write() -> Any:
-                b.store(out, place, value)
+                b.store(target, place, value)
                 return nothing
 
             b.guard(good, write, nothing)
 
-        _nested_loops(b, updates.shape, lay.from_result, body)
+        parts = 0 if combine is None else number_of_parts(x.shape, x.dtype.itemsize, updates.shape)
+        if parts:
+            update_in_parts(b, out, updates.shape, parts, update, neutral(x.dtype), merge or combine)
+        else:
+            _nested_loops(b, updates.shape, lay.from_result, lambda idx: update(idx, out))
 
     def supports(in_avals: Any, *, update_jaxpr: Any = None, **_: Any) -> bool:
         return update_jaxpr is None and in_avals[0].size > 0
@@ -894,14 +904,19 @@ def _nested_loops(
 
 
 def scatter_family(
-    name: str, kinds: str, write: Callable[..., None], combine: Callable[..., Any] | None
+    name: str,
+    kinds: str,
+    write: Callable[..., None],
+    combine: Callable[..., Any] | None,
+    neutral: Callable[[np.dtype], Any] = lambda dtype: None,
+    merge: Callable[..., Any] | None = None,
 ) -> Primitive:
     """A scatter; its derivative slots are filled by the caller."""
     prim = Primitive(name)
     prim.abstract = lru_cache(maxsize=4096)(_scatter_abstract(name, kinds))
     prim.numpy = _np_scatter(write)
     prim.batch = _scatter_batch(prim)
-    prim.lower = _scatter_loops(combine)
+    prim.lower = _scatter_loops(combine, neutral, merge)
     if combine is not None:
         prim.may_warn = True  # inf - inf and the like
         prim.print_params = lambda eqn: {
@@ -997,8 +1012,23 @@ scatter_p.transpose = _scatter_transpose
 
 # -- scatter-add, scatter-sub: linear in both -------------------------------------------------------
 
-scatter_add_p = scatter_family("scatter-add", "iufc", _np_combine(np.add), lambda b, x, y: b.add(x, y))
-scatter_sub_p = scatter_family("scatter-sub", "iufc", _np_combine(np.subtract), lambda b, x, y: b.sub(x, y))
+
+def _nothing(dtype: np.dtype) -> Any:
+    """What changes no number by being added, -0.0 neither."""
+    return -0.0 if dtype.kind == "f" else 0
+
+
+scatter_add_p = scatter_family(
+    "scatter-add", "iufc", _np_combine(np.add), lambda b, x, y: b.add(x, y), _nothing
+)
+scatter_sub_p = scatter_family(
+    "scatter-sub",
+    "iufc",
+    _np_combine(np.subtract),
+    lambda b, x, y: b.sub(x, y),
+    _nothing,
+    lambda b, x, y: b.add(x, y),
+)
 
 
 def _make_linear(prim: Primitive, sign: Callable[[Any], Any]) -> None:
@@ -1021,7 +1051,9 @@ _make_linear(scatter_sub_p, ew.neg)
 
 # -- scatter-mul ------------------------------------------------------------------------------------
 
-scatter_mul_p = scatter_family("scatter-mul", "iufc", _np_combine(np.multiply), lambda b, x, y: b.mul(x, y))
+scatter_mul_p = scatter_family(
+    "scatter-mul", "iufc", _np_combine(np.multiply), lambda b, x, y: b.mul(x, y), lambda d: 1
+)
 
 
 def _scatter_mul_jvp(primals: Any, tangents: Any, **params: Any) -> tuple[Any, Any]:
@@ -1049,8 +1081,29 @@ scatter_mul_p.transpose = _scatter_mul_transpose
 
 # -- scatter-min, scatter-max -----------------------------------------------------------------------
 
-scatter_min_p = scatter_family("scatter-min", "biuf", _np_combine(np.minimum), lambda b, x, y: b.min(x, y))
-scatter_max_p = scatter_family("scatter-max", "biuf", _np_combine(np.maximum), lambda b, x, y: b.max(x, y))
+
+def _extreme(dtype: np.dtype, greatest: bool) -> Any:
+    if dtype.kind == "f":
+        return math.inf if greatest else -math.inf
+    if dtype.kind == "b":
+        return greatest
+    return np.iinfo(dtype).max if greatest else np.iinfo(dtype).min
+
+
+scatter_min_p = scatter_family(
+    "scatter-min",
+    "biuf",
+    _np_combine(np.minimum),
+    lambda b, x, y: b.min(x, y),
+    lambda d: _extreme(d, True),
+)
+scatter_max_p = scatter_family(
+    "scatter-max",
+    "biuf",
+    _np_combine(np.maximum),
+    lambda b, x, y: b.max(x, y),
+    lambda d: _extreme(d, False),
+)
 
 
 def _extremum_jvp(prim: Primitive) -> Callable[..., Any]:
