@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import os
 import resource
 import sys
 from pathlib import Path
@@ -23,9 +26,18 @@ def growth(name: str, who: str) -> float:
     fun, args = PROGRAMS[name](m)
     args = ready(convert(m, args))
     f = m.compile(fun)
+    _give_back_free()
     before = _start()
     ready(f(*args))
     return max(_peak() - before, 4096)
+
+
+def _give_back_free() -> None:
+    """Memory that the arguments were made in is no longer there to be used, unseen, by the call."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 def _start() -> float:
