@@ -294,10 +294,8 @@ def log_pair(kind):
         s = mp.sqrt(z)
         return (2 * mp.atanh(s) / s - 2 - 2 * z / 3) / z**2
 
-    if kind == "f64":
-        tail = fit(f, mpf("1e-12"), mpf("0.0401"), 7, kind, lambda z: z**2 / 2, exact=1)
-        return split(mpf(2) / 3, kind, 2) + tail
-    return None
+    tail = fit(f, mpf("1e-12"), mpf("0.0401"), by_kind(kind, 7, 2), kind, lambda z: z**2 / 2, exact=1)
+    return split(mpf(2) / 3, kind, 2) + tail
 
 
 @entry
@@ -471,9 +469,9 @@ def digamma_root(kind):
 
 @entry
 def digamma(kind):
-    """digamma(y) / (y - root), 1 <= y <= 2"""
+    """digamma(y) / (y - root), 1 <= y <= 3"""
     if kind == "f64":
-        return fit_centred(lambda y: mp.digamma(y) / (y - ROOT), 1, 2, "1.5", 21, kind, lambda y: mpf(1))
+        return fit_centred(lambda y: mp.digamma(y) / (y - ROOT), 1, 3, 2, 28, kind, lambda y: mpf(1))
     return None
 
 
@@ -490,44 +488,44 @@ def digamma_series(kind):
     return None
 
 
-def bessel_near(order):
+def bessel_near(order, kind):
     """I_order(x) / x^order in x^2, x <= 8"""
 
     def f(z):
         x = mp.sqrt(z)
         return mp.besseli(order, x) / x**order
 
-    return fit(f, mpf("1e-12"), mpf(64), 15, "f64", lambda z: 1 / f(z))
+    return fit(f, mpf("1e-12"), mpf(64), by_kind(kind, 15, 10), kind, lambda z: 1 / f(z))
 
 
-def bessel_far(order):
+def bessel_far(order, kind):
     """sqrt(x) e^-x I_order(x) in 16/x - 1, x >= 8"""
 
     def f(v):
         x = 16 / (v + 1)
         return mp.sqrt(x) * mp.exp(-x) * mp.besseli(order, x)
 
-    return fit(f, mpf("-0.9999"), mpf(1), 22, "f64", lambda v: 1 / f(v))
+    return fit(f, mpf("-0.9999"), mpf(1), by_kind(kind, 22, 8), kind, lambda v: 1 / f(v))
 
 
 @entry
 def i0(kind):
-    return bessel_near(0) if kind == "f64" else None
+    return bessel_near(0, kind)
 
 
 @entry
 def i0_far(kind):
-    return bessel_far(0) if kind == "f64" else None
+    return bessel_far(0, kind)
 
 
 @entry
 def i1(kind):
-    return bessel_near(1) if kind == "f64" else None
+    return bessel_near(1, kind)
 
 
 @entry
 def i1_far(kind):
-    return bessel_far(1) if kind == "f64" else None
+    return bessel_far(1, kind)
 
 
 def scaled_gamma(z):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from .lang import E, Math
-from .logarithm import finish_log, log_of_parts
+from .logarithm import finish_log, log_of_parts, log_rest
 from .registry import define
 from .trigonometric import sin_reduced, tan_reduced
 
@@ -17,6 +17,19 @@ BIG = 6.5
 def log_here(m: Math, x: E) -> E:
     k, mant = m.split(x)
     return finish_log(m, x, log_of_parts(m, k, mant - 1.0))
+
+
+def log_and_error(m: Math, x: E):
+    """log x, log x - 1 and what roundings took off the latter, where that matters: for x >= BIG, finite."""
+    k, mant = m.split(x)
+    _, hi, lo = m.table("ln2")
+    f = mant - 1.0
+    part = f - m.fnma(k, lo, log_rest(m, f))
+    log = finish_log(m, x, m.fma(k, hi, part))
+    less = log - 1.0
+    back = log - part
+    error = m.fms(k, hi, back) + (part - (log - back)) + ((log - less) - 1.0)
+    return log, less, m.select(x < INF, error, 0.0)
 
 
 @define("lgamma", inline=False, single=False)
@@ -38,11 +51,13 @@ def lgamma_positive(m: Math, x: E) -> E:
     for i in range(1, 5):
         product = m.select(steps > i + 1.5, product * (x - float(i)), product)
     product = m.select(lowest, m.fma(x, x, x), m.select(low, x, product))
-    log = log_here(m, m.select(big, x, product))
-    base = d * (d + 1.0) * m.poly(d + 0.25, m.table("lgamma"))
+    log, less, error = log_and_error(m, m.select(big, x, product))
+    base = m.fma(d, d, d) * m.careful_poly(d + 0.25, m.table("lgamma"))
     inverse = 1.0 / x
     stirling = inverse * m.poly(inverse * inverse, m.table("stirling"))
-    far = m.fma(x - 0.5, log - 1.0, stirling + (math.log(2 * math.pi) - 1) / 2)
+    y = x - 0.5
+    far = m.fma(y, less, m.fma(y, error, stirling + (math.log(2 * math.pi) - 1) / 2))
+    far = m.select(x < INF, far, x)
     return m.select(big, far, m.select(low, base - log, base + log))
 
 
@@ -63,15 +78,15 @@ def digamma(m: Math, x: E) -> E:
 
 
 def digamma_positive(m: Math, x: E) -> E:
-    """The asymptotic series from BIG on; else (y - root) Q(y) for 1 <= y < 2, and the recurrence."""
+    """The asymptotic series from BIG on; else (y - root) Q(y) for 1 <= y < 3, and the recurrence."""
     big = x >= BIG
     steps = m.floor(x)
     low = x < 1.0
     # The sum of 1/(x-1), 1/(x-2), ... as one fraction.
     above, below = m.c(0.0), m.c(1.0)
-    for i in range(1, 6):
+    for i in range(1, 5):
         term = x - float(i)
-        active = steps > i + 0.5
+        active = steps > i + 1.5
         above, below = (
             m.select(active, m.fma(above, term, below), above),
             m.select(active, below * term, below),
@@ -79,8 +94,9 @@ def digamma_positive(m: Math, x: E) -> E:
     above, below = m.select(low, -1.0, above), m.select(low, x, below)
     inverse = m.select(big, 1.0, above) / m.select(big, x, below)
     root, root_lo = m.table("digamma_root")
-    y = m.select(low, x + 1.0, x - (steps - 1.0))
-    near = m.fma((y - root) - root_lo, m.poly(y - 1.5, m.table("digamma")), inverse)
+    y = m.select(low, x + 1.0, x - m.at_least(steps - 2.0, 0.0))
+    slope = m.careful_poly(y - 2.0, m.table("digamma"))
+    near = m.fma(y - root, slope, m.fnma(slope, root_lo, inverse))
     square = inverse * inverse
     far = log_here(m, x) - m.fma(square, m.poly(square, m.table("digamma_series")), inverse * 0.5)
     return m.select(big, m.select(x == INF, INF, far), near)

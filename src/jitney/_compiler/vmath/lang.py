@@ -247,6 +247,11 @@ class Math:
             return self._chunks(x, x2, c, 2)
         return self._chunks(x, x2, c, 4)
 
+    def careful_poly(self, x: E, coefficients) -> E:
+        """The same with c[0] added last, which saves a rounding or two where x is small."""
+        first, *rest = coefficients
+        return self.fma(x, self.poly(x, rest), first)
+
     def _chunks(self, x, x2, c, size) -> E:
         """Horner in x^size over chunks of `size` coefficients."""
         parts = [self._chunk(x, x2, c[i : i + size]) for i in range(0, len(c), size)]

@@ -1,11 +1,7 @@
-"""pow: e^(y log x) with the logarithm as a pair hi + lo good to some 64 bits, since y may be large.
-
-f32 computes in f64, where plain log and exp are exact enough.
-"""
+"""pow: e^(y log x) with the logarithm as a pair hi + lo good to some 64 bits (f32: 33), since y may be large."""
 
 from __future__ import annotations
 
-from ..ir import writer as ir
 from .exponential import expm1_near_zero, lowest_exp
 from .lang import E, Math
 from .registry import define
@@ -57,20 +53,12 @@ def pow_positive(m: Math, a: E, y: E) -> E:
 
 def exp_pair(m: Math, e: E, e_lo: E) -> E:
     """e^(e + e_lo)"""
-    inside = m.abs(e) < 800.0
-    e = m.at_least(m.at_most(e, 710.0), lowest_exp(m))
+    inside = m.abs(e) < m.pick(800.0, 110.0)
+    e = m.at_least(m.at_most(e, m.pick(710.0, 89.0)), lowest_exp(m))
     inverse, ln2, ln2_lo = m.table("ln2")
     k, k_bits = m.round_bits(e * inverse)
     r = m.fnma(k, ln2, e) + m.fnma(k, ln2_lo, m.select(inside, e_lo, 0.0))
     return m.scale(expm1_near_zero(m, r) + 1.0, k, k_bits)
-
-
-def pow_positive_in_f64(m: Math, a: E, y: E) -> E:
-    """The same for f32."""
-    wide = ir.retype(m.T, "double")
-    log = m.call_at("log", wide, [m.f.fpext(a.v, "double")])
-    e = m.f.fmul(log, m.f.fpext(y.v, "double"))
-    return E(m, m.f.fptrunc(m.call_at("exp", wide, [e]), m.element))
 
 
 def pow_special(m: Math, x: E, y: E, a: E, usual: E) -> E:
@@ -93,6 +81,6 @@ def pow_special(m: Math, x: E, y: E, a: E, usual: E) -> E:
 @define("pow", 2, inline=False, libm="pow")
 def pow(m: Math, x: E, y: E) -> E:
     a = m.abs(x)
-    usual = (pow_positive if m.is_double else pow_positive_in_f64)(m, a, y)
+    usual = pow_positive(m, a, y)
     ordinary = (x > 0.0) & (x < INF) & (m.abs(y) < INF)
     return m.rarely(~ordinary, usual, lambda: pow_special(m, x, y, a, usual))
