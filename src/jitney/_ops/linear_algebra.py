@@ -20,7 +20,7 @@ from jitney._core.tangents import Zero
 from jitney._core.trace import get_aval
 from jitney._kernel.rules import Loops, Pull, Routine
 from jitney._ops import elementwise as ew
-from jitney._ops import indexing, lapack_plans, raw
+from jitney._ops import indexing, lapack_plans, raw, small_matrices
 from jitney._ops.contraction import dot_general
 from jitney._ops.families import check_same_dtype
 
@@ -745,7 +745,9 @@ qr_p.abstract = _qr_abstract
 qr_p.numpy = lambda x, *, full_matrices: list(np.linalg.qr(x, "complete" if full_matrices else "reduced"))
 qr_p.jvp = _qr_jvp
 qr_p.batch = _batch_leading(qr_p)
-qr_p.lower = Routine(lapack_plans.qr, True)
+qr_p.lower = Loops(
+    small_matrices.qr_loops, small_matrices.in_lanes_qr, otherwise=Routine(lapack_plans.qr, True)
+)
 
 # -- eigh -------------------------------------------------------------------------------------------------
 
@@ -811,7 +813,9 @@ eigh_p.abstract = _eigh_abstract
 eigh_p.numpy = _np_eigh
 eigh_p.jvp = _eigh_jvp
 eigh_p.batch = _batch_leading(eigh_p)
-eigh_p.lower = Routine(lapack_plans.eigh, True)
+eigh_p.lower = Loops(
+    small_matrices.eigh_loops, small_matrices.in_lanes_eigh, otherwise=Routine(lapack_plans.eigh, True)
+)
 eigh_p.dce = lambda eqn, used: (
     eqn if used[0] else eqn.replace(primitive=eigenvalues_h_p, outvars=eqn.outvars[1:])
 )
@@ -835,7 +839,11 @@ eigenvalues_h_p.abstract = lambda x, *, lower: _eigh_abstract(x, lower=lower)[1:
 eigenvalues_h_p.numpy = _np_eigenvalues
 eigenvalues_h_p.jvp = _eigenvalues_jvp
 eigenvalues_h_p.batch = _batch_leading(eigenvalues_h_p)
-eigenvalues_h_p.lower = Routine(lapack_plans.eigenvalues_h, True)
+eigenvalues_h_p.lower = Loops(
+    small_matrices.eigenvalues_loops,
+    small_matrices.in_lanes_eigh,
+    otherwise=Routine(lapack_plans.eigenvalues_h, True),
+)
 
 # -- eig --------------------------------------------------------------------------------------------------
 
