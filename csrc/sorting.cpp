@@ -18,6 +18,7 @@ constexpr int64_t kShort = 192;           // below this comparisons are faster t
 constexpr int64_t kParallel = 1 << 16;    // rows of this length are shared among threads
 constexpr int64_t kGrain = 1 << 14;       // elements that are worth a thread
 constexpr int kSpareBits = 12;            // how many more bits than a number of places are looked at first
+constexpr double kEqualPairs = 0.25;      // equal neighbours per key that comparisons are left to sort
 constexpr int64_t kMostParts = 64;        // threads that one row is shared among
 
 // ---- images of keys ---------------------------------------------------------------------------
@@ -108,9 +109,26 @@ void distribute(const Load& load, W* to, int64_t n, int shift, uint32_t (*counts
     }
 }
 
+// How many of the upper digits tell nearly all keys apart: the chance that two are equal in a digit follows from its
+// counts; digits are taken to be independent (what is left equal is sorted by comparisons).
+inline int digits_that_tell(const Counts& counts, int number, int64_t n) {
+    double pairs = double(n);
+    for (int d = number - 1; d > 0; --d) {
+        double equal = 0;
+        for (int k = 0; k < 256; ++k) {
+            const double c = double(counts.of[d][0][k]) + double(counts.of[d][1][k]);
+            equal += c * c;
+        }
+        pairs *= equal / (double(n) * double(n));
+        if (pairs < kEqualPairs) return number - d;
+    }
+    return number;
+}
+
 // Sorts words, load(i) for i < n, by some digits; they end up in `a`, `b` is used besides. `inside`: load reads a.
+// Returns the bit from which they are sorted: not all digits are looked at where the upper ones will do.
 template <class W, class Load>
-void radix(const Load& load, W* a, W* b, int64_t n, Digits digits, bool inside = false) {
+int radix(const Load& load, W* a, W* b, int64_t n, Digits digits, bool inside = false) {
     Counts counts;
     switch (digits.count) {
         case 1: count_digits<1>(load, n, digits.shift, &counts); break;
@@ -121,15 +139,16 @@ void radix(const Load& load, W* a, W* b, int64_t n, Digits digits, bool inside =
         default: count_digits<8>(load, n, digits.shift, &counts);
     }
     int used[8], passes = 0;
+    const int lowest = digits.count - digits_that_tell(counts, digits.count, n);
     const uint64_t first = uint64_t(load(0)) >> digits.shift;
-    for (int d = 0; d < digits.count; ++d) {
+    for (int d = lowest; d < digits.count; ++d) {
         const int k = int((first >> (8 * d)) & 255);
         if (counts.of[d][0][k] + counts.of[d][1][k] != uint32_t(n)) used[passes++] = d;
     }
     if (passes == 0) {
         if (!inside)
             for (int64_t i = 0; i < n; ++i) a[i] = load(i);
-        return;
+        return digits.shift + 8 * lowest;
     }
     W *to = passes % 2 && !inside ? a : b, *from = to == a ? b : a;
     for (int p = 0; p < passes; ++p, std::swap(from, to)) {
@@ -140,6 +159,7 @@ void radix(const Load& load, W* a, W* b, int64_t n, Digits digits, bool inside =
             distribute([from](int64_t i) { return from[i]; }, to, n, shift, counts.of[used[p]]);
     }
     if (from == b) memcpy(a, b, size_t(n) * sizeof(W));
+    return digits.shift + 8 * lowest;
 }
 
 // Calls run(begin, end) for the runs of two or more words with equal bits from `shift` on.
@@ -177,14 +197,20 @@ void insertion(W* a, int64_t n) {
 // Sorts words wholly.
 template <class W>
 void sort_words(W* a, W* tmp, int64_t n) {
+    if (n == 2) {
+        const W u = a[0], v = a[1];
+        a[0] = std::min(u, v);
+        a[1] = std::max(u, v);
+        return;
+    }
     if (n <= 24) return insertion(a, n);
     if (n < kShort) return std::sort(a, a + n);
     uint64_t differing = differing_bits(a, n);
     if (!differing) return;
     Digits digits = choose_digits(differing, n, false);
-    radix<W>([a](int64_t i) { return a[i]; }, a, tmp, n, digits, true);
-    if (digits.shift > low_bit(differing))
-        each_run(a, 0, n, digits.shift, [&](int64_t i, int64_t j) { sort_words(a + i, tmp + i, j - i); });
+    const int shift = radix<W>([a](int64_t i) { return a[i]; }, a, tmp, n, digits, true);
+    if (shift > low_bit(differing))
+        each_run(a, 0, n, shift, [&](int64_t i, int64_t j) { sort_words(a + i, tmp + i, j - i); });
 }
 
 // ---- merges -----------------------------------------------------------------------------------
@@ -320,9 +346,9 @@ void sort_row(const At& at, const Put& put, int64_t n, U* a, U* b, bool alone) {
                 int64_t lo = n * p / parts, m = n * (p + 1) / parts - lo;
                 Digits digits = choose_digits(differing, m, false);
                 U *x = start + lo, *y = other + lo;
-                radix<U>([&, lo](int64_t i) { return load(lo + i); }, x, y, m, digits);
-                if (digits.shift > low_bit(differing))
-                    each_run(x, 0, m, digits.shift, [=](int64_t i, int64_t j) { sort_words(x + i, y + i, j - i); });
+                const int shift = radix<U>([&, lo](int64_t i) { return load(lo + i); }, x, y, m, digits);
+                if (shift > low_bit(differing))
+                    each_run(x, 0, m, shift, [=](int64_t i, int64_t j) { sort_words(x + i, y + i, j - i); });
             }
         });
         merge_parts(start, other, n, parts);
@@ -368,16 +394,7 @@ void order_ties(const Image& image_at, uint64_t mask, int64_t begin, int64_t end
     };
     auto flush = [&] {
         for (int t = 0; t < held; ++t) fill(starts[t], ends[t]);
-        for (int t = 0; t < held; ++t) {
-            const int64_t i = starts[t];
-            const uint64_t u = a[i], v = a[i + 1];
-            if (ends[t] - i == 2) {
-                a[i] = std::min(u, v);
-                a[i + 1] = std::max(u, v);
-            } else {
-                sort_words(a + i, b + i, ends[t] - i);
-            }
-        }
+        for (int t = 0; t < held; ++t) sort_words(a + starts[t], b + starts[t], ends[t] - starts[t]);
         held = 0;
     };
     each_run(a, begin, end, 32, [&](int64_t i, int64_t j) {
@@ -426,11 +443,11 @@ void order_row(const Image& image_at, int64_t n, uint64_t* a, uint64_t* b, bool 
         for (int64_t p = begin; p < end; ++p) {
             int64_t lo = n * p / parts, m = n * (p + 1) / parts - lo;
             uint64_t *x = start + lo, *y = other + lo;
-            radix<uint64_t>(
+            const int sorted = radix<uint64_t>(
                 [&, lo](int64_t i) { return packed((image_at(lo + i) >> shift) & kept, uint64_t(lo + i)); }, x, y, m,
                 digits);
-            if (digits.shift > 32)
-                each_run(x, 0, m, digits.shift, [=](int64_t i, int64_t j) { sort_words(x + i, y + i, j - i); });
+            if (sorted > 32)
+                each_run(x, 0, m, sorted, [=](int64_t i, int64_t j) { sort_words(x + i, y + i, j - i); });
         }
     });
     merge_parts(start, other, n, parts);
