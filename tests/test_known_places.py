@@ -122,3 +122,19 @@ def test_rows_of_rows():
 
     got = jitney.jit(lambda q, v: turn(jnp, q, v))(q, v)
     np.testing.assert_allclose(got, turn(np, q, v), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (7, 1001), (300, 301)])
+def test_temporaries_in_the_memory_of_outputs(shape):
+    x = np.random.default_rng(9).normal(size=shape)
+
+    def f(x):
+        y = jnp.exp(x - x.max(1, keepdims=True))
+        z = jnp.exp(x - x.min(0, keepdims=True))
+        return y / y.sum(1, keepdims=True), z / z.sum(0, keepdims=True) + y.sum(), jnp.sort(y, axis=0)
+
+    y = np.exp(x - x.max(1, keepdims=True))
+    z = np.exp(x - x.min(0, keepdims=True))
+    want = y / y.sum(1, keepdims=True), z / z.sum(0, keepdims=True) + y.sum(), np.sort(y, axis=0)
+    for got, expected in zip(jitney.jit(f)(x), want, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-12)

@@ -242,6 +242,8 @@ class Emitter(ControlEmitter):
 
     def base(self, buffer: Buffer) -> Any:
         """The pointer to a buffer's first element."""
+        if buffer.inside is not None:
+            return self.base(buffer.inside)
         found = self.fn.env.get(buffer)
         if found is not None:
             return found

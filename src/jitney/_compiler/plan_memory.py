@@ -14,7 +14,7 @@ _ALIGN = 64
 
 def plan_memory(program: LoopProgram) -> None:
     """Set ``offset`` of scratch buffers and ``scratch_bytes`` of the program."""
-    lives = _lifetimes(program.body)
+    lives = lifetimes(program.body)
     active: list[tuple[int, int, int]] = []  # (end of life, offset, end offset)
     top = 0
     for buffer, (first, last) in sorted(lives.items(), key=lambda item: item[1]):
@@ -35,14 +35,14 @@ def _first_gap(active: list[tuple[int, int, int]], size: int) -> int:
     return offset
 
 
-def _lifetimes(body: list) -> dict[Buffer, tuple[int, int]]:
+def lifetimes(body: list) -> dict[Buffer, tuple[int, int]]:
     """First and last statement of the function's body that touches each scratch buffer."""
     lives: dict[Buffer, tuple[int, int]] = {}
     swapped: list[tuple[Buffer, Buffer]] = []
     for number, s in enumerate(body):
-        swapped += _swaps(s)
+        swapped += swapped_buffers(s)
         for buffer in touched(s):
-            if buffer.kind == "scratch":
+            if buffer.kind == "scratch" and buffer.inside is None:
                 first = lives[buffer][0] if buffer in lives else number
                 lives[buffer] = (first, number)
     _join(lives, swapped)
@@ -63,8 +63,9 @@ def _join(lives: dict[Buffer, tuple[int, int]], swapped: list[tuple[Buffer, Buff
                     changed = True
 
 
-def _swaps(s: Any) -> list[tuple[Buffer, Buffer]]:
+def swapped_buffers(s: Any) -> list[tuple[Buffer, Buffer]]:
+    """The pairs that loops in a statement swap."""
     if type(s) not in (For, While, Branch):
         return []
     own = [] if type(s) is Branch else list(s.swaps)
-    return own + [pair for block in blocks(s) for inner in block for pair in _swaps(inner)]
+    return own + [pair for block in blocks(s) for inner in block for pair in swapped_buffers(inner)]

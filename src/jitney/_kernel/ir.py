@@ -61,17 +61,29 @@ class Buffer:
     """A flat run of elements in memory.
 
     ``kind``: ``in``/``const``/``out`` (``number`` says which), ``scratch`` (``offset`` into the arena, set by
-    the memory plan) or ``stack``. ``changing`` buffers are read and written by explicit loops, so that a
+    the memory plan; or it lies ``inside`` of an output) or ``stack``. ``changing`` buffers are read and written by explicit loops, so that a
     load stays where it is written. ``level``: loads are not placed further out, as the buffer is written there.
     ``version``: counted up whenever it has been written anew; loads before and after are different values.
     """
 
-    __slots__ = ("changing", "dtype", "kind", "level", "name", "number", "offset", "size", "version")
+    __slots__ = (
+        "changing",
+        "dtype",
+        "inside",
+        "kind",
+        "level",
+        "name",
+        "number",
+        "offset",
+        "size",
+        "version",
+    )
 
     def __init__(self, name: str, dtype: np.dtype, size: int, kind: str, number: int = 0) -> None:
         self.name, self.dtype, self.size, self.kind, self.number = name, dtype, size, kind, number
         self.offset = 0
         self.changing = False
+        self.inside: Buffer | None = None
         self.level = self.version = 0
 
     def __repr__(self) -> str:

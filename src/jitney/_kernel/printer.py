@@ -29,7 +29,8 @@ class _Writer:
         self.names: dict[Any, str] = {}
 
     def buffer(self, b: Buffer) -> None:
-        self.lines.append(f"{b.kind} {b.name} : {b.dtype}[{b.size}]")
+        inside = f" in {b.inside.name}" if b.inside is not None else ""
+        self.lines.append(f"{b.kind} {b.name} : {b.dtype}[{b.size}]{inside}")
 
     def name(self, v: Value) -> str:
         if v.op == "const":
