@@ -53,12 +53,12 @@ def _tidy(axes: Any) -> None:
 
 
 def _groups(plt: Any, results: list[Result]) -> Any:
-    """A panel for each question: dots are cases, red above the limit; the black bar is the geometric mean."""
+    """A panel for each question: dots are cases, red above the limit (the worst with its name); bars are means."""
     groups = list(dict.fromkeys(r.case.group for r in results))[::-1]
     panels = [p for p in PANELS if any(_ratio(r, p[0], p[1]) for r in results)]
     if not panels:
         return None
-    size = (2.2 + 4.3 * len(panels), 0.62 * len(groups) + 1.2)
+    size = (2.2 + 4.8 * len(panels), 0.62 * len(groups) + 1.2)
     figure, all_axes = plt.subplots(
         1, len(panels), figsize=size, sharey=True, squeeze=False, layout="constrained"
     )
@@ -67,7 +67,8 @@ def _groups(plt: Any, results: list[Result]) -> Any:
             found = [(x, r) for r in results if r.case.group == group and (x := _ratio(r, kind, against))]
             _strip(axes, y, sorted(found, key=lambda pair: pair[0]), limit)
         _tidy(axes)
-        axes.set_title(title, fontsize=13)
+        axes.set_xlim(right=max(axes.get_xlim()[1], 1.0) * 12)  # room for names
+        axes.set_title(title, fontsize=13, pad=10)
     all_axes[0][0].set_yticks(range(len(groups)), groups)
     all_axes[0][0].set_ylim(-0.6, len(groups) - 0.4)
     return figure
@@ -80,6 +81,9 @@ def _strip(axes: Any, y: int, found: list[tuple[float, Result]], limit: float) -
     ys = [y + 0.3 * math.sin(2.4 * i) for i in range(len(xs))]  # spread, so that equal ones can be told apart
     colours = [BAD if x > limit else GOOD for x in xs]
     axes.scatter(xs, ys, s=22, c=colours, alpha=0.8, linewidths=0)
+    if xs[-1] > limit:
+        place = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": 9, "color": BAD}
+        axes.annotate(found[-1][1].case.name, (xs[-1], ys[-1]), annotation_clip=False, **place)
     axes.plot([geometric_mean(xs)] * 2, [y - 0.38, y + 0.38], color=INK, lw=2.2)
 
 
