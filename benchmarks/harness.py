@@ -109,13 +109,13 @@ class Result:
             "goals": [vars(goal) for goal in self.goals()],
             "missing": self.missing,
             "differs": self.differs,
-            "samples": self.seconds,
+            "samples": {name: [float(f"{x:.4g}") for x in s] for name, s in self.seconds.items()},
         }
 
 
 CASES: list[Case] = []
 SHARE = {True: 0.3, False: 1.5}  # seconds of repeats of a case, in quick mode and otherwise
-MOST_REPEATS = 300
+MOST_REPEATS = 100
 
 
 @dataclass

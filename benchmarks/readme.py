@@ -12,21 +12,24 @@ START, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 Kinds = dict[str, Result]
 
 
-def rewrite(results: list[Result], path: Path) -> None:
+def rewrite(results: list[Result], path: Path, busy: float | None = None) -> None:
     """Replace the part of the file between the two marks."""
     text = path.read_text()
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
     if not after:
         raise SystemExit(f"{path} has no section between {START} and {END}")
-    path.write_text(f"{before}{START}\n{section(results)}\n{END}{after}")
+    path.write_text(f"{before}{START}\n{section(results, busy)}\n{END}{after}")
 
 
-def section(results: list[Result]) -> str:
+def section(results: list[Result], busy: float | None = None) -> str:
+    """The means by groups, where they were measured, and a table for each group to unfold."""
     about = report.machine()
     where = f"{about.pop('processor')}, {about.pop('cores')} cores; " + ", ".join(
         f"{k} {v}" for k, v in about.items()
     )
+    if busy is not None and busy > 0.5:
+        where += f"; the machine was busy with other work (load {busy:.1f})"
     groups: dict[str, dict[str, Kinds]] = {}
     for (group, name), kinds in by_program(results).items():
         groups.setdefault(group, {})[name] = kinds
@@ -105,6 +108,8 @@ def _cell(kinds: Kinds, title: str) -> str:
         limit = {"jax": result.case.target} | result.case.also
         text = f"{ratio:.2f}" if ratio >= 0.095 else f"{ratio:.3f}"
         return f"**{text}**" if ratio > (limit.get(against) or 1.05) else text
+    if shown in result.missing:
+        return "missing" if shown == "jitney" else ""
     best = result.best(shown or "jitney")
     return "" if best is None else seconds_text(best)
 

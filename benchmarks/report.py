@@ -128,6 +128,15 @@ def summary(results: list[Result]) -> str:
 # -- files ----------------------------------------------------------------------------------------------
 
 
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def load() -> float | None:
+    """How many others wanted a core in the last minute, where the system says so."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
 def machine() -> dict[str, Any]:
     """Processor, cores and versions, without which a timing says little."""
     import jax
@@ -141,16 +150,17 @@ def machine() -> dict[str, Any]:
         "processor": models[0].partition(":")[2].strip()
         if models
         else platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "Python": platform.python_version(),
         **{module.__name__: module.__version__ for module in (numpy, scipy, jax, numba)},
     }
 
 
-def save(results: list[Result], path: Path) -> None:
+def save(results: list[Result], path: Path, busy: float | None = None) -> None:
+    """All of it as JSON; ``busy`` is the load of the machine before the run."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
-        "machine": machine(),
+        "machine": machine() | {"load_before": busy},
         "geometric_mean_of_ratio_to_jax": geometric_means(results),
         "cases": [r.as_dict() for r in results],
     }

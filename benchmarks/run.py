@@ -43,14 +43,19 @@ def main() -> int:
         groups = dict.fromkeys(c.group for c in harness.CASES)
         print(f"no case matches {options.names}; there are the groups {', '.join(groups)}")
         return 2
+    busy = report.load()
+    if busy is not None and busy > 0.5:
+        print(
+            f"the machine is at work on something else (load {busy:.1f}): this disturbs whoever uses threads"
+        )
     results = measure_all(chosen, options.quick)
-    report.save(results, options.json)
+    report.save(results, options.json, busy)
     shown = report.worst_first(results) if options.worst else results
     print("\n" + report.table(shown) + "\n\n" + report.summary(results))
     written = plot.plot(results, options.json.with_suffix(".png"))
     print("saved " + ", ".join(map(str, [options.json, *written])))
     if options.readme:
-        readme.rewrite(results, HERE.parent / "README.md")
+        readme.rewrite(results, HERE.parent / "README.md", busy)
     return 0
 
 
