@@ -137,6 +137,95 @@ void cholesky(void** ins, void** outs, const int64_t* args) {
     for_batch(batch, kMacNs<T> * cubed(n) / 6 + 200, 0, nullptr, [&](int64_t k, char*) { one(k, false); });
 }
 
+// ---- the derivative of Cholesky factors, backwards ---------------------------------------------
+// I. Murray, "Differentiation of the Cholesky decomposition" (2016): the factorisation's blocks in reverse order.
+
+// C += factor op(A) op(B) of matrices that lie row by row, shared by rows of C.
+template <class T>
+void add_product(char op_a, char op_b, int64_t m, int64_t n, int64_t k, T factor, const T* a, int64_t lda, const T* b,
+                 int64_t ldb, T* c, int64_t ldc) {
+    if (m == 0 || n == 0 || k == 0) return;
+    const double macs = double(m) * double(n) * double(k);
+    const int64_t parts = macs < kSharedMacs ? 1 : std::min<int64_t>((m + 7) / 8, 2 * get_num_threads());
+    const int64_t each = (m + parts - 1) / parts;
+    const T one(1);
+    const int columns = int(n), depth = int(k), la = int(lda), lb = int(ldb), lc = int(ldc);
+    for_parts((m + each - 1) / each, kMacNs<T> * macs / double(parts), [&](int64_t part) {
+        const int64_t begin = part * each;
+        const int rows = int(std::min(each, m - begin));
+        library<T>.gemm(&op_b, &op_a, &columns, &rows, &depth, &factor, b, &lb, a + begin * (op_a == 'N' ? lda : 1), &la,
+                        &one, c + begin * ldc, &lc);
+    });
+}
+
+// One block on the diagonal, a row at a time: cotangents of L, in the lower triangle of g, to those of A.
+template <class T>
+void cholesky_back_rows(int64_t n, const T* l, T* g, int64_t ld) {
+    for (int64_t k = n - 1; k >= 0; --k) {
+        const T* row = l + k * ld;
+        T *g_row = g + k * ld, &diagonal = g_row[k];
+        for (int64_t i = k + 1; i < n; ++i) {
+            diagonal -= l[i * ld + k] * g[i * ld + k] / row[k];
+            g[i * ld + k] /= row[k];
+        }
+        diagonal /= row[k];
+        for (int64_t j = 0; j < k; ++j) g_row[j] -= diagonal * row[j];
+        for (int64_t i = k + 1; i < n; ++i) {
+            const T c = g[i * ld + k];
+            for (int64_t j = 0; j < k; ++j) {
+                g_row[j] -= c * l[i * ld + j];
+                g[i * ld + j] -= c * row[j];
+            }
+        }
+        diagonal /= 2;
+    }
+}
+
+// L, its cotangents (the lower triangle) -> symmetric cotangents of A; args: batch, n.
+template <class T>
+void cholesky_back(void** ins, void** outs, const int64_t* args) {
+    const int64_t batch = args[0], n = args[1], size = n * n, step = n < 256 ? 32 : 64;
+    const T *factors = static_cast<const T*>(ins[0]), *given = static_cast<const T*>(ins[1]);
+    T *out = static_cast<T*>(outs[0]), *scratch = static_cast<T*>(outs[1]);
+    const T one(1), minus(-1);
+    const int ld = int(n);
+    OneThread guard;
+    auto one_matrix = [&](int64_t which, T* both) {
+        const T* l = factors + which * size;
+        T* g = out + which * size;
+        for (int64_t i = 0; i < n; ++i)
+            memcpy(static_cast<void*>(g + i * n), given + which * size + i * n, size_t(i + 1) * sizeof(T));
+        for (int64_t end = n; end > 0;) {
+            const int64_t begin = std::max<int64_t>(0, end - step), width = end - begin, below = n - end;
+            const T *r = l + begin * n, *d = r + begin, *b = l + end * n, *c = b + begin;
+            T *g_r = g + begin * n, *g_d = g_r + begin, *g_b = g + end * n, *g_c = g_b + begin;
+            if (below) {
+                const int w = int(width), rows = int(below);
+                library<T>.trsm("L", "U", "N", "N", &w, &rows, &one, d, &ld, g_c, &ld);
+                add_product<T>('N', 'N', below, begin, width, minus, g_c, n, r, n, g_b, n);
+                add_product<T>('T', 'N', width, width, below, minus, g_c, n, c, n, g_d, n);
+            }
+            cholesky_back_rows(width, d, g_d, n);
+            if (begin) {
+                for (int64_t i = 0; i < width; ++i)
+                    for (int64_t j = 0; j <= i; ++j)
+                        both[i * width + j] = both[j * width + i] = i == j ? 2 * g_d[i * n + i] : g_d[i * n + j];
+                add_product<T>('T', 'N', width, begin, below, minus, g_c, n, b, n, g_r, n);
+                add_product<T>('N', 'N', width, begin, width, minus, both, width, r, n, g_r, n);
+            }
+            end = begin;
+        }
+        constexpr int64_t kTile = 32;
+        for (int64_t i0 = 0; i0 < n; i0 += kTile)
+            for (int64_t j0 = 0; j0 <= i0; j0 += kTile)
+                for (int64_t i = i0; i < std::min(n, i0 + kTile); ++i)
+                    for (int64_t j = j0; j < std::min(i, j0 + kTile); ++j)
+                        g[j * n + i] = g[i * n + j] = g[i * n + j] / 2;
+    };
+    for_batch(batch, kMacNs<T> * cubed(n) / 2 + 500, step * step * int64_t(sizeof(T)),
+              reinterpret_cast<char*>(scratch), [&](int64_t k, char* work) { one_matrix(k, reinterpret_cast<T*>(work)); });
+}
+
 // A[m, n] -> LU, pivots, permutation of rows; args: batch, m, n. Scratch: m n elements and min(m, n) ints.
 template <class T>
 void lu(void** ins, void** outs, const int64_t* args) {
@@ -481,6 +570,8 @@ void eig(void** ins, void** outs, const int64_t* args) {
 
 const RoutineEntry kTable[] = {JT_ALL(cholesky), JT_ALL(lu),   JT_ALL(triangular_solve), JT_ALL(lu_solve),
                                JT_ALL(qr),       JT_ALL(eigh), JT_ALL(svd),              JT_ALL(eig),
+                               {"jt_cholesky_back_float32", &cholesky_back<float>},
+                               {"jt_cholesky_back_float64", &cholesky_back<double>},
                                {nullptr, nullptr}};
 #undef JT_ALL
 

@@ -17,10 +17,16 @@ _BLOCK = 64
 _LIMIT = 2**31 - 1  # LAPACK counts with 32 bits
 
 
-def cholesky(in_avals: Any) -> RoutineCall | None:
+def cholesky(in_avals: Any, symmetric: bool = False) -> RoutineCall | None:
     (x,) = in_avals
     n = x.shape[-1]
     return _call("cholesky", x, (_count(x), n), 0, n**3 / 6)
+
+
+def cholesky_back(in_avals: Any) -> RoutineCall | None:
+    low, _ = in_avals
+    n = low.shape[-1]
+    return _call("cholesky_back", low, (_count(low), n), _BLOCK * _BLOCK * low.dtype.itemsize, n**3 / 2)
 
 
 def lu(in_avals: Any) -> RoutineCall | None:

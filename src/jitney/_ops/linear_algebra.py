@@ -149,12 +149,12 @@ def _small(in_avals: Any, **params: Any) -> bool:
 cholesky_p = Primitive("cholesky")
 
 
-def _cholesky_abstract(x: ShapedArray) -> ShapedArray:
+def _cholesky_abstract(x: ShapedArray, symmetric: bool = False) -> ShapedArray:
     check_matrices("cholesky", x)
     return shaped_array(x.shape, x.dtype)
 
 
-def _np_cholesky(x: Any) -> Any:
+def _np_cholesky(x: Any, symmetric: bool = False) -> Any:
     """Of matrices that are not positive definite: nan; above the diagonal 0."""
     try:
         return np.linalg.cholesky(x)
@@ -168,7 +168,7 @@ def _np_cholesky(x: Any) -> Any:
         return out.reshape(x.shape)
 
 
-def _cholesky_loops(b: Any, outs: Any, ins: Any) -> None:
+def _cholesky_loops(b: Any, outs: Any, ins: Any, symmetric: bool = False) -> None:
     (out,), (x,) = outs, ins
     n = x.shape[-1]
     if not n:
@@ -194,19 +194,53 @@ def _cholesky_loops(b: Any, outs: Any, ins: Any) -> None:
                 b.store(out, lane * (n * n) + (i * n + j), value)
 
 
-def _cholesky_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
-    """``L phi(L^-1 dA L^-H)``; phi takes the lower triangle and half of the diagonal."""
+def _cholesky_jvp(primals: Any, tangents: Any, symmetric: bool = False) -> tuple[Any, Any]:
     (x,), (g,) = primals, tangents
-    low = cholesky_p.bind(x)
+    low = cholesky_p.bind(x, **({"symmetric": True} if symmetric else {}))
+    aval = get_aval(x)
+    if symmetric and aval.shape[-1] > UNROLLED and aval.dtype.kind == "f":
+        return low, cholesky_tangent_p.bind(low, g)
+    return low, _cholesky_tangent(low, g)
+
+
+def _cholesky_tangent(low: Any, g: Any) -> Any:
+    """``L phi(L^-1 dA L^-H)``; phi takes the lower triangle and half of the diagonal."""
     inner = triangular_solve(low, g, left_side=False, transpose_a=True, conjugate_a=True, lower=True)
     inner = triangular_solve(low, inner, left_side=True, lower=True)
-    shape = get_aval(x).shape
-    dtype = get_aval(x).dtype
-    half = raw.full(shape, 0.5, dtype)
-    one, zero = raw.full(shape, 1, dtype), raw.full(shape, 0, dtype)
-    weights = raw.select(_places(shape, ew.eq), half, raw.select(_places(shape, ew.gt), one, zero))
-    return low, matmul(low, ew.mul(weights, inner))
+    return matmul(low, ew.mul(_half_lower(inner), inner))
 
+
+def _half_lower(x: Any) -> Any:
+    """1 below the diagonal, 1/2 on it."""
+    shape, dtype = get_aval(x).shape, get_aval(x).dtype
+    half, one, zero = (raw.full(shape, value, dtype) for value in (0.5, 1, 0))
+    return raw.select(_places(shape, ew.eq), half, raw.select(_places(shape, ew.gt), one, zero))
+
+
+def _cholesky_back(low: Any, ct: Any) -> Any:
+    """The transpose of that, made symmetric: of ``L^-T phi(L^T ct) L^-1``."""
+    inner = matmul(transposed(low), ct)
+    inner = ew.mul(_half_lower(inner), inner)
+    inner = triangular_solve(low, inner, left_side=True, transpose_a=True, lower=True)
+    inner = triangular_solve(low, inner, left_side=False, lower=True)
+    return ew.mul(
+        ew.add(inner, transposed(inner)), raw.full(get_aval(inner).shape, 0.5, get_aval(inner).dtype)
+    )
+
+
+# The derivative where only the symmetric part of the matrix counts, so that its cotangent may be any with the same
+# symmetric part; that needs a fraction of the operations of the formula above, step by step.
+cholesky_tangent_p = Primitive("cholesky_tangent")
+cholesky_tangent_p.abstract = lambda low, g: shaped_array(low.shape, low.dtype)
+cholesky_tangent_p.expand = _cholesky_tangent
+cholesky_tangent_p.transpose = lambda ct, low, g: [None, cholesky_back_p.bind(low, ct)]
+cholesky_tangent_p.batch = _batch_leading(cholesky_tangent_p)
+
+cholesky_back_p = Primitive("cholesky_back")
+cholesky_back_p.abstract = lambda low, ct: shaped_array(low.shape, low.dtype)
+cholesky_back_p.expand = _cholesky_back
+cholesky_back_p.lower = Routine(lapack_plans.cholesky_back)
+cholesky_back_p.batch = _batch_leading(cholesky_back_p)
 
 cholesky_p.abstract = _cholesky_abstract
 cholesky_p.numpy = _np_cholesky

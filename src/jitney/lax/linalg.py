@@ -45,7 +45,7 @@ def cholesky(x: Any, *, symmetrize_input: bool = True) -> Any:
            [1., 2.]], dtype=float64)
     """
     x = _array("cholesky", x)
-    return la.cholesky_p.bind(_symmetrized(x) if symmetrize_input else x)
+    return la.cholesky_p.bind(_symmetrized(x), symmetric=True) if symmetrize_input else la.cholesky_p.bind(x)
 
 
 def triangular_solve(

@@ -241,8 +241,10 @@ def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = True) -> A
     if symmetrize_input and not upper and (done := _small(_np_cholesky, a)) is not None:
         return wrap(done)
     (a,) = _matrices("cholesky", a, square=True)
-    a = _symmetrized(a) if symmetrize_input else la.adjoint(a) if upper else a
-    low = la.cholesky_p.bind(a)
+    if symmetrize_input:
+        low = la.cholesky_p.bind(_symmetrized(a), symmetric=True)
+    else:
+        low = la.cholesky_p.bind(la.adjoint(a) if upper else a)
     return la.adjoint(low) if upper else low
 
 
