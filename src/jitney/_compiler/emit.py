@@ -12,16 +12,15 @@ import functools
 from typing import Any
 
 from jitney._compiler import emit_ops
-from jitney._compiler.emit_control import ControlEmitter
 from jitney._compiler.emit_loops import Facts, Function
 from jitney._compiler.emit_ops import llvm_type, memory_type
+from jitney._compiler.emit_parts import MAIN_PARAMS, PartEmitter
 from jitney._compiler.emit_rows import Row, load_row, store_row
 from jitney._compiler.ir import FunctionWriter, ModuleWriter, const, const_lanes, iota, vec, zero
 from jitney._kernel.index import Dynamic, Index, LoopVar, Quotient
 from jitney._kernel.ir import Branch, Buffer, Call, For, LoopProgram, Part, Store, Value, While
 
 ENTRY = "jt_entry"
-_MAIN_PARAMS = ["ptr", "ptr", "ptr"]
 _MOST_INLINED = 8  # calls of one math function
 
 
@@ -33,14 +32,14 @@ def emit(program: LoopProgram, features: Any) -> tuple[str, set[str]]:
     return emitter.module.text(), emitter.symbols
 
 
-class Emitter(ControlEmitter):
+class Emitter(PartEmitter):
     """Writes one program."""
 
     def __init__(self, program: LoopProgram, features: Any) -> None:
         self.program, self.features = program, features
         self.module = ModuleWriter()
         self.symbols: set[str] = set()
-        self.fn: Function = Function(FunctionWriter(ENTRY, "i32", _MAIN_PARAMS), 0, None)
+        self.fn: Function = Function(FunctionWriter(ENTRY, "i32", MAIN_PARAMS), 0, None)
         self.f = self.fn.f
         self.width, self.copies = 1, 1
         self.vector: LoopVar | None = None
@@ -51,6 +50,9 @@ class Emitter(ControlEmitter):
         self.ragged: set[LoopVar] = set()
         self.moved_at: dict[Buffer, int] = {}
         self.facts = Facts(program.body)
+        self.parts: list[Function] = []
+        self.slots: dict[Any, int] = {}
+        self.frame_start = -(-program.scratch_bytes // 64) * 64
         self.rows: dict[Any, Row] = {}  # accesses of the present vector loop that belong together
 
     def run(self) -> None:
@@ -58,6 +60,7 @@ class Emitter(ControlEmitter):
         self.f.position(self.fn.blocks[0])
         self.f.ret(const("i32", 0))
         self.module.add(self.f)
+        self.finish_parts()
 
     # -- positions
 
@@ -80,6 +83,10 @@ class Emitter(ControlEmitter):
     # -- statements
 
     def statements(self, body: list, level: int) -> None:
+        cuts = self.program.cuts.get(id(body)) if self.program.cuts else None
+        if cuts:
+            self.in_parts(body, level, cuts)
+            return
         for s in body:
             kind, self.level = type(s), level
             if kind is Value:
@@ -103,7 +110,9 @@ class Emitter(ControlEmitter):
         return found
 
     def _capture(self, fn: Function, key: Any, type_: str) -> Any:
-        assert fn.parent is not None, f"{key} is used before it is computed"
+        assert fn.parent is not None or key in fn.homes, f"{key} is used before it is computed"
+        if fn.part or key in fn.homes:
+            return self.from_outside(fn, key, type_)
         slot = len(fn.captured)
         fn.captured.append((key, type_))
         here = fn.f.current
@@ -247,7 +256,8 @@ class Emitter(ControlEmitter):
         found = self.fn.env.get(buffer)
         if found is not None:
             return found
-        if self.fn.parent is not None and buffer not in self.fn.private:
+        shared = buffer in self.moved_at if self.fn.part else self.fn.parent is not None
+        if shared and buffer not in self.fn.private:
             return self._capture_base(self.fn, buffer)
         return self._main_base(buffer)
 
@@ -261,17 +271,13 @@ class Emitter(ControlEmitter):
         if buffer.kind == "stack":
             env[buffer] = f.alloca(memory_type(buffer.dtype), buffer.size)
             return env[buffer]
-        # Ahead of everything else in the entry block, so that it dominates every use.
-        start = f.entry.lines
-        f.entry.lines = []
-        f.position(f.entry)
+        f.ahead()
         if buffer.kind == "scratch":
             arena = f.load("ptr", f.args[2], 8)
             env[buffer] = f.gep("i8", arena, const("i64", buffer.offset))
         else:
             table = f.args[1] if buffer.kind == "out" else f.args[0]
             env[buffer] = f.load("ptr", f.gep("ptr", table, const("i64", buffer.number)), 8)
-        f.entry.lines += start
         f.position(here)
         return env[buffer]
 
@@ -290,6 +296,8 @@ class Emitter(ControlEmitter):
     def _step(self, element: str, pointer: Any, term: tuple) -> Any:
         atom, c = term
         x = self.atom(atom)
+        if x.name == "0":
+            return pointer
         # Not inbounds: sums of some terms only, and places where a predicate forbids the load, may lie outside.
         return self.f.gep(element, pointer, x if c == 1 else self.f.mul(x, const("i64", c)), False)
 

@@ -32,6 +32,11 @@ class Function:
         self.env: dict[Any, Any] = {}
         self.captured: list[tuple[Any, str]] = []
         self.private: set[Buffer] = set()  # stack buffers of this function alone
+        self.part = False  # see ``emit_parts``
+        self.threaded = parent is not None and parent.threaded  # run by several threads
+        self.homes: dict[Any, Function] = {}  # the parts called here, by what they computed
+        self.exports: dict[Any, int] = {}  # what other parts need of this one, and its places in the frame
+        self.needs: dict[Any, str] = {}  # what this part needs of the function around, and its types
         self.alias: dict[
             int, int
         ] = {}  # a level whose body is written once stands where its outer level stands
@@ -120,7 +125,7 @@ class LoopEmitter:
 
     def _is_parallel(self, node: For) -> bool:
         """Threads must not call the host, and swap buffers for themselves only."""
-        if node.kind != "parallel" or self.fn.parent is not None or self.vector is not None:
+        if node.kind != "parallel" or self.fn.threaded or self.vector is not None:
             return False
         return not (node.carries or self.facts.moved(node) or node in self.facts.hosts)
 
@@ -372,7 +377,7 @@ class LoopEmitter:
         level = node.var.level
         self.fn, self.f = Function(inner, level - 1, outer_fn), inner
         self.fn.caches[level - 1] = {}
-        self.fn.private = self.facts.private(node)
+        self.fn.private, self.fn.threaded = self.facts.private(node), True
 
         def body(i: Any, phis: list) -> list:
             self.fn.env[node.var] = i

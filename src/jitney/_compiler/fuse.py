@@ -41,8 +41,8 @@ def fuse(graph: Graph, carries: Sequence[tuple[Node, Node]] = ()) -> tuple[list[
     Of the ``carries`` (old and new states of a loop) the numbers of those that can be updated in place are given.
     """
     _join_larger(graph)
+    _find_segments(graph)
     _choose_roots(graph)
-    _limit_depth(graph)
     _assign_levels(graph)
     in_place: set[int] = set()
     if options.enabled("share_buffers"):
@@ -72,7 +72,7 @@ def _choose_roots(graph: Graph) -> None:
 def _is_root(node: Node) -> bool:
     if node.small:
         return False
-    if node.needed or node.kind == "reduce":
+    if node.needed or node.last or node.kind == "reduce":
         return True
     if not options.enabled("fuse"):
         return True
@@ -85,7 +85,7 @@ def _tell_operands(node: Node, number: int) -> None:
     """Record at the operands from where they are read: a (space, path) for each nest that will."""
     if node.root:
         inner = node.operands[0] if node.kind == "reduce" else node
-        places: Any = (((inner.aval.shape, inner.depth), 0),)
+        places: Any = (((inner.aval.shape, inner.depth, inner.segment), 0),)
     elif node.small:
         places = ((number, 0),)
     else:
@@ -121,16 +121,21 @@ def _hoistable(node: Node, operand: Node) -> bool:
     return not wide or tuple(wide) == tuple(range(len(wide)))
 
 
-def _limit_depth(graph: Graph) -> None:
-    """Store a value now and then in very long chains of moved reads (rules call each other there)."""
-    depth: dict[int, int] = {}
+def _find_segments(graph: Graph) -> None:
+    """Cut very long chains: the ``last`` value of a segment is stored, and read by other loop nests than its own.
+
+    Rules call each other along a chain, and LLVM takes more than linear time for the body of a loop.
+    """
+    length: dict[Node, int] = {}  # of the chain in the segment
     for node in graph.nodes:
-        below = max((depth.get(id(o), 0) for o in node.operands), default=0)
+        node.segment = max((o.segment + o.last for o in node.operands), default=0)
+        if node.kind in ("opaque", "reduce"):
+            continue
+        run = max((length.get(o, 0) for o in node.operands if o.segment == node.segment), default=0)
         if node.kind == "pull" or (node.kind == "map" and not node.small):
-            below += 1
-        if below > _DEEPEST and not node.small:
-            node.root = True
-        depth[id(node)] = 0 if node.root or node.kind in ("opaque", "reduce") else below
+            run += 1
+        length[node] = run
+        node.last = run > _DEEPEST and not node.small
 
 
 def _assign_levels(graph: Graph) -> None:
@@ -144,7 +149,10 @@ def _assign_levels(graph: Graph) -> None:
                 node.step.level = node.level
             continue
         node.level = max(
-            (_stage(o) if e == "same" else o.ready for o, e in zip(node.operands, node.edges, strict=True)),
+            (
+                _stage(o) if e == "same" and o.segment == node.segment else o.ready
+                for o, e in zip(node.operands, node.edges, strict=True)
+            ),
             default=0,
         )
         node.level = max(node.level, node.floor)

@@ -96,6 +96,7 @@ class Node:
         "flat",
         "floor",
         "kind",
+        "last",
         "level",
         "needed",
         "operands",
@@ -108,6 +109,7 @@ class Node:
         "record",
         "root",
         "rule",
+        "segment",
         "shares",
         "small",
         "step",
@@ -132,9 +134,9 @@ class Node:
         )
         self.shares: Node | None = None  # the node whose buffer this one is written to
         self.step: Step | None = None
-        self.complete = self.root = self.small = self.expanded = self.needed = False
+        self.complete = self.root = self.last = self.small = self.expanded = self.needed = False
         self.out = -1
-        self.level = self.ready = self.depth = 0
+        self.level = self.ready = self.depth = self.segment = 0
         self.own = self.cost = 0.0
         self.readers: set = set()
         self.edges: tuple[str, ...] = ()
@@ -246,7 +248,7 @@ def index_function(node: Node) -> Node:
     if node.kind == "pull":
         limit = 16 if node.own < 8 else 4
     else:
-        limit = 1 if node.own > 8 else 8 if node.own > 3 else 16
+        limit = 1 if node.own > 8 else 4
     node.small = 0 < size <= max(limit, 2)
     return node
 

@@ -76,7 +76,7 @@ class Nest:
         self.lowering, self.b, self.roots = lowering, lowering.b, roots
         self.flat = options.enabled("merge_axes") and all(_flat_root(r) for r in roots)
         self.shape, self.axes = _merge(shape, frozenset(axes)) if self.flat else (shape, frozenset(axes))
-        self.cost = nanoseconds(sum(_cost(r) for r in roots) + 0.5)
+        self.cost = nanoseconds(_work(roots) + 0.5)
         self.kept = [d for d in range(len(self.shape)) if d not in self.axes and self.shape[d] > 1]
         self.folded = [d for d in sorted(self.axes) if self.shape[d] > 1]
         self.folds = [Fold(lowering, r) for r in roots if r.kind == "reduce"]
@@ -438,5 +438,15 @@ def _flat_root(root: Node) -> bool:
     return inner.flat
 
 
-def _cost(root: Node) -> float:
-    return (root.operands[0].cost if root.kind == "reduce" else root.cost) + 1.0
+def _work(roots: list[Node]) -> float:
+    """What one element of all roots costs: of each value that is not in memory or registers yet, once."""
+    total, seen, pending = float(len(roots)), set(roots), list(roots)
+    while pending:
+        node = pending.pop()
+        if node.kind != "reduce":
+            total += node.own
+        for o in node.operands:
+            if not (o.root or o.complete or o.small or o.kind in ("literal", "opaque") or o in seen):
+                seen.add(o)
+                pending.append(o)
+    return total

@@ -3,7 +3,7 @@
     jaxpr   sink_constants, split_complex, keys_as_words, inline_calls, drop_dead, simplify_programs, hoist_invariants,
             simplify_algebra, share_equal                              jaxpr -> jaxpr
     graph   build_graph, fuse, share_buffers, pack_stacks            jaxpr -> values, kernels
-    loops   lower_kernels, drop_unused, choose_widths, pack_math, balance_divider, reuse_outputs,
+    loops   lower_kernels, drop_unused, choose_widths, pack_math, balance_divider, cut_blocks, reuse_outputs,
             plan_memory                                                kernels -> loop IR
     llvm    emit, assemble                                             loop IR -> machine code
 
@@ -22,6 +22,7 @@ from jitney._compiler.balance_divider import balance_divider
 from jitney._compiler.bodies import fuse_graph
 from jitney._compiler.build_graph import build_graph
 from jitney._compiler.choose_widths import choose_widths
+from jitney._compiler.cut_blocks import cut_blocks
 from jitney._compiler.drop_dead import drop_dead
 from jitney._compiler.drop_unused import drop_unused
 from jitney._compiler.emit import ENTRY, emit
@@ -133,6 +134,8 @@ def _finish_loops(program: LoopProgram, target: Target) -> LoopProgram:
     if options.enabled("balance_divider"):
         balance_divider(program, target.text)
         _tell("balance_divider", program)
+    if options.enabled("cut_blocks"):
+        cut_blocks(program)
     if options.enabled("reuse_outputs"):
         reuse_outputs(program)
         _tell("reuse_outputs", program)

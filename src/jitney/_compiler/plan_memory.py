@@ -5,6 +5,8 @@ tmp0: written by loop 0, read by loop 1;  tmp1: written by loop 2    ->    both 
 
 from __future__ import annotations
 
+from bisect import bisect
+from heapq import heappop, heappush
 from typing import Any
 
 from jitney._kernel.ir import Branch, Buffer, For, LoopProgram, While, blocks, touched
@@ -14,25 +16,50 @@ _ALIGN = 64
 
 def plan_memory(program: LoopProgram) -> None:
     """Set ``offset`` of scratch buffers and ``scratch_bytes`` of the program."""
+    arena = _Arena()
     lives = lifetimes(program.body)
-    active: list[tuple[int, int, int]] = []  # (end of life, offset, end offset)
-    top = 0
     for buffer, (first, last) in sorted(lives.items(), key=lambda item: item[1]):
-        active = [a for a in active if a[0] >= first]
+        arena.free_before(first)
         size = -(-max(buffer.size * buffer.dtype.itemsize, 1) // _ALIGN) * _ALIGN
-        buffer.offset = _first_gap(active, size)
-        active.append((last, buffer.offset, buffer.offset + size))
-        top = max(top, buffer.offset + size)
-    program.scratch_bytes = top
+        buffer.offset = arena.take(size, last)
+    program.scratch_bytes = arena.top
 
 
-def _first_gap(active: list[tuple[int, int, int]], size: int) -> int:
-    offset = 0
-    for _, lo, hi in sorted(active, key=lambda a: a[1]):
-        if offset + size <= lo:
-            return offset
-        offset = max(offset, hi)
-    return offset
+class _Arena:
+    """Which bytes are in use, as the program runs."""
+
+    def __init__(self) -> None:
+        self.top = 0
+        self.used: list[tuple[int, int, int]] = []  # a heap of (end of life, offset, end offset)
+        self.gaps: list[tuple[int, int]] = []  # (offset, end offset) below the top, in order, none touch
+
+    def take(self, size: int, last: int) -> int:
+        """The first place for ``size`` bytes that are used until statement ``last``."""
+        for n, (lo, hi) in enumerate(self.gaps):
+            if hi - lo >= size:
+                self.gaps[n : n + 1] = [(lo + size, hi)] if hi - lo > size else []
+                offset = lo
+                break
+        else:
+            if self.gaps and self.gaps[-1][1] == self.top:
+                offset = self.gaps.pop()[0]
+            else:
+                offset = self.top
+            self.top = offset + size
+        heappush(self.used, (last, offset, offset + size))
+        return offset
+
+    def free_before(self, first: int) -> None:
+        """Give back what is not used from statement ``first`` on."""
+        while self.used and self.used[0][0] < first:
+            _, lo, hi = heappop(self.used)
+            at = bisect(self.gaps, (lo, hi))
+            if at < len(self.gaps) and self.gaps[at][0] == hi:
+                hi = self.gaps.pop(at)[1]
+            if at and self.gaps[at - 1][1] == lo:
+                at -= 1
+                lo = self.gaps.pop(at)[0]
+            self.gaps.insert(at, (lo, hi))
 
 
 def lifetimes(body: list) -> dict[Buffer, tuple[int, int]]:

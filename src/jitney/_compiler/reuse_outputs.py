@@ -20,9 +20,9 @@ Life = tuple[int, int]
 
 def reuse_outputs(program: LoopProgram) -> None:
     """Set ``inside`` of scratch buffers that an output has room for."""
-    outs = {b: _first(program.body, b) for b in program.buffers if b.kind == "out"}
-    if not outs:
+    if not any(b.kind == "out" for b in program.buffers):
         return
+    outs = _first_uses(program)
     swapped = {b for s in program.body for pair in swapped_buffers(s) for b in pair}
     taken: dict[Buffer, list[Life]] = {}
     lives = lifetimes(program.body)
@@ -46,9 +46,14 @@ def _meets(life: Life, others: list[Life]) -> bool:
     return any(a <= life[1] and life[0] <= b for a, b in others)
 
 
-def _first(body: list, buffer: Buffer) -> int:
-    """The first statement that touches a buffer."""
-    return next((n for n, s in enumerate(body) if any(b is buffer for b in touched(s))), len(body))
+def _first_uses(program: LoopProgram) -> dict[Buffer, int]:
+    """The first statement that touches each output, in one walk."""
+    first: dict[Buffer, int] = {}
+    for n, s in enumerate(program.body):
+        for b in touched(s):
+            if b.kind == "out":
+                first.setdefault(b, n)
+    return {b: first.get(b, len(program.body)) for b in program.buffers if b.kind == "out"}
 
 
 def _follows(s: Any, buffer: Buffer, out: Buffer) -> bool:

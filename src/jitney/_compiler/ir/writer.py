@@ -285,6 +285,7 @@ class FunctionWriter:
         self.entry = Block("entry")
         self.blocks = [self.entry]
         self._allocas: list[str] = []
+        self._start: list[str] = []
         self._phis: list[tuple[Block, int, Phi]] = []
         self.position(self.entry)
 
@@ -301,6 +302,10 @@ class FunctionWriter:
         """Write at the end of `block` from now on."""
         self.current = block
         self._emit = block.lines.append
+
+    def ahead(self) -> None:
+        """Write at the start of the entry block, where it dominates everything, until ``position`` is called."""
+        self._emit = self._start.append
 
     def line(self, text: str) -> None:
         """An instruction that has no method here, as it stands."""
@@ -584,6 +589,7 @@ class FunctionWriter:
             out.append(b.label + ":")
             if b is self.entry:
                 out += self._allocas
+                out += self._start
             out += b.lines
         out.append("}\n")
         return "\n".join(out)
