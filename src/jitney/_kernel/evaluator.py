@@ -216,6 +216,8 @@ def _math(v: Value, *xs: Any) -> Any:
         "tgamma": sp.gamma,
         "igamma": sp.gammainc,
         "igammac": sp.gammaincc,
+        "float_of_half": lambda x: x.view(np.uint32).astype(np.uint16).view(np.float16).astype(np.float32),
+        "half_of_float": lambda x: x.astype(np.float16).view(np.uint16).astype(np.uint32).view(np.float32),
         "trigamma": lambda x: sp.polygamma(1, x),
     }
     found = table.get(v.attr) or getattr(np, v.attr, None) or getattr(sp, v.attr)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from . import (  # noqa: F401  (each enters its functions)
     algebraic,
     bessel,
+    conversion,
     error,
     exponential,
     gamma,
