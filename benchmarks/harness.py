@@ -238,7 +238,7 @@ def _python(code: str, **variables: str) -> str:
 
 
 def _time_process(statement: str) -> float:
-    code = f"import time; start = time.perf_counter(); {statement}; print(time.perf_counter() - start)"
+    code = f"import time; start = time.perf_counter()\n{statement}\nprint(time.perf_counter() - start)"
     return float(_python(code))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,38 @@ def _() -> dict[str, Any]:
         "jitney": "import jitney, jitney.numpy",
         "jax": "import jax, jax.numpy",
         "numpy": "import numpy",
+    }
+
+
+SCRIPT = """
+import {name}, {name}.numpy as np
+f = {name}.jit({name}.grad(lambda p, x: np.sum(np.log1p(np.exp(p[0] * x) + p[1] ** 2))))
+f(np.ones(2), np.ones(1000)).block_until_ready()
+"""
+
+
+def _script(name: str, before: str) -> str:
+    return f"import os; {before}\n" + SCRIPT.format(name=name)
+
+
+@case("script: import, compile a gradient, call it", "calls", 0.25, kind="process", repeats=11)
+def _() -> dict[str, Any]:
+    return {name: _script(name, "") for name in ("jitney", "jax")}
+
+
+@case("script: the same, compiled by an earlier process", "calls", 0.25, kind="process", repeats=11)
+def _() -> dict[str, Any]:
+    folder = tempfile.mkdtemp(prefix="benchmarks-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    jax = {
+        "JAX_COMPILATION_CACHE_DIR": folder,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    jitney = {"JITNEY_CACHE": "1", "JITNEY_CACHE_DIR": folder}
+    return {
+        "jitney": _script("jitney", f"os.environ.update({jitney})"),
+        "jax": _script("jax", f"os.environ.update({jax})"),
     }
 
 
