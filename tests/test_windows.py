@@ -305,3 +305,38 @@ def test_large_arrays_at_once() -> None:
     np.testing.assert_array_equal(jitney.lax.reduce_window(x, -np.inf, jitney.lax.max, (7,)), want.max(1))
     slope = jitney.grad(lambda x: jitney.lax.reduce_window(x, -np.inf, jitney.lax.max, (7,), (7,)).sum())(x)
     assert np.asarray(slope).sum() == 40000 // 7
+
+
+# -- long windows, and places of extrema ---------------------------------------------------------------
+
+SIZES = [(2, 1, 1), (12, 1, 2), (13, 1, 1), (64, 3, 1), (77, 2, 1), (100, 1, 1), (131, 5, 2)]
+
+
+@pytest.mark.parametrize("size, step, apart", SIZES)
+def test_folds_of_windows_of_all_lengths(size: int, step: int, apart: int) -> None:
+    """Windows of windows, and what is left over, along either axis."""
+    x = np.random.default_rng(2).normal(size=(300, 2))
+    count = (300 - (size - 1) * apart - 1) // step + 1
+    places = np.arange(count)[:, None] * step + np.arange(size) * apart
+    for y, windows, frame in ((x, x[places], lambda n: (n, 1)), (x.T, x.T[:, places], lambda n: (1, n))):
+        axis = 1 if y is x else 2
+        for init, op, want in (
+            (0.0, jitney.lax.add, windows.sum(axis)),
+            (-np.inf, jitney.lax.max, windows.max(axis)),
+        ):
+            fun = lambda y, i=init, o=op, f=frame: jitney.lax.reduce_window(  # noqa: E731
+                y, i, o, f(size), f(step), "VALID", window_dilation=f(apart)
+            )
+            np.testing.assert_allclose(jitney.jit(fun)(y), want, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID", ((0, 3), (2, 0))])
+def test_gradients_of_overlapping_maxima(padding: Any) -> None:
+    x = (
+        np.random.default_rng(3).integers(0, 4, (6, 7)).astype(float)
+    )  # with equal elements: the first one counts
+    pool = lambda L: lambda x: L.lax.reduce_window(x, -np.inf, L.lax.max, (3, 2), (1, 1), padding)  # noqa: E731
+    ct = np.random.default_rng(4).normal(size=pool(jax)(x).shape)
+    assert_same(jitney.vjp(pool(jitney), x)[1](ct)[0], jax.vjp(pool(jax), x)[1](ct)[0])
+    x, t = np.random.default_rng(5).normal(size=(2, *x.shape))
+    assert_same(jitney.jvp(pool(jitney), (x,), (t,))[1], jax.jvp(pool(jax), (x,), (t,))[1])

@@ -1,11 +1,13 @@
 """Windows that slide over an array: the view that shows them, and folds over each of them.
 
-Begin at :class:`Frame`, the geometry that all have in common. ``windows`` gives every window its own axes, as an index rule;
-folds are reductions over these axes, which the compiler reads without writing the windows to memory.
+Begin at :class:`Frame`, the geometry that all have in common. Folds go along one axis after the other, each an elementwise
+operation on shifted slices (``sliding``); long windows are folds of folds of shorter ones. ``windows`` gives every window its own
+axes, as an index rule.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -20,6 +22,7 @@ from jitney._core.trace import LARGE_EAGER, get_aval
 from jitney._kernel.rules import Pull
 from jitney._ops import elementwise as ew
 from jitney._ops import indexing, raw, reductions
+from jitney._ops.barriers import optimization_barrier_p
 from jitney._ops.families import check_kinds, linear
 
 _INT64 = np.dtype(np.int64)
@@ -91,6 +94,28 @@ class Frame(NamedTuple):
             window_strides=self.window_strides,
         )
 
+    def slices(self, padded: Any) -> list[Any]:
+        """For each place inside a window the elements there, of all windows of a padded array."""
+        sizes = counts(get_aval(padded).shape, self)
+        places = itertools.product(*map(range, self.window_dimensions))
+        return [
+            strided(
+                padded,
+                [k * d for k, d in zip(at, self.window_dilation, strict=True)],
+                sizes,
+                self.window_strides,
+            )
+            for at in places
+        ]
+
+
+def strided(x: Any, start: Sequence[int], sizes: Sequence[int], steps: Sequence[int]) -> Any:
+    """``sizes`` elements along each axis, ``steps`` apart."""
+    limit = [a + (n - 1) * s + 1 for a, n, s in zip(start, sizes, steps, strict=True)]
+    if tuple(limit) == get_aval(x).shape and not any(start) and all(s == 1 for s in steps):
+        return x
+    return raw.slice_(x, tuple(start), tuple(limit), tuple(steps))
+
 
 def counts(padded: Sequence[int], frame: Any) -> tuple[int, ...]:
     """How many windows fit in each axis of a padded array."""
@@ -114,7 +139,7 @@ def check_frame(name: str, x: ShapedArray, frame: Frame) -> None:
         raise TypeError(f"{name}: padding {frame.padding} leaves nothing of operand shape {x.shape}.")
 
 
-def _eager(prim: Primitive) -> Callable[..., Any]:
+def _eager(prim: Primitive, small: Callable[..., Any]) -> Callable[..., Any]:
     """Evaluation at once: windows that are many elements together are folded by a compiled kernel, never written."""
 
     def evaluate(*args: Any, window_dimensions: tuple[int, ...], **params: Any) -> Any:
@@ -122,7 +147,7 @@ def _eager(prim: Primitive) -> Callable[..., Any]:
         avals = [get_aval(x) for x in args]
         if avals[-1].size * math.prod(window_dimensions) >= LARGE_EAGER:
             return plugs.evaluate_large(prim, args, avals, dict(sorted(params.items())))
-        return prim.expand(*args, **params)
+        return small(*args, **params)
 
     return evaluate
 
@@ -210,8 +235,68 @@ windows_p.lower = Pull(_windows_element)
 # -- sums and extrema of windows --------------------------------------------------------------------
 
 
+_SHORT = 12  # elements of a window that are folded at once
+_CACHED = 16  # reads from which an axis is folded ahead of the next one
+
+
+def sliding(
+    x: Any, axis: int, size: int, apart: int, step: int, combine: Callable[[Any, Any], Any], twice: bool
+) -> Any:
+    """``y[i] = x[i * step] o x[i * step + apart] o ...``, ``size`` elements along ``axis``; ``twice``: x o x is x.
+
+    A long window is one of windows: eight elements first, then every eighth of these folds.
+    """
+    shape = get_aval(x).shape
+    count = (shape[axis] - (size - 1) * apart - 1) // step + 1
+    sizes = [count if d == axis else n for d, n in enumerate(shape)]
+    steps = [step if d == axis else 1 for d in range(len(shape))]
+    at = lambda y, k: strided(y, [k if d == axis else 0 for d in range(len(shape))], sizes, steps)  # noqa: E731
+    if size <= _SHORT:
+        return _tree([at(x, k * apart) for k in range(size)], combine)
+    eights = materialised(sliding(x, axis, 8, apart, 1, combine, twice))
+    whole, rest = divmod(size, 8)
+    total = sliding(eights, axis, whole, 8 * apart, step, combine, twice)
+    total = strided(total, [0] * len(shape), sizes, [1] * len(shape))
+    if rest and twice:
+        return combine(total, at(eights, (size - 8) * apart))
+    if rest:
+        total = combine(total, _tree([at(x, (8 * whole + k) * apart) for k in range(rest)], combine))
+    return total
+
+
+def _tree(parts: list[Any], combine: Callable[[Any, Any], Any]) -> Any:
+    """All of ``parts``, combined pairwise."""
+    while len(parts) > 1:
+        pairs = [combine(a, b) for a, b in zip(parts[::2], parts[1::2], strict=False)]
+        parts = pairs + parts[len(pairs) * 2 :]
+    return parts[0]
+
+
+def materialised(x: Any) -> Any:
+    """``x``, written to memory ahead of what reads it."""
+    return optimization_barrier_p.bind(x)[0]
+
+
+def _slide(x: Any, frame: Frame, fill: Any, combine: Callable[[Any, Any], Any], twice: bool) -> Any:
+    """Folds of all windows: along the axes with the longest steps first, which leave the least."""
+    y, reads = frame.padded(x, fill), 1
+    windows = zip(frame.window_dimensions, frame.window_strides, frame.window_dilation, strict=True)
+    for axis, (size, step, apart) in sorted(enumerate(windows), key=lambda item: (-item[1][1], -item[0])):
+        if size == 1 and step == 1:
+            continue
+        reads *= min(size, _SHORT)
+        if reads > _CACHED and reads > size:
+            y, reads = materialised(y), size
+        y = sliding(y, axis, size, apart, step, combine, twice)
+    return y
+
+
 def _window_fold(
-    name: str, kinds: str, fill: Callable[[np.dtype], Any], fold: Callable[[Any, Sequence[int]], Any]
+    name: str,
+    kinds: str,
+    fill: Callable[[np.dtype], Any],
+    fold: Callable[[Any, Sequence[int]], Any],
+    combine: Callable[[Any, Any], Any],
 ) -> Primitive:
     """A fold of each window; holes and padding count as ``fill(dtype)``, which does not change it."""
     prim = Primitive(name)
@@ -223,6 +308,12 @@ def _window_fold(
         return shaped_array(frame.out_shape(x.shape), x.dtype, x.weak_type)
 
     def expand(x: Any, **params: Any) -> Any:
+        aval, frame = get_aval(x), Frame(**params)
+        if 0 in abstract(aval, **params).shape or 0 in aval.shape:
+            return at_once(x, **params)
+        return _slide(x, frame, aval.dtype.type(fill(aval.dtype)), combine, combine is not ew.add)
+
+    def at_once(x: Any, **params: Any) -> Any:
         aval = get_aval(x)
         abstract(aval, **params)
         view = Frame(**params).view(x, aval.dtype.type(fill(aval.dtype)))
@@ -232,13 +323,19 @@ def _window_fold(
         return prim.bind(raw.move_axis(args[0], dims[0], 0), **Frame(**params).extended().params()), 0
 
     prim.abstract, prim.expand, prim.batch = abstract, expand, batch
-    prim.impl = _eager(prim)
+    prim.impl = _eager(prim, at_once)
     return prim
 
 
-reduce_window_sum_p = _window_fold("reduce_window_sum", "iufc", lambda dtype: 0, reductions.reduce_sum)
-reduce_window_max_p = _window_fold("reduce_window_max", "biuf", reductions.smallest, reductions.reduce_max)
-reduce_window_min_p = _window_fold("reduce_window_min", "biuf", reductions.largest, reductions.reduce_min)
+reduce_window_sum_p = _window_fold(
+    "reduce_window_sum", "iufc", lambda dtype: 0, reductions.reduce_sum, ew.add
+)
+reduce_window_max_p = _window_fold(
+    "reduce_window_max", "biuf", reductions.smallest, reductions.reduce_max, ew.maximum
+)
+reduce_window_min_p = _window_fold(
+    "reduce_window_min", "biuf", reductions.largest, reductions.reduce_min, ew.minimum
+)
 
 
 def _window_sum_transpose(ct: Any, x: Any, **params: Any) -> Any:
@@ -287,9 +384,28 @@ def _chosen(operand: Any, frame: Frame, select_prim: Primitive) -> Any:
     aval = get_aval(operand)
     largest = select_prim in (ew.ge_p, ew.gt_p)
     worst = (reductions.smallest if largest else reductions.largest)(aval.dtype)
+    if math.prod(frame.window_dimensions) <= _FEW:
+        parts = frame.slices(frame.padded(operand, aval.dtype.type(worst)))
+        numbers = [raw.full(get_aval(p).shape, k, _INT64) for k, p in enumerate(parts)]
+        return _first_extrema(parts, numbers, largest)
     view = _flat_windows(frame.view(operand, aval.dtype.type(worst)), aval.ndim)
     prim = reductions.argmax_p if largest else reductions.argmin_p
     return prim.bind(view, axes=(aval.ndim,), index_dtype=_INT64)
+
+
+_FEW = 64  # elements of windows that are looked at one by one
+
+
+def _first_extrema(parts: Sequence[Any], others: Sequence[Any], largest: bool) -> Any:
+    """What stands in ``others`` where ``parts`` have their first extremum; the first nan is one."""
+    best, found = parts[0], others[0]
+    floating = get_aval(best).dtype.kind in "fV"
+    for part, other in zip(parts[1:], others[1:], strict=True):
+        better = ew.gt(part, best) if largest else ew.lt(part, best)
+        if floating:
+            better = ew.or_(better, ew.and_(ew.ne(part, part), ew.eq(best, best)))
+        best, found = raw.select(better, part, best), raw.select(better, other, found)
+    return found
 
 
 def _flat_windows(view: Any, ndim: int) -> Any:
@@ -318,6 +434,11 @@ def _gather_expand(tangents: Any, operand: Any, *, select_prim: Any, **params: A
     frame, aval = Frame(**params), get_aval(tangents)
     if 0 in frame.out_shape(aval.shape):
         return raw.zeros(shaped_array(frame.out_shape(aval.shape), aval.dtype))
+    if math.prod(frame.window_dimensions) <= _FEW:
+        largest = select_prim in (ew.ge_p, ew.gt_p)
+        worst = (reductions.smallest if largest else reductions.largest)(get_aval(operand).dtype)
+        parts = frame.slices(frame.padded(operand, get_aval(operand).dtype.type(worst)))
+        return _first_extrema(parts, frame.slices(frame.padded(tangents, aval.dtype.type(0))), largest)
     view = _flat_windows(frame.view(tangents, aval.dtype.type(0)), aval.ndim)
     place = raw.expand_dims(_chosen(operand, frame, select_prim), (aval.ndim,))
     return raw.squeeze(indexing.take_along_axis(view, place, aval.ndim), (aval.ndim,))
@@ -346,6 +467,8 @@ def _scatter_selected(source: Any, operand: Any, frame: Frame, select_prim: Prim
     if 0 in aval.shape or 0 in shape:
         return raw.zeros(shaped_array(shape, aval.dtype))
     rest = _chosen(operand, frame, select_prim)
+    if math.prod(frame.window_dimensions) <= _FEW and all(n == 1 for n in frame.window_strides):
+        return _gathered(source, materialised(rest), frame, shape)
     places: list[Any] = [None] * len(shape)
     for d in reversed(range(len(shape))):
         width = frame.window_dimensions[d]
@@ -355,6 +478,19 @@ def _scatter_selected(source: Any, operand: Any, frame: Frame, select_prim: Prim
             start, rest = ew.add(start, inside), ew.div(rest, _INT64.type(width))
         places[d] = start
     return frame.unpadded(_add_at(source, places, frame.padded_shape(shape)), shape)
+
+
+def _gathered(source: Any, chosen: Any, frame: Frame, shape: Sequence[int]) -> Any:
+    """The same where windows begin at every place: an element sums what the windows around it give to it."""
+    aval, whole = get_aval(source), frame.padded_shape(shape)
+    zero = raw.zeros(aval)
+    terms = []
+    for k, at in enumerate(itertools.product(*map(range, frame.window_dimensions))):
+        start = [i * d for i, d in zip(at, frame.window_dilation, strict=True)]
+        given = raw.select(ew.eq(chosen, raw.full(aval.shape, k, _INT64)), source, zero)
+        config = [(a, n - a - m, 0) for a, n, m in zip(start, whole, aval.shape, strict=True)]
+        terms.append(raw.pad(given, aval.dtype.type(0), config))
+    return frame.unpadded(_tree(terms, ew.add), shape)
 
 
 def _scatter_abstract(
@@ -403,7 +539,7 @@ select_and_scatter_add_p.expand = lambda source, operand, *, select_prim, **para
 )
 linear(select_and_scatter_add_p, _scatter_transpose)
 for _prim in (select_and_gather_add_p, select_and_scatter_add_p):
-    _prim.impl = _eager(_prim)
+    _prim.impl = _eager(_prim, _prim.expand)
 select_and_scatter_add_p.batch = _pair_batch(select_and_scatter_add_p, _extend_scatter)
 
 __all__ = [
