@@ -138,3 +138,16 @@ def test_temporaries_in_the_memory_of_outputs(shape):
     want = y / y.sum(1, keepdims=True), z / z.sum(0, keepdims=True) + y.sum(), np.sort(y, axis=0)
     for got, expected in zip(jitney.jit(f)(x), want, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(100, 6000), (1000, 700), (40, 30, 500), (5000, 130), (130, 70, 100)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_columns_folded_row_by_row(shape, axis):
+    x = np.random.default_rng(10).normal(size=shape)
+
+    def f(xp, x):
+        y = xp.exp(x - x.max(axis, keepdims=True))
+        return y / y.sum(axis, keepdims=True), x.sum(axis), x.min(axis), xp.argmax(x, axis), xp.var(x, axis)
+
+    for got, want in zip(jitney.jit(lambda x: f(jnp, x))(x), f(np, x), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-13)

@@ -171,8 +171,9 @@ class Lowering:
             record.buffer = self.temporary(node.aval.dtype, node.aval.shape[0] * record.row)
         return record.buffer
 
-    def temporary(self, dtype: np.dtype, size: int) -> Buffer:
-        kind = "stack" if size * dtype.itemsize <= _STACK_BYTES else "scratch"
+    def temporary(self, dtype: np.dtype, size: int, stack: bool = False) -> Buffer:
+        """Memory for what is computed here; on the ``stack`` each thread has its own."""
+        kind = "stack" if stack or size * dtype.itemsize <= _STACK_BYTES else "scratch"
         buffer = Buffer(f"tmp{next(self.program.names)}", dtype, size, kind)
         buffer.level = self.level
         return self._declare(buffer)

@@ -10,9 +10,10 @@ import itertools
 import math
 from typing import Any
 
-import numpy as np
 
 from jitney._compiler.boxes import boxes
+from jitney._compiler.chunks import block_extent, chunk_size
+from jitney._compiler.fold_rows import by_rows, write_rows
 from jitney._compiler.graph import Node, nanoseconds
 from jitney._compiler.options import options
 from jitney._compiler.rows import LONGEST
@@ -147,29 +148,34 @@ class Nest:
         index: list[Any] = [ix.constant(0)] * len(self.shape)
         kept = []
         for d in self.kept:
-            if self._count(d) > 1:
+            if self.count(d) > 1:
                 kept.append(d)
             else:
                 index[d] = ix.constant(self.spans[d][0])
         vector = max(kept + self.folded, default=-1)
+        if by_rows(self, vector):
+            outer = kept[:-1]
+            rows = lambda: write_rows(self, vector, index, None, parallel and not outer)  # noqa: E731
+            self._open(outer, index, vector, parallel, rows)
+            return
         if parallel and len(kept) == 1 and vector == kept[0]:
             self._write_chunks(vector, index)
             return
         self._open(kept, index, vector, parallel, lambda: self._write_folds(index, vector, self.folded, None))
 
-    def _count(self, axis: int) -> int:
+    def count(self, axis: int) -> int:
         """Iterations of the loop over a kept axis."""
         lo, hi = self.spans[axis]
         return (hi - lo) // (self.group[1] if self.group and self.group[0] == axis else 1)
 
-    def _at(self, axis: int, i: Any) -> Any:
+    def at(self, axis: int, i: Any) -> Any:
         """The place on a kept axis in iteration ``i`` of its loop."""
         step = self.group[1] if self.group and self.group[0] == axis else 1
         return i * step + self.spans[axis][0]
 
     def _write_chunks(self, axis: int, index: list[Any]) -> None:
         """One long axis, cut into chunks for threads."""
-        n = self._count(axis)
+        n = self.count(axis)
         work = self.cost * math.prod(self.shape[d] for d in self.folded)
         size = chunk_size(n, max(64 if self.folded else 512, int(_CHUNK_NS / work)))
         count = -(-n // size)
@@ -183,7 +189,7 @@ class Nest:
             extent, most = block_extent(self.b, n, size, node)
             with self.b.counted(extent, most, "vector") as inner:
                 inner.work = work
-                index[axis] = self._at(axis, start + ix.variable(inner.var))
+                index[axis] = self.at(axis, start + ix.variable(inner.var))
                 self._write_folds(index, axis, self.folded, None)
 
     def vector_axis(self) -> int:
@@ -197,29 +203,29 @@ class Nest:
             return
         axis = axes[0]
         kind = "vector" if axis == vector else "parallel" if parallel else "serial"
-        count = self._count(axis)
+        count = self.count(axis)
         with self.b.counted(count, count, kind, "ijklmnpq"[axis % 8]) as node:
             rest = math.prod(self.shape[d] for d in (*axes[1:], *self.folded))
             node.work = self.cost * rest * (self.group[1] if self.group else 1)
-            index[axis] = self._at(axis, ix.variable(node.var))
+            index[axis] = self.at(axis, ix.variable(node.var))
             self._open(axes[1:], index, vector, False, body)
 
     def _write_folds(self, index: list[Any], vector: int, axes: list[int], block: Any) -> None:
         """Maps at ``index``; folds over ``axes`` with one carry each, results stored at the kept index."""
         if not self.folds:
-            self._store_maps(index)
+            self.store_maps(index)
             return
         if not axes:
-            self._store_maps(index)
-            for fold, place in self._tracks(index):
-                self._finish(fold, place, self._element(fold, place), block)
+            self.store_maps(index)
+            for fold, place in self.tracks(index):
+                self.finish(fold, place, self.element(fold, place), block)
             return
-        inits = [fold.neutral() for fold, _ in self._tracks(index)]
+        inits = [fold.neutral() for fold, _ in self.tracks(index)]
         results = self._fold_axis(index, vector, axes, inits, block)
-        for (fold, place), values in zip(self._tracks(index), results, strict=True):
-            self._finish(fold, place, values, block)
+        for (fold, place), values in zip(self.tracks(index), results, strict=True):
+            self.finish(fold, place, values, block)
 
-    def _tracks(self, index: list[Any]) -> list[tuple[Fold, list[Any]]]:
+    def tracks(self, index: list[Any]) -> list[tuple[Fold, list[Any]]]:
         """Each fold with each place of the unrolled axes that are kept: what has accumulators of its own."""
         return [(fold, place) for place in self._each(index, True) for fold in self.folds]
 
@@ -235,23 +241,23 @@ class Nest:
             node.work = self.cost * math.prod(self.shape[d] for d in axes[1:])
             carries = [
                 [b.carry(node, x, n) for x, n in zip(init, fold.neutral(), strict=True)]
-                for (fold, _), init in zip(self._tracks(index), inits, strict=True)
+                for (fold, _), init in zip(self.tracks(index), inits, strict=True)
             ]
             index[axis] = start + ix.variable(node.var)
             phis = [[c.phi for c in group] for group in carries]
             if len(axes) > 1:
                 nexts = self._fold_axis(index, vector, axes[1:], phis, block)
             else:
-                self._store_maps(index)
+                self.store_maps(index)
                 nexts = [
-                    fold.step(b, p, self._element(fold, place))
-                    for (fold, place), p in zip(self._tracks(index), phis, strict=True)
+                    fold.step(b, p, self.element(fold, place))
+                    for (fold, place), p in zip(self.tracks(index), phis, strict=True)
                 ]
             for group, following in zip(carries, nexts, strict=True):
                 for c, x in zip(group, following, strict=True):
                     c.next = x
         if node.kind == "vector":
-            self._add_regions(node, [fold for fold, _ in self._tracks(index)])
+            self._add_regions(node, [fold for fold, _ in self.tracks(index)])
         return [[c.result for c in group] for group in carries]
 
     def _add_regions(self, node: For, folds: list[Fold]) -> None:
@@ -266,7 +272,7 @@ class Nest:
             node.folds.append((tuple(range(first, first + count)), region))
             first += count
 
-    def _element(self, fold: Fold, index: list[Any]) -> list[Value]:
+    def element(self, fold: Fold, index: list[Any]) -> list[Value]:
         """What one step folds in: an element, or all of the unrolled ones as a balanced tree."""
         values = [fold.element(place) for place in self._each(index, False)]
         while len(values) > 1:
@@ -274,7 +280,7 @@ class Nest:
             values = pairs + values[len(pairs) * 2 :]
         return values[0]
 
-    def _store_maps(self, index: list[Any]) -> None:
+    def store_maps(self, index: list[Any]) -> None:
         """All maps at ``index``; every value is there before the first is stored, which may overwrite an operand."""
         maps = [root for root in self.roots if root.kind != "reduce"]
         stores = [
@@ -290,7 +296,7 @@ class Nest:
         """The axes of the results, unrolled or not."""
         return [d for d in range(len(self.shape)) if d not in self.axes and self.shape[d] > 1]
 
-    def _finish(self, fold: Fold, index: list[Any], values: list[Value], block: Any) -> None:
+    def finish(self, fold: Fold, index: list[Any], values: list[Value], block: Any) -> None:
         """Store a finished fold (of a block: a partial result); one of everything stays in a register too."""
         if block is not None:
             places = self._wide()
@@ -334,6 +340,10 @@ class Nest:
             with self.b.counted(block.count, block.count, kind, "blk") as node:
                 node.work = self.cost * block.size * block.inner * math.prod(self.shape[d] for d in inner)
                 block.place(self.b, node)
+                if by_rows(self, vector):
+                    rows = lambda: write_rows(self, vector, index, block, False)  # noqa: E731
+                    self._open(inner[:-1], index, vector, False, rows)
+                    return
                 self._open(
                     inner, index, vector, False, lambda: self._write_folds(index, vector, self.folded, block)
                 )
@@ -393,27 +403,6 @@ class _Block:
         self.number = ix.variable(node.var)
         self.start = self.number * self.size
         self.extent, self.size = block_extent(b, self.whole, self.size, node)
-
-
-def block_extent(b: Builder, n: int, size: int, outer: For) -> tuple[Any, int]:
-    """Iterations of the block that ``outer`` is at: ``size``, fewer in the last one."""
-    if n % size == 0:
-        return size, size
-    left = ix.variable(outer.var) * -size + n
-    return b.min(b.index_value(left), b.const(size, np.int64)), size
-
-
-def chunk_size(n: int, wanted: int) -> int:
-    """About ``wanted``, a multiple of 64, so that the last chunk is not tiny (its vectors may reach back)."""
-    if n <= wanted:
-        return n
-    size = max(64, wanted // 64 * 64)
-    if wanted < 64:
-        return wanted
-    for candidate in (size, *(size + 64 * k for k in range(1, 64))):
-        if n % candidate == 0 or n % candidate >= 64:
-            return candidate
-    return size
 
 
 def _merge(shape: tuple[int, ...], axes: frozenset[int]) -> tuple[tuple[int, ...], frozenset[int]]:
