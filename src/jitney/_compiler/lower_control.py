@@ -14,8 +14,8 @@ from typing import Any
 
 from jitney._compiler.bodies import Body, input_like
 from jitney._compiler.build_graph import in_registers
-from jitney._compiler.graph import Graph, Node, Step
 from jitney._compiler.chunks import block_extent, chunk_size
+from jitney._compiler.graph import Graph, Node, Step
 from jitney._kernel import index as ix
 from jitney._kernel.ir import Buffer, Unsupported, Value
 

@@ -10,7 +10,6 @@ import itertools
 import math
 from typing import Any
 
-
 from jitney._compiler.boxes import boxes
 from jitney._compiler.chunks import block_extent, chunk_size
 from jitney._compiler.fold_rows import by_rows, write_rows
