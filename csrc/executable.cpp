@@ -454,6 +454,7 @@ PyObject* symbols(PyObject*, PyObject*) {
     add("jt_sort_along", &jt_sort_along);
     add("jt_top_k", &jt_top_k);
     add("jt_true_places", &jt_true_places);
+    add("jt_select", &jt_select);
     add("jt_tick", &jt_tick);
     add("jt_fft", &jt_fft);
     add("memcpy", static_cast<void* (*)(void*, const void*, size_t)>(&::memcpy));

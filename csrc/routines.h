@@ -7,6 +7,7 @@
 JT_EXPORT void jt_sort(void** ins, void** outs, const int64_t* args);
 JT_EXPORT void jt_sort_along(void** ins, void** outs, const int64_t* args);
 JT_EXPORT void jt_top_k(void** ins, void** outs, const int64_t* args);
+JT_EXPORT void jt_select(void** ins, void** outs, const int64_t* args);
 JT_EXPORT void jt_true_places(void** ins, void** outs, const int64_t* args);
 JT_EXPORT void jt_tick(void** ins, void** outs, const int64_t* args);
 JT_EXPORT void jt_fft(void** ins, void** outs, const int64_t* args);

@@ -10,13 +10,13 @@ import numpy as np
 
 from jitney._kernel.rules import RoutineCall
 
-_MOST = 2**32 - 1  # places are held in 32 bits
-_KINDS = {"b": 0, "u": 0, "i": 1, "f": 2}
+MOST = 2**32 - 1  # places are held in 32 bits
+KINDS = {"b": 0, "u": 0, "i": 1, "f": 2}
 
 
-def _type(dtype: np.dtype) -> tuple[int, int]:
+def key_type(dtype: np.dtype) -> tuple[int, int]:
     """Bytes and kind of a key, as the routines take them."""
-    return dtype.itemsize, _KINDS[dtype.kind]
+    return dtype.itemsize, KINDS[dtype.kind]
 
 
 def _rows(shape: Sequence[int], axis: int) -> tuple[int, int, int]:
@@ -28,13 +28,13 @@ def plan_sort(in_avals: Any, *, dimension: int, is_stable: bool, num_keys: int) 
     first = in_avals[0]
     outer, n, inner = _rows(first.shape, dimension)
     size = first.size
-    if not 0 < n <= _MOST or size == 0 or any(a.dtype.kind not in _KINDS for a in in_avals):
+    if not 0 < n <= MOST or size == 0 or any(a.dtype.kind not in KINDS for a in in_avals):
         return None
     if len(in_avals) == 1:
         scratch = size * first.dtype.itemsize * (1 if inner == 1 else 2)
-        args = (outer, n, inner, *_type(first.dtype))
+        args = (outer, n, inner, *key_type(first.dtype))
         return RoutineCall("jt_sort", args, scratch, nanoseconds=10.0 * size)
-    types = [number for a in in_avals for number in _type(a.dtype)]
+    types = [number for a in in_avals for number in key_type(a.dtype)]
     return RoutineCall(
         "jt_sort_along",
         (outer, n, inner, num_keys, len(in_avals), *types),
@@ -46,8 +46,8 @@ def plan_sort(in_avals: Any, *, dimension: int, is_stable: bool, num_keys: int) 
 def plan_top_k(in_avals: Any, *, k: int, axis: int) -> RoutineCall | None:
     (x,) = in_avals
     outer, n, inner = _rows(x.shape, axis)
-    if not 0 < n <= _MOST or x.size == 0 or k == 0 or x.dtype.kind not in _KINDS:
+    if not 0 < n <= MOST or x.size == 0 or k == 0 or x.dtype.kind not in KINDS:
         return None
     room = min(2 * k + 64, n + 1)
-    args = (outer, n, inner, k, room, *_type(x.dtype))
+    args = (outer, n, inner, k, room, *key_type(x.dtype))
     return RoutineCall("jt_top_k", args, 16 * room * outer * inner, nanoseconds=1.0 * x.size)

@@ -1,4 +1,4 @@
-"""Quantiles: quantile, percentile, median, and their NaN-ignoring forms; all by sorting."""
+"""Quantiles: quantile, percentile, median, and their NaN-ignoring forms; by selecting or sorting."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 
 from jitney._base import dtypes
-from jitney._core.trace import ArrayImpl, get_aval
+from jitney._core.trace import ArrayImpl, Tracer, get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import indexing, ordering, raw, reductions
+from jitney._ops.selection import order_statistics
 from jitney.numpy import elementwise as el
 from jitney.numpy import ufuncs as uf
-from jitney.numpy.operands import array_operand, convert, promote_inexact, refuse_out, to_axes, to_axis
+from jitney.numpy.operands import array_operand, convert, promote_inexact, refuse_out, to_axes, to_axis, wrap
 
 __all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]
 
 _METHODS = ("linear", "lower", "higher", "midpoint", "nearest", "inverted_cdf")
+_FEW = 32  # fractions for which a row is not sorted
 
 
 def quantile(
@@ -134,10 +136,15 @@ def _quantile(
         raise ValueError(f"jnp.{name} does not support overwrite_input=True: arrays are immutable.")
     a, q = array_operand(name, a), array_operand(name, q, 1)
     _check(name, a, q, method, weights)
-    (a,), (q,) = promote_inexact(a), promote_inexact(q)
-    q = q / unit if unit != 1.0 else q
+    (a,), (fraction,) = promote_inexact(a), promote_inexact(q)
     # The dtype of the array alone decides that of the result.
-    a, q = (ew.convert(x, get_aval(a).dtype) for x in (a, q))
+    dtype = get_aval(a).dtype
+    a = ew.convert(a, dtype)
+    if isinstance(q, Tracer):
+        q = ew.convert(fraction / unit if unit != 1.0 else fraction, dtype)
+    else:  # stays known, also while the array is traced
+        real = get_aval(fraction).dtype
+        q = wrap((np.asarray(q).astype(real) / real.type(unit)).astype(dtype))
     shape = get_aval(a).shape
     axes = to_axes(axis, len(shape))
     if weights is not None:
@@ -178,24 +185,35 @@ def _positions(x: Any, q: Any, method: str, ignore_nan: bool) -> Any:
     if n == 0:
         raise ValueError("quantiles of an array without elements are not defined")
     rank = len(outer)
-    (ordered,) = ordering.sort([x], rank)
     dtype = get_aval(x).dtype
+    if type(q) is ArrayImpl and not ignore_nan and q.size <= _FEW:
+        return _static_quantiles(x, q, n, method)
+    (ordered,) = ordering.sort([x], rank)
     if ignore_nan:
         count = raw.reduce_sum(ew.convert(ew.eq(x, x), dtype), (rank,))
         place, last = _place(_over(q, rank), uf.maximum(count, dtype.type(1)), method)
         low, high, weight = _neighbours(place, last, method)
         return _mix(_take(ordered, low), _take(ordered, high), weight, method)
     largest = raw.squeeze(_static_take(ordered, n - 1), (rank,))
-    if type(q) is ArrayImpl:  # known fractions: slices
-        values = [_static_quantile(ordered, f, n, method, dtype) for f in q._np.reshape(-1)]
-        result = raw.concatenate([raw.expand_dims(v, (0,)) for v in values], 0) if values else None
-        if result is None:
-            return raw.full((0, *outer), 0, dtype)
-        result = raw.reshape(result, (*get_aval(q).shape, *outer))
-    else:
-        place, last = _place(_over(q, rank), dtype.type(n), method)
-        low, high, weight = _neighbours(place, last, method)
-        result = _mix(_take(ordered, low), _take(ordered, high), weight, method)
+    place, last = _place(_over(q, rank), dtype.type(n), method)
+    low, high, weight = _neighbours(place, last, method)
+    result = _mix(_take(ordered, low), _take(ordered, high), weight, method)
+    return el.choose(ew.ne(largest, largest), math.nan, result)
+
+
+def _static_quantiles(x: Any, q: Any, n: int, method: str) -> Any:
+    """Known fractions: the elements at a few places, without sorting."""
+    outer, dtype = get_aval(x).shape[:-1], get_aval(x).dtype
+    if not q.size:
+        return raw.full((0, *outer), 0, dtype)
+    found = [_static_place(f, n, method, dtype) for f in q._np.reshape(-1)]
+    ranks = sorted({n - 1, *(r for low, high, _ in found for r in (low, high))})
+    picked = order_statistics(x, tuple(ranks))
+    at = {r: raw.squeeze(_static_take(picked, k), (len(outer),)) for k, r in enumerate(ranks)}
+    values = [_between(at[low], at[high], low == high, weight, method) for low, high, weight in found]
+    result = raw.concatenate([raw.expand_dims(v, (0,)) for v in values], 0)
+    result = raw.reshape(result, (*get_aval(q).shape, *outer))
+    largest = at[n - 1]
     return el.choose(ew.ne(largest, largest), math.nan, result)
 
 
@@ -258,19 +276,22 @@ def _static_take(ordered: Any, place: int) -> Any:
     return raw.slice_(ordered, (*[0] * len(outer), place), (*outer, place + 1))
 
 
-def _static_quantile(ordered: Any, fraction: Any, n: int, method: str, dtype: np.dtype) -> Any:
-    rank = get_aval(ordered).ndim - 1
+def _static_place(fraction: Any, n: int, method: str, dtype: np.dtype) -> tuple[int, int, Any]:
+    """The places below and above a known fraction, and the weight of the upper one; NaN for the fraction NaN."""
     if fraction != fraction:
-        return raw.full(get_aval(ordered).shape[:-1], math.nan, dtype)
+        return 0, 0, dtype.type(math.nan)
     real = np.dtype("f8") if dtype == np.dtype("f8") else np.dtype("f4")
     last = real.type(n - 1)
     place = np.ceil(fraction * real.type(n)) - 1 if method == "inverted_cdf" else real.type(fraction) * last
     low, high = np.floor(place), np.ceil(place)
     bounded = [int(min(max(v, 0), last)) for v in (low, high)]
-    values = [raw.squeeze(_static_take(ordered, v), (rank,)) for v in bounded]
-    if bounded[0] == bounded[1]:
-        return values[0]
-    return _mix(values[0], values[1], dtype.type(place - low), method)
+    return bounded[0], bounded[1], dtype.type(place - low)
+
+
+def _between(low: Any, high: Any, same: bool, weight: Any, method: str) -> Any:
+    if weight != weight:
+        return raw.full(get_aval(low).shape, math.nan, get_aval(low).dtype)
+    return low if same else _mix(low, high, weight, method)
 
 
 # -- weights ------------------------------------------------------------------------------------------
