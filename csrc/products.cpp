@@ -38,8 +38,8 @@ void vector_product(const T* a, int64_t rows, int64_t cols, int64_t ld, bool by_
     };
     const int64_t length = by_rows ? rows : cols, bytes = rows * cols * int64_t(sizeof(T));
     if (!shared || bytes < kSharedBytes) return part(0, length);
-    const int64_t parts = std::max<int64_t>(1, std::min<int64_t>(2 * get_num_threads(), length / 32));
-    const int64_t grain = ((length + parts - 1) / parts + 15) / 16 * 16;
+    const int64_t parts = std::max<int64_t>(1, std::min<int64_t>(2 * get_num_threads(), length / (by_rows ? 4 : 32)));
+    const int64_t even = by_rows ? 4 : 16, grain = ((length + parts - 1) / parts + even - 1) / even * even;
     for_parts((length + grain - 1) / grain, kByteNs * double(bytes) * double(grain) / double(length),
               [&](int64_t p) { part(p * grain, std::min(length, (p + 1) * grain)); });
 }

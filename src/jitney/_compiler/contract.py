@@ -37,13 +37,14 @@ def add_product(graph: Any, eqn: Any, operands: list[Any]) -> list[Any]:
         math.prod(sizes[1][0]),
     )
     aval = eqn.outvars[0].aval
-    if aval.size and aval.dtype.kind == "f" and x.aval.dtype == y.aval.dtype == aval.dtype and min(m, n) >= 4:
-        if m * n * k >= _BLAS_WORK and k >= 4:
-            return _by_blas(graph, eqn, plan_product(graph, x, y, Axes(cx, cy, bx, by, fx, fy)))
-        if m * n == max(m, n) >= 4 and not bx and max(x.aval.nbytes, y.aval.nbytes) >= _VECTOR_BYTES:
+    if aval.size and aval.dtype.kind == "f" and x.aval.dtype == y.aval.dtype == aval.dtype:
+        planned = None
+        if min(m, n, k) >= 4 and m * n * k >= _BLAS_WORK:
+            planned = plan_product(graph, x, y, Axes(cx, cy, bx, by, fx, fy))
+        elif min(m, n) == 1 and max(m, n) >= 4 and not bx and max(x.aval.nbytes, y.aval.nbytes) >= _VECTOR_BYTES:
             planned = plan_product(graph, x, y, Axes(cx, cy, bx, by, fx, fy), as_they_lie=True)
-            if planned is not None:
-                return _by_blas(graph, eqn, planned)
+        if planned is not None:
+            return _by_blas(graph, eqn, planned)
     if aval.dtype.kind == "b":
         return g.add_step(graph, "host", eqn, operands)
     return [_loop_nest(graph, eqn, x, y, (cx, cy, bx, by, fx, fy))]
