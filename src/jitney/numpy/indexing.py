@@ -340,6 +340,8 @@ def normalize(i: Any, size: int, dtype: np.dtype | None = None) -> Any:
     dtype = dtype or dtypes.default_dtype("i")
     if isinstance(i, np.ndarray):
         i = np.asarray(i)
+        if i.dtype.kind == "u" or not i.size or i.min() >= 0:
+            return i.astype(dtype, copy=False)
         return np.where(i < 0, i + size, i).astype(dtype)
     aval = get_aval(i)
     i = ew.convert(i, dtype)
@@ -476,6 +478,11 @@ def _vectors(
         columns.append((wrapped, dims))
     total = tuple(counting)
     if not any(isinstance(c, Tracer) for c, _ in columns):
+        if current_trace() is None and len(columns) == 1 and columns[0][1] == tuple(range(len(total))):
+            (c, _) = columns[0]  # used at once: no copy
+            c = c._np if type(c) is ArrayImpl else np.asarray(c)
+            if c.shape == total:
+                return c.reshape((*total, 1))
         out = np.empty((*total, len(columns)), dtype)
         for k, (c, dims) in enumerate(columns):
             c = c._np if type(c) is ArrayImpl else np.asarray(c)
