@@ -2,22 +2,25 @@
 
     for i < 1000 vector { f64 ... }   ->   for i < 1000 vector 8 x 4        (AVX-512; 4 x 4 with AVX2)
 
-Lanes fill a register with the widest type of the loop; light bodies get several copies, which hides latency
-(in folds: as many separate accumulators). A loop may read what it writes if no iteration touches what another does; its
-iterations then run exactly once.
+Lanes fill a register with the widest type of the loop, or with the one that most of a long body computes with; light
+bodies get several copies, which hides latency (in folds: as many separate accumulators). A loop may read what it writes
+if no iteration touches what another does; its iterations then run exactly once.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from typing import Any
 
 from jitney._kernel.index import Index
 from jitney._kernel.ir import Branch, Buffer, Call, For, LoopProgram, Store, Value, While, blocks
 
 _MATH_WEIGHT = 20
-_HEAVY = 100
+_LIGHT, _HEAVY = 24, 100
+_MOST = 0.6  # the part of a long body's work that decides how many lanes fill a register
+_MOVES = frozenset(("const", "load", "index", "cast", "bitcast"))
 _WEIGHTS = {"const": 0, "div": 3, "sqrt": 3, "load": 1, "index": 1}
 
 
@@ -43,7 +46,9 @@ def _choose(node: For, register_bytes: int) -> None:
     facts = _Facts()
     facts.collect(node.body)
     alone = _alone(node, facts) if facts.lanes and not node.swaps else None
-    width = max(2, register_bytes // max(facts.widest, 1)) if alone is not None else 1
+    narrow = facts.narrow
+    filling = facts.widest // 2 if narrow else facts.widest
+    width = max(2, register_bytes // max(filling, 1)) if alone is not None else 1
     width = min(width, 64)
     if isinstance(node.extent, int):
         while width > node.extent:
@@ -58,7 +63,7 @@ def _choose(node: For, register_bytes: int) -> None:
     ):  # whose steps wait for each other: a second copy hides that, more wait for the slowest lane
         wanted = 2 if facts.weight <= _HEAVY else 1
     else:
-        wanted = 4 if facts.weight <= 10 else 2 if facts.weight <= 24 else 1
+        wanted = 4 if facts.weight <= 10 else 2 if facts.weight <= _LIGHT or narrow else 1
     node.copies = _copies(node.extent, width, wanted)
 
 
@@ -82,6 +87,7 @@ class _Facts:
     def __init__(self) -> None:
         self.widest = 1
         self.weight = 0
+        self.work: Counter[int] = Counter()  # arithmetic, by the size of its elements
         self.lanes = True
         self.whiles = False
         self.read: dict[Buffer, list[Index]] = {}
@@ -118,7 +124,16 @@ class _Facts:
             self.read.setdefault(v.attr[0], []).append(v.attr[1])
         if v.dtype.kind != "b":
             self.widest = max(self.widest, v.dtype.itemsize)
-        self.weight += _MATH_WEIGHT if v.op == "math" else _WEIGHTS.get(v.op, 1)
+        weight = _MATH_WEIGHT if v.op == "math" else _WEIGHTS.get(v.op, 1)
+        self.weight += weight
+        if v.op not in _MOVES:
+            self.work[v.dtype.itemsize] += weight
+
+    @property
+    def narrow(self) -> bool:
+        """Is most of a long body arithmetic on half of the widest type's bytes? Random bits in front of floats are."""
+        half = self.widest // 2
+        return self.weight > _LIGHT and self.work[half] > _MOST * self.work.total()
 
 
 def _alone(node: For, facts: _Facts) -> str | None:

@@ -8,17 +8,15 @@ from __future__ import annotations
 import ctypes
 import gc
 import itertools
-import os
 import re
 import threading
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from jitney._compiler.loading import Code, address_of, load, symbol_addresses
 from jitney._compiler.options import options
+from jitney._compiler.targets import Target, host_target
 
-_PREFER = {"avx512f": 64, "avx2": 32, "avx": 32}
 _names = itertools.count()
 _lock = threading.Lock()
 # What the combiner of instructions makes shorter: masks made of masks, vectors of addresses, remainders.
@@ -28,52 +26,22 @@ _NOT_NEEDED = ("disable-lsr", "disable-post-ra")
 _MASKS = re.compile(r"or (?:<\d+ x )?i1")
 
 
-@dataclass(frozen=True)
-class Target:
-    """The CPU that code is made for."""
-
-    name: str
-    text: str  # features as LLVM spells them
-    register_bytes: int
-
-
-# Older processors to make code for with JITNEY_CPU: what they have that decides between instructions.
-_LEVELS = {
-    "x86-64": ("", 16),
-    "x86-64-v2": ("+sse4.2,+ssse3,+popcnt", 16),
-    "x86-64-v3": ("+avx2,+fma,+bmi2", 32),
-    "x86-64-v4": ("+avx512f,+avx512dq,+avx512bw,+avx512vl,+avx2,+fma,+bmi2", 64),
-}
-
-
-@cache
-def host_target() -> Target:
-    """This machine, or the older one of the environment variable ``JITNEY_CPU``."""
-    import llvmlite.binding as llvm
-
-    asked = os.environ.get("JITNEY_CPU")
-    if asked in _LEVELS:
-        return Target(asked, *_LEVELS[asked])
-
-    features = llvm.get_host_cpu_features()
-    register = next((size for f, size in _PREFER.items() if features.get(f)), 16)
-    return Target(llvm.get_host_cpu_name(), features.flatten(), register)
-
-
 class Machine:
-    """LLVM's objects: a target machine, a JIT, and a pipeline of passes."""
+    """LLVM's objects for one CPU: a target machine, a JIT, and a pipeline of passes."""
 
-    def __init__(self) -> None:
+    def __init__(self, cpu: Target) -> None:
         import llvmlite.binding as llvm
 
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
+        if cpu.triple:
+            llvm.initialize_all_targets()
+            llvm.initialize_all_asmprinters()
+        else:
+            llvm.initialize_native_target()
+            llvm.initialize_native_asmprinter()
         self.llvm = llvm
-        host = host_target()
-        triple = llvm.get_process_triple()
-        self.triple = triple
+        self.triple = triple = cpu.triple or llvm.get_process_triple()
         self.make_target = lambda: llvm.Target.from_triple(triple).create_target_machine(
-            cpu=host.name, features=host.text, opt=2, reloc="pic", codemodel="small"
+            cpu=cpu.name, features=cpu.text, opt=2, reloc="pic", codemodel="small"
         )
         self.target = self.make_target()
         self.data_layout = str(self.target.target_data)
@@ -130,7 +98,12 @@ class Machine:
 @cache
 def machine() -> Machine:
     """The one machine of this process."""
-    return Machine()
+    return Machine(host_target())
+
+
+@cache
+def _machine_of(cpu: Target) -> Machine:
+    return Machine(cpu)
 
 
 def release_memory() -> None:
@@ -174,10 +147,17 @@ def assemble(text: str, entry: str, symbols: dict[str, int]) -> Code:
     return load(object_code(text), entry, symbols)
 
 
-def object_code(text: str) -> bytes:
-    """The object file that a module becomes."""
+def object_code(text: str, cpu: Target | None = None) -> bytes:
+    """The object file that a module becomes, for this machine or for another ``cpu``."""
     with _lock:
-        return _object(machine(), text)
+        return _object(machine() if cpu is None else _machine_of(cpu), text)
+
+
+def assembly(text: str, cpu: Target | None = None) -> str:
+    """The instructions that a module becomes, for this machine or for another ``cpu``."""
+    with _lock:
+        m = machine() if cpu is None else _machine_of(cpu)
+        return str(m.target.emit_assembly(_optimised(m, text)))
 
 
 def link(image: bytes, entry: str, symbols: dict[str, int]) -> Code:
@@ -191,12 +171,6 @@ def link(image: bytes, entry: str, symbols: dict[str, int]) -> Code:
             library.import_symbol(name, address)
         tracker = library.link(jit, f"jt{next(_names)}")
         return Code(tracker[entry], (tracker, runtime))  # which keep the JIT
-
-
-def assembly(text: str) -> str:
-    """The assembly that a module becomes."""
-    with _lock:
-        return str(machine().target.emit_assembly(_optimised(machine(), text)))
 
 
 def code_size(text: str) -> int:

@@ -160,8 +160,28 @@ class Math:
     def _t(self, x) -> ir.Value:
         return x.v if isinstance(x, E) else ir.const(self.T, x)
 
+    @property
+    def fused(self) -> bool:
+        """Does the CPU multiply and add with one rounding?"""
+        return "fma" in self.features
+
     def fma(self, a, b, c) -> E:
-        return E(self, self.f.fma(self._t(a), self._t(b), self._t(c)))
+        """a*b + c, rounded once; without an instruction for it, within a rounding of the rest that one rounding drops."""
+        a, b, c = (E(self, self._t(x)) for x in (a, b, c))
+        if self.fused:
+            return E(self, self.f.fma(a.v, b.v, c.v))
+        if not self.is_double:
+            wide = [E(self, self.f.fpext(x.v, "double")).v for x in (a, b, c)]
+            return E(self, self.f.fptrunc(self.f.fadd(self.f.fmul(wide[0], wide[1]), wide[2]), self.element))
+        p, e = self.two_prod(a, b)
+        s, t = self.two_sum(p, c)
+        return self.select(self.abs(s) < float("inf"), s + (t + e), s)
+
+    def mul_add(self, a, b, c) -> E:
+        """a*b + c where a rounding of the product does not matter."""
+        if self.fused:
+            return self.fma(a, b, c)
+        return E(self, self.f.fadd(self.f.fmul(self._t(a), self._t(b)), self._t(c)))
 
     def fnma(self, a: E, b, c) -> E:
         """c - a*b"""
@@ -259,17 +279,17 @@ class Math:
         return self.horner(step, parts)
 
     def _chunk(self, x, x2, c):
-        low = c[0] if len(c) == 1 else self.fma(x, c[1], c[0])
+        low = c[0] if len(c) == 1 else self.mul_add(x, c[1], c[0])
         if len(c) <= 2:
             return low
-        high = c[2] if len(c) == 3 else self.fma(x, c[3], c[2])
-        return self.fma(x2, high, low)
+        high = c[2] if len(c) == 3 else self.mul_add(x, c[3], c[2])
+        return self.mul_add(x2, high, low)
 
     def horner(self, x: E, coefficients) -> E:
         c = list(coefficients)
         acc = c[-1]
         for k in reversed(c[:-1]):
-            acc = self.fma(x, acc, k)
+            acc = self.mul_add(x, acc, k)
         return acc if isinstance(acc, E) else self.c(acc)
 
     # -- pairs hi + lo, for what one float cannot hold
@@ -288,7 +308,16 @@ class Math:
     def two_prod(self, a: E, b):
         """(p, e) with p + e = a * b exactly."""
         p = a * b
-        return p, self.fma(a, b, -p)
+        if self.fused or not self.is_double:
+            return p, self.fma(a, b, -p)
+        # Halves of 26 and 27 bits (G. Veltkamp; T. Dekker, Numer. Math. 18, 1971).
+        (a1, a0), (b1, b0) = (self._halves(E(self, self._t(x))) for x in (a, b))
+        return p, ((a1 * b1 - p) + a1 * b0 + a0 * b1) + a0 * b0
+
+    def _halves(self, x: E) -> tuple[E, E]:
+        """(high, low) with high + low = x exactly, in half of the bits each."""
+        high = self.from_bits(self.bits(x) & -(1 << 27))
+        return high, x - high
 
     # -- other functions
 
