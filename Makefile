@@ -3,7 +3,7 @@
 #
 #   make tour    the tour: figures, timings, checks, and a report in examples/tour/out/
 #   make test    the tests
-#   make bench   jitney against JAX, NumPy, SciPy and numba, interleaved (ARGS="--quick elementwise" to choose)
+#   make bench   jitney against JAX, NumPy, SciPy and numba, interleaved (ARGS="--quick loops" to choose)
 #   make check   format, lint, types, the floors of the house, and what has no native lowering yet
 #   make env     the environment with everything in it, for development
 #   make clean   forget what was built and written; `make distclean` forgets .venv as well
