@@ -434,7 +434,7 @@ void transform_columns(int64_t n, int64_t batch, int64_t columns, const T* in, T
 
 // ---- arrays
 
-enum Kind { kForward = 0, kInverse = 1, kRealForward = 2, kRealInverse = 3 };
+enum Kind { kForward = 0, kInverse = 1, kRealForward = 2, kRealInverse = 3, kForwardAxes = 4, kInverseAxes = 5 };
 
 struct Job {
     int64_t kind, batch, rank;
@@ -464,6 +464,23 @@ void complex_job(const Job& job, const T* in, T* out) {
     const T scale = inverse ? T(1.0 / double(job.product(0, job.rank))) : T(1);
     transform_rows(n, rows, in, 2 * n, out, 2 * n, inverse, kNone, scale);
     other_axes(job, n, out, out, inverse, T(1));
+}
+
+// Along any axes of an array: `batch` is their number, after the lengths of all axes come theirs.
+template <class T>
+void axes_job(const Job& job, const T* in, T* out) {
+    const bool inverse = job.kind == kInverseAxes;
+    const int64_t* axes = job.lengths + job.rank;
+    double points = 1;
+    for (int64_t k = 0; k < job.batch; ++k) points *= double(job.lengths[axes[k]]);
+    T scale = inverse ? T(1 / points) : T(1);
+    for (int64_t k = 0; k < job.batch; ++k, in = out, scale = T(1)) {
+        const int64_t a = axes[k], n = job.lengths[a], before = job.product(0, a);
+        if (a == job.rank - 1)
+            transform_rows(n, before, in, 2 * n, out, 2 * n, inverse, kNone, scale);
+        else
+            transform_columns(n, before, job.product(a + 1, job.rank), in, out, inverse, scale);
+    }
 }
 
 template <class T>
@@ -546,6 +563,8 @@ void run(const Job& job, const void* in, void* out) {
         to_complex_job(job, from, to);
     else if (job.kind == kRealInverse)
         from_complex_job(job, from, to);
+    else if (job.kind == kForwardAxes || job.kind == kInverseAxes)
+        axes_job(job, from, to);
     else
         complex_job(job, from, to);
 }
@@ -554,7 +573,8 @@ void run(const Job& job, const void* in, void* out) {
 }  // namespace fft
 }  // namespace jt
 
-// args: kind, bytes of a real number, batch, rank, lengths of the transforms of real numbers.
+// args: kind, bytes of a real number, batch, rank, lengths of the transforms of real numbers; or, of kinds 4 and 5, how many axes
+// are transformed, the rank of the array, its lengths, and the axes.
 void jt_fft(void** ins, void** outs, const int64_t* args) {
     using namespace jt::fft;
     const Job job{args[0], args[2], args[3], args + 4};

@@ -110,6 +110,8 @@ CASES = {
     "irfftn": lambda L: lambda x: L.numpy.fft.irfftn(x, s=(4, 7)),
     "four axes": lambda L: lambda x: L.numpy.fft.rfftn(x.real.reshape(2, 2, 3, 2)),
     "back from four": lambda L: lambda x: L.numpy.fft.irfftn(x.reshape(2, 2, 2, 3)),
+    "middle axis": lambda L: lambda x: L.numpy.fft.ifft(x.reshape(2, 2, 6), axis=1)[:, ::-1].T,
+    "first axes": lambda L: lambda x: L.numpy.fft.fftn(x.reshape(2, 2, 6), axes=(0, 1)) * 2.0,
     "shifted": lambda L: lambda x: L.numpy.fft.fftshift(L.numpy.fft.ifftshift(x, 0)),
     "product": lambda L: lambda x: L.numpy.fft.irfft2(L.numpy.fft.rfft2(x.real) * L.numpy.fft.rfft2(x.imag)),
 }

@@ -27,7 +27,7 @@ from jitney._core.trace import get_aval, to_numpy
 from jitney._kernel.rules import Routine
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
-from jitney._ops.fft import fft_of_pairs_p
+from jitney._ops.fft import FftType, fft_along_p, fft_of_pairs_p
 
 # A complex array as real numbers along a new last axis, and back: the same memory.
 as_pairs_p = Primitive("as_pairs")
@@ -102,10 +102,11 @@ def _worth_splitting(closed: ClosedJaxpr) -> bool:
 class _Pair:
     """A complex value as its parts, and as one complex array or one of pairs where it came as that."""
 
-    __slots__ = ("aval", "im", "packed", "pairs", "re")
+    __slots__ = ("aval", "im", "packed", "pairs", "re", "turned")
 
     def __init__(self, re: Any, im: Any) -> None:
         self.re, self.im, self.packed, self.pairs = re, im, None, None
+        self.turned: tuple[_Pair, tuple[int, ...]] | None = None  # the value of which this is a transpose
 
     @staticmethod
     def of_interleaved(x: Any) -> _Pair:
@@ -422,8 +423,29 @@ def _converted(eqn: JaxprEqn, x: Any) -> Any:
     return _Pair(ew.convert(x, real), raw.full(aval.shape, 0, real))
 
 
+def _transposed(eqn: JaxprEqn, x: Any) -> _Pair:
+    """A transpose, which remembers of what; back again it is that."""
+    permutation = tuple(eqn.params["permutation"])
+    if x.turned is not None:
+        whole, before = x.turned
+        if tuple(before[p] for p in permutation) == tuple(range(len(before))):
+            return whole
+    out = _by_parts(eqn, x)
+    out.turned = (x, permutation)
+    return out
+
+
 def _fourier(eqn: JaxprEqn, x: Any) -> Any:
-    """The transform reads and writes pairs."""
+    """The transform reads and writes pairs; of a transpose it is the transpose of a transform along other axes."""
+    kind, lengths = eqn.params["fft_type"], eqn.params["fft_lengths"]
+    if isinstance(x, _Pair) and x.turned is not None and kind <= FftType.IFFT and lengths:
+        whole, permutation = x.turned
+        axes = tuple(sorted(permutation[-len(lengths) :], reverse=True))
+        done = fft_along_p.bind(whole.interleaved(), inverse=kind == FftType.IFFT, axes=axes)
+        result = _Pair.of_interleaved(done)
+        out = _Pair(*(raw.transpose(part, permutation) for part in (result.re, result.im)))
+        out.turned = (result, permutation)
+        return out
     out = fft_of_pairs_p.bind(x.interleaved() if isinstance(x, _Pair) else x, **eqn.params)
     return _Pair.of_interleaved(out) if _is_complex(eqn.outvars[0].aval) else out
 
@@ -454,7 +476,7 @@ def _conjugate(_: JaxprEqn, z: Any) -> _Pair:
 
 
 _BY_PARTS = """
-    add sub neg add_any copy broadcast_in_dim reshape transpose squeeze expand_dims slice dynamic_slice rev
+    add sub neg add_any copy broadcast_in_dim reshape squeeze expand_dims slice dynamic_slice rev
     concatenate pad reduce_sum cumsum dynamic_update_slice scatter scatter-add scatter-sub select_n split
     stop_gradient optimization_barrier
 """.split()
@@ -487,5 +509,6 @@ _RULES: dict[str, Callable[..., Any]] = dict.fromkeys(_BY_PARTS, _by_parts) | {
     "dot_general": _product,
     "conv_general_dilated": _product,
     "fft": _fourier,
+    "transpose": _transposed,
     "convert_element_type": _converted,
 }

@@ -197,3 +197,33 @@ fft_of_pairs_p.abstract = _pairs_abstract
 fft_of_pairs_p.numpy = _pairs_meaning
 fft_of_pairs_p.may_warn = True
 fft_of_pairs_p.lower = Routine(_plan)
+
+
+def _axes_abstract(x: ShapedArray, *, inverse: bool, axes: tuple[int, ...]) -> ShapedArray:
+    return shaped_array(x.shape, x.dtype)
+
+
+def _axes_meaning(x: Any, *, inverse: bool, axes: tuple[int, ...]) -> Any:
+    z = np.ascontiguousarray(x).view(_complex_of(x.dtype))[..., 0]
+    out = (np.fft.ifftn if inverse else np.fft.fftn)(z, axes=axes)
+    return np.ascontiguousarray(out).reshape(*out.shape, 1).view(x.dtype)
+
+
+def _axes_plan(avals: Any, *, inverse: bool, axes: tuple[int, ...]) -> RoutineCall | None:
+    (x,) = avals
+    shape = x.shape[:-1]
+    if x.size == 0 or not axes:
+        return None
+    points = math.prod(shape)
+    ns = points * (2 + math.log2(max(math.prod(shape[a] for a in axes), 1))) / 4
+    return RoutineCall(
+        "jt_fft", (4 + inverse, x.dtype.itemsize, len(axes), len(shape), *shape, *axes), nanoseconds=ns
+    )
+
+
+# Complex transforms along any axes, where ``fft`` would stand between transposes.
+fft_along_p = Primitive("fft_along")
+fft_along_p.abstract = _axes_abstract
+fft_along_p.numpy = _axes_meaning
+fft_along_p.may_warn = True
+fft_along_p.lower = Routine(_axes_plan)
