@@ -5,8 +5,10 @@ Begin at :func:`look` and :class:`Timed`.  A timed program is the same one with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,12 +16,13 @@ import numpy as np
 from jitney._base.sources import Location, resolve
 from jitney._compiler import pipeline
 from jitney._compiler.cost import statement_cost
+from jitney._compiler.dataflow import Flow, flows, is_kernel
 from jitney._compiler.emit import ENTRY, emit
-from jitney._compiler.executable import estimate, make_executable, parts_of
+from jitney._compiler.executable import make_executable, parts_of
 from jitney._compiler.loading import load, symbol_addresses
 from jitney._compiler.machine import assembly, host_target, object_code
 from jitney._core.jaxpr import ClosedJaxpr
-from jitney._kernel.ir import Branch, Buffer, Call, For, LoopProgram, While, touched
+from jitney._kernel.ir import Branch, Buffer, Call, For, LoopProgram, Store, Value, While, blocks
 from jitney._kernel.printer import print_loops, print_statements
 
 
@@ -36,13 +39,27 @@ class Pass(NamedTuple):
         return self.before != self.after
 
 
+class BufferUse(NamedTuple):
+    """A run of elements in memory: ``kind`` is ``in``, ``const``, ``out``, ``scratch`` or ``stack``."""
+
+    name: str
+    kind: str
+    dtype: str
+    size: int
+    nbytes: int
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.dtype}[{self.size}]"
+
+
 @dataclass
 class Kernel:
     """A loop nest, loop with a body, branch or library call of the compiled function.
 
     ``flops``, ``transcendentals`` and ``bytes`` are counts of one run; ``predicted`` and ``measured`` are seconds
     (``measured`` is None until the program was run with a clock). ``lines`` says which lines of the user's code it
-    computes, with their shares of its cost, which sum to 1.
+    computes, with their shares of its cost, which sum to 1. ``needs`` are the kernels whose results it takes from
+    registers. The last kernel of a program, of kind ``registers``, is what stands between the others.
     """
 
     number: int
@@ -50,8 +67,9 @@ class Kernel:
     shape: tuple[int, ...]
     operations: list[str]
     lines: dict[Location, float]
-    reads: list[str]
-    writes: list[str]
+    reads: list[BufferUse]
+    writes: list[BufferUse]
+    needs: list[int]
     flops: float
     transcendentals: float
     bytes: float
@@ -70,6 +88,7 @@ class Look:
     program: LoopProgram
     kernels: list[Kernel]
     llvm: str
+    const_bytes: int
     _asm: str = field(default="", repr=False)
 
     @property
@@ -96,7 +115,8 @@ def look(closed: ClosedJaxpr) -> Look:
         passes.append(Pass(name, before, text))
         before = text
     llvm, _ = emit(program, host_target())
-    return Look(closed, passes[1:], program, kernels_of(program), llvm)
+    consts = sum(v.aval.nbytes for v in simple.jaxpr.constvars)
+    return Look(closed, passes[1:], program, kernels_of(program, simple), llvm, consts)
 
 
 def _text(ir: Any) -> str:
@@ -106,34 +126,92 @@ def _text(ir: Any) -> str:
 # -- kernels
 
 
-def kernels_of(program: LoopProgram) -> list[Kernel]:
-    """The kernels of a loop program, in the order in which they run."""
-    return [_kernel(number, s) for number, s in enumerate(_timed_statements(program))]
+def kernels_of(program: LoopProgram, simple: ClosedJaxpr) -> list[Kernel]:
+    """The kernels of a loop program, in the order in which they run, and last what stands between them."""
+    found = flows(program)
+    kernels = [_kernel(n, s, found[n]) for n, s in enumerate(s for s in program.body if is_kernel(s))]
+    return [*kernels, _between(program, simple, len(kernels), found[-1])]
 
 
-def _timed_statements(program: LoopProgram) -> list[Any]:
-    return [s for s in program.body if type(s) in (For, While, Branch, Call)]
-
-
-def _kernel(number: int, s: Any) -> Kernel:
+def _kernel(number: int, s: Any, flow: Flow) -> Kernel:
     origin, counts = s.origin, statement_cost(s)
     eqns = [] if origin is None else origin.eqns
-    reads, writes = _buffers(s)
     return Kernel(
         number,
         "library call" if type(s) is Call and s.symbol != "host" else _KINDS.get(type(s), "") or origin.kind,
         () if origin is None else origin.shape,
         list(dict.fromkeys(e.primitive.name for e, _ in eqns)),
         _lines(eqns),
-        reads,
-        writes,
+        [_use(b) for b in flow.reads],
+        [_use(b) for b in flow.writes],
+        flow.needs,
         float(counts["flops"]),
         float(counts["transcendentals"]),
         float(counts["bytes accessed"]),
-        estimate([s]) * 1e-9,
+        _predict(s) * 1e-9,
         print_statements([s]),
         type(s) is For and s.kind == "parallel",
     )
+
+
+def _between(program: LoopProgram, simple: ClosedJaxpr, number: int, flow: Flow) -> Kernel:
+    """What is computed in registers, of the equations that no kernel computes."""
+    rest = [s for s in program.body if not is_kernel(s)]
+    counts = sum((statement_cost(s) for s in rest), Counter[str]())
+    origins = [s.origin for s in program.body if is_kernel(s) and s.origin is not None]
+    elsewhere = {id(e) for o in origins for e, _ in o.eqns}
+    eqns = [
+        (e, 1.0)
+        for e in simple.jaxpr.eqns
+        if id(e) not in elsewhere and all(v.aval.size <= _REGISTERS for v in e.outvars) and not _control(e)
+    ]
+    uses = [_use(b) for b in flow.reads], [_use(b) for b in flow.writes]
+    numbers = [float(counts[name]) for name in ("flops", "transcendentals", "bytes accessed")]
+    names = list(dict.fromkeys(e.primitive.name for e, _ in eqns))
+    time = sum(_predict(s) for s in rest) * 1e-9
+    text = print_statements(rest)
+    return Kernel(number, "registers", (), names, _lines(eqns), *uses, [], *numbers, time, text, False)  # type: ignore[arg-type]
+
+
+_REGISTERS = 64  # elements of arrays that may be computed outside of loops
+
+
+def _control(e: Any) -> bool:
+    return e.primitive.higher_order
+
+
+def _use(b: Buffer) -> BufferUse:
+    return BufferUse(b.name, b.kind, str(b.dtype), b.size, b.size * b.dtype.itemsize)
+
+
+def _predict(s: Any) -> float:
+    """Nanoseconds: what the compiler estimates, or where it does not care, by the operations."""
+    kind = type(s)
+    if kind is Value:
+        return _NS.get(s.attr if s.op == "math" and s.attr == "sqrt" else s.op, 0.4)
+    if kind is Store:
+        return _NS["load"]
+    if kind is Call:
+        return s.nanoseconds
+    if kind is For:
+        n = s.extent if isinstance(s.extent, int) else s.var.hi + 1
+        inside = s.work or sum(map(_predict, s.body)) / max(s.width, 1)
+        return n * max(inside, 0.05)
+    return max((sum(map(_predict, block)) for block in blocks(s)), default=0.0)
+
+
+# A scalar operation on the way of a dependency, roughly.
+_NS = {
+    "math": 6.0,
+    "sqrt": 4.0,
+    "div": 3.0,
+    "load": 0.3,
+    "const": 0.0,
+    "phi": 0.0,
+    "param": 0.0,
+    "index": 0.1,
+    "get": 0.0,
+}
 
 
 _KINDS = {Call: "host call", Branch: "branch", While: "loop"}
@@ -150,59 +228,29 @@ def _lines(eqns: Sequence[tuple[Any, float]]) -> dict[Location, float]:
     return {line: share / total for line, share in shares.items()}
 
 
-def _buffers(s: Any) -> tuple[list[str], list[str]]:
-    """Names of the buffers read and written, with their types."""
-    written = {b for b in _written(s)}
-    read = [b for b in dict.fromkeys(touched(s)) if b not in written or b in _loaded(s)]
-    return [_describe(b) for b in read], [_describe(b) for b in dict.fromkeys(_written(s))]
-
-
-def _describe(b: Buffer) -> str:
-    return f"{b.name}: {b.dtype}[{b.size}]"
-
-
-def _written(s: Any) -> Iterator[Buffer]:
-    from jitney._kernel.ir import Part, Store, blocks
-
-    if type(s) is Store:
-        yield s.buffer
-    elif type(s) is Call:
-        for x in s.outputs:
-            yield x.buffer if type(x) is Part else x
-    elif type(s) in (For, While, Branch):
-        for block in blocks(s):
-            for inner in block:
-                yield from _written(inner)
-
-
-def _loaded(s: Any) -> set[Buffer]:
-    from jitney._kernel.ir import Part, Value, blocks
-
-    if type(s) is Value:
-        return {s.attr[0]} if s.op == "load" else set()
-    if type(s) is Call:
-        return {x.buffer if type(x) is Part else x for x in s.inputs}
-    if type(s) in (For, While, Branch):
-        return set().union(*(_loaded(inner) for block in blocks(s) for inner in block), set())
-    return set()
-
-
 # -- time
 
 
 class Timed:
-    """A program compiled with a clock reading after each of its kernels: ``execute`` runs it, ``seconds`` tells."""
+    """A program compiled with a clock reading after each of its kernels: ``execute`` runs it, ``seconds`` tells.
+
+    ``pass_seconds`` and ``llvm_seconds`` are what compiling it took.
+    """
 
     def __init__(self, closed: ClosedJaxpr) -> None:
+        started = perf_counter()
         simple = pipeline.simplify(closed)
         graph, program = pipeline.lower(simple)
-        self.kernels = kernels_of(program)
+        self.pass_seconds = perf_counter() - started
+        self.kernels = kernels_of(program, simple)
         # The last entry is the time outside of kernels: registers, and what comes after the last kernel.
-        self.table = np.zeros((len(self.kernels) + 1, 2), np.int64)
+        self.table = np.zeros((len(self.kernels), 2), np.int64)
         parts = parts_of(simple, graph, program)
         _add_ticks(program, self.table.ctypes.data)
+        started = perf_counter()
         text, symbols = emit(program, host_target())
         code = load(object_code(text), ENTRY, symbol_addresses(symbols, program.symbols))
+        self.llvm_seconds = perf_counter() - started
         self.executable = make_executable(closed, parts, _TimedCode(code, self.table))
         self.execute = self.executable.execute
 
@@ -216,7 +264,7 @@ class Timed:
         return int(self.table[-1, 1])
 
     def seconds(self) -> list[float]:
-        """Mean time of a run in each kernel, and last the time outside of them."""
+        """Mean time of a run in each kernel, the last of which is the time between the others."""
         return [float(t) * 1e-9 for t in self.table[:, 0] / max(self.runs, 1)]
 
 
@@ -229,12 +277,12 @@ class _TimedCode:
 
 def _add_ticks(program: LoopProgram, table: int) -> None:
     """A clock reading at the start, ahead of what precedes a kernel, and after each."""
-    rest = len(_timed_statements(program))
+    rest = sum(map(is_kernel, program.body))
     tick = lambda part: Call("jt_tick", [], [], arguments=(table, part))  # noqa: E731
     body: list[Any] = [tick(-1)]
     number = 0
     for s in program.body:
-        if type(s) in (For, While, Branch, Call):
+        if is_kernel(s):
             body += [s, tick(number)]
             number += 1
         else:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from jitney._compiler.dataflow import loaded, written
 from jitney._compiler.graph import Node, Step
 from jitney._core.jaxpr import JaxprEqn
-from jitney._kernel.ir import Branch, Call, For, While
+from jitney._kernel.ir import Branch, Buffer, Call, For, While
 
 
 class Origin:
@@ -30,8 +31,21 @@ def mark_origin(item: Any, statements: list) -> None:
     if not found:
         return
     origin = _of_step(item) if isinstance(item, Step) else _of_roots(item)
+    made: set[Buffer] = set()
     for s in found:
-        s.origin = origin
+        if len(found) > 1:
+            taken = set(loaded(s))
+            combines = bool(taken) and taken <= made  # such as the results of blocks, into one
+            made.update(written(s))
+            s.origin = _last(origin) if combines else origin
+        else:
+            s.origin = origin
+
+
+def _last(origin: Origin) -> Origin:
+    """What is left to do where all else was computed by statements before."""
+    folds = [(e, cost) for e, cost in origin.eqns if e.primitive.name.startswith(("reduce", "arg"))]
+    return Origin(origin.kind, origin.shape, folds or origin.eqns[-1:])
 
 
 def _of_step(step: Step) -> Origin:
