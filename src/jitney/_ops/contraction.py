@@ -90,28 +90,31 @@ def _meaning(
     return out.astype(dtype, copy=False).reshape(shape)
 
 
-def _left_transpose(
-    ct: Any, y: Any, aval: ShapedArray, *, dimension_numbers: Dims, swap: bool = False, **params: Any
-) -> Any:
+def _left_transpose(ct: Any, y: Any, aval: ShapedArray, *, dimension_numbers: Dims, **params: Any) -> Any:
     """Cotangent of the left operand: contract ``ct`` with ``y`` over the axes that ``y`` brought."""
     (cx, cy), (bx, by) = dimension_numbers
-    y_rank = get_aval(y).ndim
-    fx, fy = _free(aval.ndim, cx, bx), _free(y_rank, cy, by)
-    rank, nb = get_aval(ct).ndim, len(bx)
-    y_in_ct = tuple(range(nb, nb + len(fy))) if swap else tuple(range(rank - len(fy), rank))
-    dims = ((y_in_ct, tuple(fy)), (tuple(range(nb)), tuple(by)))
+    fx, fy = _free(aval.ndim, cx, bx), _free(get_aval(y).ndim, cy, by)
+    rank, batch = get_aval(ct).ndim, tuple(range(len(bx)))
+    dims = ((tuple(range(rank - len(fy), rank)), tuple(fy)), (batch, tuple(by)))
     out = dot_general(ct, y, dims, preferred_element_type=aval.dtype)
     # The result's axes are: batch, the free axes of x, then y's contracted axes in y's order.
-    order_of_contracted = [cx[i] for i in np.argsort(cy, kind="stable")]
-    have = [*bx, *fx, *order_of_contracted]
-    return ew.convert(
-        shapes.transpose(out, tuple(have.index(d) for d in range(aval.ndim))), aval.dtype, aval.weak_type
-    )
+    return _in_order(out, [*bx, *fx, *[cx[i] for i in np.argsort(cy, kind="stable")]], aval)
 
 
 def _right_transpose(ct: Any, x: Any, aval: ShapedArray, *, dimension_numbers: Dims, **params: Any) -> Any:
+    """Cotangent of the right operand: for matrices ``x^T ct``, which needs no transposition afterwards."""
     (cx, cy), (bx, by) = dimension_numbers
-    return _left_transpose(ct, x, aval, dimension_numbers=((cy, cx), (by, bx)), swap=True, **params)
+    fx, fy = _free(get_aval(x).ndim, cx, bx), _free(aval.ndim, cy, by)
+    batch = tuple(range(len(bx)))
+    dims = ((tuple(fx), tuple(range(len(bx), len(bx) + len(fx)))), (tuple(bx), batch))
+    out = dot_general(x, ct, dims, preferred_element_type=aval.dtype)
+    return _in_order(out, [*by, *[cy[i] for i in np.argsort(cx, kind="stable")], *fy], aval)
+
+
+def _in_order(x: Any, have: Sequence[int], aval: ShapedArray) -> Any:
+    """``x``, whose axes are those of an operand in the order ``have``, as a cotangent of it."""
+    order = tuple(have.index(d) for d in range(aval.ndim))
+    return ew.convert(shapes.transpose(x, order), aval.dtype, aval.weak_type)
 
 
 def _batch(size: int, args: Any, dims: Any, *, dimension_numbers: Dims, **params: Any) -> tuple[Any, int]:
