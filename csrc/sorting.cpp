@@ -500,14 +500,14 @@ void jt_sort(void** ins, void** outs, const int64_t* args) {
     });
 }
 
-// Several operands by the first `keys` of them. args: outer, n, inner, keys, operands, then bytes and kind of each.
-// outs: the results; working memory of two 64-bit words for each place, of three for several keys.
+// Several operands by the first `keys` of them. args: outer, n, inner, keys, operands, skipped (of the operands, which are
+// no results), then bytes and kind of each. outs: the results; working memory of two 64-bit words for each place, of three for several keys.
 void jt_sort_along(void** ins, void** outs, const int64_t* args) {
     using namespace jt;
     Rows rows{args[0], args[1], args[2]};
-    const int64_t keys = args[3], operands = args[4], *types = args + 5;
+    const int64_t keys = args[3], operands = args[4], skipped = args[5], *types = args + 6;
     const int64_t n = rows.n, step = rows.inner, total = rows.count() * n;
-    uint64_t* words = static_cast<uint64_t*>(outs[operands]);
+    uint64_t* words = static_cast<uint64_t*>(outs[operands - skipped]);
     uint64_t *others = words + total, *before = keys > 1 ? others + total : nullptr;
     for_rows(rows, [&](int64_t r, bool alone) {
         const int64_t at = rows.first(r);
@@ -526,9 +526,9 @@ void jt_sort_along(void** ins, void** outs, const int64_t* args) {
                 for (int64_t i = 0; i < n; ++i) a[i] = place_of(prior[place_of(a[i])]);
             });
         }
-        for (int64_t k = 0; k < operands; ++k)
+        for (int64_t k = skipped; k < operands; ++k)
             by_kind(types[2 * k], 0,
-                    [&](auto u, auto) { move<decltype(u)>(ins[k], outs[k], a, at, step, n, alone); });
+                    [&](auto u, auto) { move<decltype(u)>(ins[k], outs[k - skipped], a, at, step, n, alone); });
     });
 }
 

@@ -22,7 +22,7 @@ from jitney._ops import elementwise as ew
 from jitney._ops import indexing, raw, shapes
 from jitney._ops.cumulative_loops import cumulative_loops, scan_logsumexp
 from jitney._ops.families import check_kinds
-from jitney._ops.sort_plans import plan_sort, plan_top_k
+from jitney._ops.sort_plans import plan_sort, plan_sort_by, plan_top_k
 
 _INT32 = np.dtype(np.int32)
 
@@ -102,6 +102,46 @@ sort_p.numpy = _np_sort
 sort_p.jvp = _sort_jvp
 sort_p.batch = _sort_batch
 sort_p.lower = Routine(plan_sort)
+
+# Where nobody reads the sorted keys, the other operands alone are moved.
+sort_by_p = Primitive("sort_by", multiple_results=True)
+
+
+def _sort_dce(eqn: Any, used: list[bool]) -> Any:
+    """Without the operands that move along for nothing, and without the keys as results if none is read."""
+    keys = eqn.params["num_keys"]
+    moved = [i for i in range(keys, len(used)) if used[i]]
+    kept = [*range(keys), *moved]
+    if any(used[:keys]):
+        return eqn.replace(invars=[eqn.invars[i] for i in kept], outvars=[eqn.outvars[i] for i in kept])
+    if not moved:
+        return None
+    return eqn.replace(
+        primitive=sort_by_p,
+        invars=[eqn.invars[i] for i in kept],
+        outvars=[eqn.outvars[i] for i in moved],
+    )
+
+
+def _sort_by_dce(eqn: Any, used: list[bool]) -> Any:
+    keys = eqn.params["num_keys"]
+    moved = [i for i, wanted in enumerate(used) if wanted]
+    if not moved:
+        return None
+    invars = [*eqn.invars[:keys], *[eqn.invars[keys + i] for i in moved]]
+    return eqn.replace(invars=invars, outvars=[eqn.outvars[i] for i in moved])
+
+
+def _sort_by(*xs: Any, num_keys: int, **params: Any) -> list[Any]:
+    return sort_p.bind(*xs, num_keys=num_keys, **params)[num_keys:]
+
+
+sort_p.dce = _sort_dce
+sort_by_p.dce = _sort_by_dce
+sort_by_p.abstract = lambda *xs, num_keys, **_: list(xs[num_keys:])
+sort_by_p.expand = _sort_by
+sort_by_p.numpy = lambda *xs, num_keys, **params: _np_sort(*xs, num_keys=num_keys, **params)[num_keys:]
+sort_by_p.lower = Routine(plan_sort_by)
 
 # -- top_k ------------------------------------------------------------------------------------------
 

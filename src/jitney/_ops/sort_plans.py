@@ -34,10 +34,26 @@ def plan_sort(in_avals: Any, *, dimension: int, is_stable: bool, num_keys: int) 
         scratch = size * first.dtype.itemsize * (1 if inner == 1 else 2)
         args = (outer, n, inner, *key_type(first.dtype))
         return RoutineCall("jt_sort", args, scratch, nanoseconds=10.0 * size)
+    return _along(in_avals, dimension, num_keys, 0)
+
+
+def plan_sort_by(in_avals: Any, *, dimension: int, is_stable: bool, num_keys: int) -> RoutineCall | None:
+    """The operands behind the keys alone are results."""
+    first = in_avals[0]
+    if not 0 < first.shape[dimension] <= MOST or first.size == 0:
+        return None
+    if any(a.dtype.kind not in KINDS for a in in_avals):
+        return None
+    return _along(in_avals, dimension, num_keys, num_keys)
+
+
+def _along(in_avals: Any, dimension: int, num_keys: int, skipped: int) -> RoutineCall:
+    """A sort of places; ``skipped`` operands are no results."""
+    size = in_avals[0].size
     types = [number for a in in_avals for number in key_type(a.dtype)]
     return RoutineCall(
         "jt_sort_along",
-        (outer, n, inner, num_keys, len(in_avals), *types),
+        (*_rows(in_avals[0].shape, dimension), num_keys, len(in_avals), skipped, *types),
         size * 8 * (2 if num_keys == 1 else 3),
         nanoseconds=20.0 * num_keys * size,
     )
