@@ -142,7 +142,7 @@ def remainder(x1: Any, x2: Any, /) -> Any:
     if quick is not None:
         return quick
     x, y = map(_bool_to_int, el.promoted("remainder", x1, x2))
-    if get_aval(y).dtype.kind in "iu":
+    if get_aval(y).dtype.kind in "iu" and not _known_divisor(y):
         y = el.choose(y == 0, literal(y, 1), y)
     rest = uf.fmod(x, y)
     wrong = ((rest < 0) != (y < 0)) & (rest != 0)
@@ -150,6 +150,11 @@ def remainder(x1: Any, x2: Any, /) -> Any:
 
 
 mod = remainder
+
+
+def _known_divisor(y: Any) -> bool:
+    """Whether ``y`` is a number other than 0 that stands in the program: then dividing by it is multiplying."""
+    return isinstance(y, (int, np.generic, ArrayImpl)) and np.ndim(y) == 0 and bool(y)
 
 
 def divmod(x1: Any, x2: Any, /) -> tuple[Any, Any]:
