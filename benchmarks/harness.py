@@ -116,6 +116,7 @@ class Result:
 CASES: list[Case] = []
 SHARE = {True: 0.3, False: 1.5}  # seconds of repeats of a case, in quick mode and otherwise
 MOST_REPEATS = 100
+PAUSE = 0.001  # seconds for which threads of the contender before may still look out for work
 
 
 @dataclass
@@ -154,6 +155,7 @@ def measure(item: Case, quick: bool = False) -> Result:
     try:
         for _ in _repeats(item, quick):
             for name in order:
+                time.sleep(PAUSE)
                 result.seconds[name].append(timers[name]())
             order = order[1:] + order[:1]  # nobody always follows the same neighbour
     finally:

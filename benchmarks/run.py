@@ -21,6 +21,8 @@ sys.path.insert(0, str(HERE))
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_ENABLE_X64", "True")
 os.environ["JITNEY_CACHE"] = "0"  # a first call compiles
+# OpenBLAS's threads look out for work, busily, after NumPy's turn; for 2^20 cycles rather than 2^26.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "20")
 
 import cases  # noqa: E402, F401
 import harness  # noqa: E402
