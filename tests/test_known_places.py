@@ -151,3 +151,17 @@ def test_columns_folded_row_by_row(shape, axis):
 
     for got, want in zip(jitney.jit(lambda x: f(jnp, x))(x), f(np, x), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-13)
+
+
+def test_pairs_without_a_matrix_of_them():
+    """n x n distances that only sums read are not stored."""
+    p = np.random.default_rng(11).normal(size=(1000, 3))
+
+    def forces(xp, p):
+        d = p[:, None, :] - p[None, :, :]
+        r2 = xp.sum(d * d, -1) + 0.01
+        return -xp.sum(d / (r2 * xp.sqrt(r2))[:, :, None], axis=1)
+
+    f = jitney.jit(lambda p: forces(jnp, p))
+    np.testing.assert_allclose(f(p), forces(np, p), rtol=1e-10, atol=1e-10)
+    assert f.lower(p).compile().memory_analysis().temp_size_in_bytes < 1_000_000

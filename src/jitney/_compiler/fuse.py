@@ -20,6 +20,8 @@ from jitney._compiler.rows import row_edges
 from jitney._compiler.share_buffers import share_buffers
 
 _DEAR = 8.0  # cost from which recomputing at several places is worse than storing
+_DEAR_IN_MEMORY = 15.0  # ... where what is stored leaves the caches
+_IN_CACHE = 1 << 20  # bytes
 _DEAR_EXPANDED = 2.5  # ... when it would be repeated along a new axis
 _REPEATED = 1.5  # how many times larger than its operand a value is that repeats it (a pad does not)
 _DEEPEST = 150  # unstored operations between memory and a value
@@ -78,7 +80,7 @@ def _is_root(node: Node) -> bool:
         return True
     if node.expanded and node.cost > _DEAR_EXPANDED:
         return True
-    return len(node.readers) > 1 and node.cost > _DEAR
+    return len(node.readers) > 1 and node.cost > (_DEAR if node.aval.nbytes < _IN_CACHE else _DEAR_IN_MEMORY)
 
 
 def _tell_operands(node: Node, number: int) -> None:

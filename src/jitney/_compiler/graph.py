@@ -6,10 +6,14 @@ Begin at :class:`Node`.  A node is an array value: an index function over its op
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import numpy as np
 
+from jitney._compiler.options import options
+from jitney._compiler.short_axes import leading
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.jaxpr import JaxprEqn
 from jitney._kernel import index as ix
@@ -18,6 +22,7 @@ from jitney._kernel.rules import Map, Pull, Reduce
 
 # Rough nanoseconds per element of vectorised code; anything not listed costs one unit.
 _UNIT = 0.07  # between AVX2 (0.1) and AVX-512 (0.05), in cache
+_BEYOND_CACHE = 4 << 20  # bytes
 _COSTS = {
     "div": 4,
     "sqrt": 5,
@@ -211,6 +216,8 @@ def add_reduce(
             return value if rule.lift is None else rule.finish(b, rule.lift(b, value, place, axes), **params)
 
         return graph.add(index_function(Node("pull", aval, (x,), Pull(element), eqn)))
+    if rule.lift is None and _is_short(x, axes):
+        return graph.add(_short_fold(aval, x, axes, rule, eqn))
     node = Node("reduce", aval, (x,), rule, eqn)
     node.value = axes
     node.edges = ("same",)
@@ -218,6 +225,39 @@ def add_reduce(
     node.own = node.cost = 1.0
     node.depth = x.depth + (not node.small)
     return graph.add(node)
+
+
+def _is_short(x: Node, axes: tuple[int, ...]) -> bool:
+    """Whether a fold is of a few elements of each row, and of so many rows that storing them leaves the caches.
+
+    Fewer are stored: a second loop then has more registers than one that does everything.
+    """
+    count = leading(x.aval.shape)
+    rows = math.prod(x.aval.shape[:count]) * x.aval.dtype.itemsize
+    return count > 0 and min(axes) >= count and rows >= _BEYOND_CACHE and options.enabled("short_folds")
+
+
+def _short_fold(
+    aval: ShapedArray, x: Node, axes: tuple[int, ...], rule: Reduce, eqn: JaxprEqn | None
+) -> Node:
+    """A fold along short last axes is an index function: nothing has to be stored for it."""
+    spans = [range(n) if d in axes else (None,) for d, n in enumerate(x.aval.shape)]
+    places = list(itertools.product(*spans))
+
+    def element(b: Any, idx: Any, operand: Any, **params: Any) -> Any:
+        values = []
+        for at in places:
+            rest = iter(idx)
+            values.append(operand.read(tuple(next(rest) if k is None else ix.constant(k) for k in at)))
+        while len(values) > 1:
+            pairs = [rule.combine(b, u, v) for u, v in zip(values[::2], values[1::2], strict=False)]
+            values = pairs + values[len(pairs) * 2 :]
+        return values[0] if rule.finish is None else rule.finish(b, values, **params)
+
+    node = index_function(Node("pull", aval, (x,), Pull(element), eqn))
+    node.own = float(len(places))
+    node.cost = min(1e9, node.own + len(places) * x.cost)
+    return node
 
 
 def index_function(node: Node) -> Node:

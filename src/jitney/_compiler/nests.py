@@ -15,7 +15,7 @@ from jitney._compiler.chunks import block_extent, chunk_size
 from jitney._compiler.fold_rows import by_rows, write_rows
 from jitney._compiler.graph import Node, nanoseconds
 from jitney._compiler.options import options
-from jitney._compiler.rows import LONGEST
+from jitney._compiler.short_axes import LONGEST
 from jitney._core.avals import shaped_array
 from jitney._kernel import index as ix
 from jitney._kernel.builder import Builder

@@ -11,21 +11,13 @@ import math
 from typing import Any
 
 from jitney._compiler.graph import Node
+from jitney._compiler.short_axes import leading
 from jitney._kernel import index as ix
 from jitney._kernel.builder import Builder
 from jitney._kernel.index import LoopVar
 from jitney._kernel.ir import Unsupported, Value
 
-LONGEST = 8  # elements of last axes that loops write out
-_LANES = 16  # least size of the axis before them
-
-
-def leading(shape: tuple[int, ...]) -> int:
-    """The number of axes ahead of the short last ones; 0 if loops do not write those out."""
-    count = len(shape)
-    while count and math.prod(shape[count - 1 :]) <= LONGEST:
-        count -= 1
-    return count if 0 < count < len(shape) and shape[count - 1] >= _LANES else 0
+_LANES = 16  # least size of an axis along which rows follow each other
 
 
 def row_edges(node: Node) -> tuple[bool, ...]:
@@ -79,4 +71,4 @@ class _Probe:
         return self.b.emit("param", self.dtype, (), (id(self), tuple(idx)), level)
 
 
-__all__ = ["LONGEST", "leading", "row_edges"]
+__all__ = ["row_edges"]
