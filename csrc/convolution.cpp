@@ -4,7 +4,8 @@
 // multiplied by the matrix of weights by BLAS; windows of one element are not packed where they lie as BLAS reads.
 // With few: a padded copy of the image, in which every window is complete, and sums of its shifted rows.
 #include <algorithm>
-#include <vector>
+#include <atomic>
+#include <limits>
 
 #include "factorisations.h"
 #include "library.h"
@@ -231,17 +232,14 @@ void pack_weights(const Plan& p, const Shape& s, const T* w, T* to) {
                 memcpy(to, w + o * p.w_output + c * p.w_channel, size_t(window) * sizeof(T));
         return;
     }
-    Workspace memory(s.terms * 8);
-    int64_t* offset = reinterpret_cast<int64_t*>(memory.get());
-    for (int64_t k = 0; k < s.terms; ++k) {
-        Term t = term(p, s.order, k);
-        int64_t at[kMostAxes], sum = t.channel * p.w_channel;
+    for (int64_t k = 0; k < s.terms; ++k, ++to) {
+        const Term t = term(p, s.order, k);
+        int64_t at[kMostAxes];
         indices(p, t.place, at, of_window);
-        for (int64_t d = 0; d < p.rank; ++d) sum += at[d] * p.axis()[d].w;
-        offset[k] = sum;
+        const T* from = w + t.channel * p.w_channel;
+        for (int64_t d = 0; d < p.rank; ++d) from += at[d] * p.axis()[d].w;
+        for (int64_t o = 0; o < s.outputs; ++o) to[o * s.terms] = from[o * p.w_output];
     }
-    for (int64_t o = 0; o < s.outputs; ++o)
-        for (int64_t k = 0; k < s.terms; ++k) to[o * s.terms + k] = w[o * p.w_output + offset[k]];
 }
 
 // Where the window of a place begins; of all axes but the last the offset in memory is known for a place of the window.
@@ -386,8 +384,9 @@ void gemm(bool columns_first, int64_t outputs, int64_t places, int64_t terms, co
         library<T>.gemm(b_by_places ? "T" : "N", "N", &n, &o, &k, &one, b, &lb, w, &lw, &beta, c, &lc);
 }
 
+// Like by_rows and convolve it gives false where there was no memory to work in.
 template <class T>
-void by_products(const Plan& p, const T* x, const T* w, T* y) {
+bool by_products(const Plan& p, const T* x, const T* w, T* y) {
     const Shape s = make_shape<T>(p);
     const int64_t images = p.group_images(), all = s.places * images;
     const int64_t per_image = s.spans_images ? 0 : (s.places + s.block - 1) / s.block;
@@ -401,6 +400,8 @@ void by_products(const Plan& p, const T* x, const T* w, T* y) {
     Workspace sums(s.parts > 1 ? s.parts * p.outputs * all * int64_t(sizeof(T)) : 0);
     T* wp = reinterpret_cast<T*>(all_weights.get());
     T* partial = reinterpret_cast<T*>(sums.get());
+    if (!wp || !partial) return false;
+    std::atomic<bool> done{true};
     share(p.groups(), double(weights), [&](int64_t begin, int64_t end) {
         for (int64_t g = begin; g < end; ++g) pack_weights(p, s, p.weights(w, g), wp + g * weights);
     });
@@ -478,10 +479,11 @@ void by_products(const Plan& p, const T* x, const T* w, T* y) {
     auto range = [&](int64_t begin, int64_t end) {
         Workspace own((packed + result + 32) * int64_t(sizeof(T)));
         T* window = reinterpret_cast<T*>(own.get());
-        for (int64_t k = begin; k < end; ++k) task(k, window, window + (packed + 15) / 16 * 16);
+        if (!window) done = false;
+        for (int64_t k = begin; window && k < end; ++k) task(k, window, window + (packed + 15) / 16 * 16);
     };
     share(tasks, ns, range);
-    if (s.parts == 1) return;
+    if (s.parts == 1 || !done) return done;
     for (int64_t g = 0; g < p.groups(); ++g) {
         T* first = partial + g * s.outputs * all;
         for (int64_t part = 1; part < s.parts; ++part) {
@@ -490,6 +492,7 @@ void by_products(const Plan& p, const T* x, const T* w, T* y) {
         }
         scatter(first, all, g, 0, all);
     }
+    return true;
 }
 
 // ---- by sums of shifted rows
@@ -560,13 +563,14 @@ struct Padded {
 };
 
 template <class T>
-void by_rows(const Plan& p, const T* x, const T* w, T* y) {
+bool by_rows(const Plan& p, const T* x, const T* w, T* y) {
     static const Taps<T> taps = choose_taps<T>();
     const int64_t terms = p.group_channels() * p.window(), outputs = p.group_outputs(), rank = p.rank;
     const Axis& a = p.last();
     // slices along the first axis, so that there is something to share
     const int64_t each = std::max<int64_t>(1, rank == 1 ? (terms > 512 ? 1024 : 8192) : ceil_div(32768, std::max<int64_t>(1, p.places() / p.axis()[0].out)));
     const int64_t slices = ceil_div(p.axis()[0].out, each), tasks = p.groups() * p.group_images() * slices;
+    std::atomic<bool> done{true};
     auto task = [&](int64_t number) {
         const int64_t slice = number % slices, image = number / slices % p.group_images(), g = number / slices / p.group_images();
         const int64_t begin = slice * each, end = std::min(p.axis()[0].out, begin + each);
@@ -575,6 +579,10 @@ void by_rows(const Plan& p, const T* x, const T* w, T* y) {
         const int64_t length = rank == 1 ? end - begin : a.out;
         Workspace own((padded.total * p.group_channels() + terms + length + 64) * int64_t(sizeof(T)) + terms * 8);
         int64_t* offsets = reinterpret_cast<int64_t*>(own.get());
+        if (!offsets) {
+            done = false;
+            return;
+        }
         T* copy = reinterpret_cast<T*>(offsets + terms);
         T* weights = copy + padded.total * p.group_channels();
         T* row = weights + terms;
@@ -622,15 +630,13 @@ void by_rows(const Plan& p, const T* x, const T* w, T* y) {
         for (int64_t k = begin; k < end; ++k) task(k);
     };
     share(tasks, ns, range);
+    return done;
 }
 
 template <class T>
-void convolve_dense(const Plan& p, const T* x, const T* w, T* y) {
+bool convolve_dense(const Plan& p, const T* x, const T* w, T* y) {
     const bool few = p.group_outputs() < 4 && (p.last().out >= 16 || p.group_channels() * p.window() < 256);
-    if (few)
-        by_rows(p, x, w, y);
-    else
-        by_products(p, x, w, y);
+    return few ? by_rows(p, x, w, y) : by_products(p, x, w, y);
 }
 
 template <class T>
@@ -653,7 +659,7 @@ static_assert(sizeof(OwnPlan) == sizeof(Plan) + kMostAxes * sizeof(Axis), "axes 
 // Where elements of the image are `spread` apart and windows are not, every spread-th place of the result meets the same part of
 // the window: as many convolutions, without zeros between elements.
 template <class T>
-void convolve(const Plan& p, const T* x, const T* w, T* y) {
+bool convolve(const Plan& p, const T* x, const T* w, T* y) {
     int64_t d = 0;
     while (d < p.rank && !(p.axis()[d].spread > 1 && p.axis()[d].stride == 1 && p.axis()[d].gap == 1)) ++d;
     if (d == p.rank) return convolve_dense(p, x, w, y);
@@ -675,16 +681,22 @@ void convolve(const Plan& p, const T* x, const T* w, T* y) {
         part.low = (a.low - r - first) / a.spread;
         part.spread = 1;
         part.w = a.w * a.spread;
-        convolve(own.plan, x, w + first * a.w, y + r * a.y);
+        if (!convolve(own.plan, x, w + first * a.w, y + r * a.y)) return false;
     }
+    return true;
+}
+
+// A routine cannot fail: without memory to work in the result is nan.
+template <class T>
+void run(const Plan& p, void** ins, void** outs) {
+    T* y = static_cast<T*>(outs[0]);
+    if (!convolve(p, static_cast<const T*>(ins[0]), static_cast<const T*>(ins[1]), y))
+        std::fill(y, y + p.group_images() * p.outputs * p.places(), std::numeric_limits<T>::quiet_NaN());
 }
 
 void jt_convolve(void** ins, void** outs, const int64_t* args) {
     const Plan& p = *reinterpret_cast<const Plan*>(args);
-    if (p.bytes == 8)
-        convolve(p, static_cast<const double*>(ins[0]), static_cast<const double*>(ins[1]), static_cast<double*>(outs[0]));
-    else
-        convolve(p, static_cast<const float*>(ins[0]), static_cast<const float*>(ins[1]), static_cast<float*>(outs[0]));
+    p.bytes == 8 ? run<double>(p, ins, outs) : run<float>(p, ins, outs);
 }
 
 }  // namespace
