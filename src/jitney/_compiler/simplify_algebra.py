@@ -39,9 +39,11 @@ def simplify_algebra(closed: ClosedJaxpr) -> ClosedJaxpr:
         if len(eqn.outvars) == 1:
             eqn = _with_scalars(eqn, made)
             result = _simpler(eqn, made)
-            if isinstance(result, (Var, Literal)) and result.aval.shape == eqn.outvars[0].aval.shape:
-                env[eqn.outvars[0]] = result
-                continue
+            if isinstance(result, (Var, Literal)):
+                if result.aval.shape == eqn.outvars[0].aval.shape:
+                    env[eqn.outvars[0]] = result
+                    continue
+                result = None  # the operand is broadcast
             *before, eqn = result if isinstance(result, list) else [result or eqn]
             eqns += before
             made[eqn.outvars[0]] = eqn
