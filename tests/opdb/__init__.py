@@ -14,6 +14,7 @@ from . import (
     reductions,
     scipy,
     shapes,
+    signals,
 )
 from .table import Op
 
@@ -29,4 +30,5 @@ ROWS: list[Op] = [
     *indexing.ROWS,
     *ordering.ROWS,
     *scipy.ROWS,
+    *signals.ROWS,
 ]
