@@ -190,6 +190,54 @@ PyObject* threefry_bits(PyObject*, PyObject* const* args, Py_ssize_t n) {
     return out;
 }
 
+// Numbers of [1, 2) from random bits behind the point, less 1, stretched by `span` and moved by `lo`. Two loops, as the
+// product is to be rounded before the sum on all machines.
+template <class F, class T>
+void fill_uniform(const uint64_t* keys, npy_intp count, npy_intp each, F lo, F span, F* out) {
+    constexpr int mantissa = sizeof(F) == 8 ? 52 : 23;
+    const F unit = 1;
+    T one;
+    memcpy(&one, &unit, sizeof one);
+    T* bits = reinterpret_cast<T*>(out);
+    fill_bits<T>(keys, count, each, bits);
+    for (npy_intp i = 0; i < count * each; ++i) {
+        T b = bits[i] >> (8 * sizeof(T) - mantissa) | one;
+        F u;
+        memcpy(&u, &b, sizeof u);
+        u = (u - unit) * span;
+        memcpy(&bits[i], &u, sizeof u);
+    }
+    if (lo == 0 && span == 1) return;
+    for (npy_intp i = 0; i < count * each; ++i) {
+        F u;
+        memcpy(&u, &bits[i], sizeof u);
+        u += lo;
+        u = u < lo ? lo : u;
+        memcpy(&bits[i], &u, sizeof u);
+    }
+}
+
+// threefry_uniform(keys, each, width, lo, span): `each` floats of `width` bits for each key, flat.
+PyObject* threefry_uniform(PyObject*, PyObject* const* args, Py_ssize_t n) {
+    if (n != 5) return PyErr_SetString(PyExc_TypeError, "threefry_uniform takes 5 arguments"), nullptr;
+    Py_ssize_t each = PyLong_AsSsize_t(args[1]), width = PyLong_AsSsize_t(args[2]);
+    const double lo = PyFloat_AsDouble(args[3]), span = PyFloat_AsDouble(args[4]);
+    if (PyErr_Occurred()) return nullptr;
+    Ref keys(reinterpret_cast<PyObject*>(words_of(args[0])));
+    if (!keys) return nullptr;
+    PyArrayObject* arr = reinterpret_cast<PyArrayObject*>(keys.p);
+    npy_intp count = PyArray_SIZE(arr);
+    PyObject* out = new_array(descr_of(width == 64 ? NPY_DOUBLE : NPY_FLOAT), count * each);
+    if (!out) return nullptr;
+    const uint64_t* words = static_cast<const uint64_t*>(PyArray_DATA(arr));
+    void* data = PyArray_DATA(reinterpret_cast<PyArrayObject*>(out));
+    if (width == 64)
+        fill_uniform<double, uint64_t>(words, count, each, lo, span, static_cast<double*>(data));
+    else
+        fill_uniform<float, uint32_t>(words, count, each, float(lo), float(span), static_cast<float*>(data));
+    return out;
+}
+
 // threefry_split(keys, each): the words of `each` new keys for each key, flat.
 PyObject* threefry_split(PyObject*, PyObject* const* args, Py_ssize_t n) {
     if (n != 2) return PyErr_SetString(PyExc_TypeError, "threefry_split takes 2 arguments"), nullptr;
@@ -259,6 +307,9 @@ PyObject* key_array_repr(Array* a) {
 PyMethodDef random_functions[] = {
     {"threefry_bits", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(threefry_bits)), METH_FASTCALL,
      "threefry_bits($module, keys, each, width, /)\n--\n\nUnsigned integers of `width` bits, `each` for each key, flat."},
+    {"threefry_uniform", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(threefry_uniform)), METH_FASTCALL,
+     "threefry_uniform($module, keys, each, width, lo, span, /)\n--\n\nFloats of `width` bits in [lo, lo + span), `each` "
+     "for each key, flat."},
     {"threefry_split", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(threefry_split)), METH_FASTCALL,
      "threefry_split($module, keys, each, /)\n--\n\nThe words of `each` new keys for each key, flat."},
     {"threefry_fold", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(threefry_fold)), METH_FASTCALL,

@@ -256,6 +256,11 @@ key_dtype: np.dtype[Any]
 def threefry_bits(keys: np.ndarray[Any, Any], each: int, width: int, /) -> np.ndarray[Any, Any]:
     """Unsigned integers of ``width`` bits, ``each`` for each key, flat."""
 
+def threefry_uniform(
+    keys: np.ndarray[Any, Any], each: int, width: int, lo: float, span: float, /
+) -> np.ndarray[Any, Any]:
+    """Floats of ``width`` bits in ``[lo, lo + span)``, ``each`` for each key, flat."""
+
 def threefry_split(keys: np.ndarray[Any, Any], each: int, /) -> np.ndarray[Any, Any]:
     """The words of ``each`` new keys for each key, flat."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,9 @@ def randint(
     made = dtypes.default_dtype("i") if dtype is None else dtypes.canonicalize_dtype(dtype)
     if made.kind not in "iu":
         raise TypeError(f"randint only accepts integer dtypes, got {made}")
-    shape = common_shape("randint", shape_of("randint", shape), _integer(minval), _integer(maxval))
+    shape = shape_of("randint", shape)
+    if not (type(minval) is type(maxval) is int):
+        shape = common_shape("randint", shape, _integer(minval), _integer(maxval))
     key = key_of("randint", key)
     if made.itemsize >= 4:
         return sample(_randint, key, minval, maxval, shape=shape, dtype=made)
@@ -109,19 +112,9 @@ def _integer(x: Any) -> Any:
 
 def _randint(key: Any, minval: Any, maxval: Any, *, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Two draws of the full width, reduced to the span; so the excess of small results is far below 1 in 2**32."""
-    info = np.iinfo(dtype)
-    lo, _ = _clipped(minval, info, len(shape), dtype)
-    hi, beyond = _clipped(maxval, info, len(shape), dtype)
-    unsigned = np.dtype(f"u{dtype.itemsize}")
-    if isinstance(lo, np.generic) and isinstance(hi, np.generic):
-        wide = max(int(hi) - int(lo), 1) + (beyond and hi > lo)
-        wide %= 1 << 8 * dtype.itemsize
-        span: Any = unsigned.type(wide)
-        half = (1 << 4 * dtype.itemsize) % wide if wide else 0
-        square = (half * half) % (1 << 8 * dtype.itemsize)
-        multiplier: Any = unsigned.type(square % wide if wide else square)
-    else:
-        span, multiplier = _spans(lo, hi, beyond, unsigned)
+    lo, span, multiplier = (_of_numbers if type(minval) is type(maxval) is int else _of_bounds)(
+        minval, maxval, len(shape), dtype
+    )
     if isinstance(span, np.generic) and span and is_small(key, shape):
         return _ext.wrap(_np_randint(key, shape, lo, span, multiplier))
     higher, lower = (random_bits(k, 8 * dtype.itemsize, shape) for k in split_key(key))
@@ -131,6 +124,24 @@ def _randint(key: Any, minval: Any, maxval: Any, *, shape: tuple[int, ...], dtyp
         offset = ew.add(ew.mul(ew.rem(higher, span), multiplier), ew.rem(lower, span))
         offset = ew.rem(offset, span)
     return ew.add(lo, ew.convert(offset, dtype))
+
+
+def _of_bounds(minval: Any, maxval: Any, rank: int, dtype: np.dtype) -> tuple[Any, Any, Any]:
+    """The lower bound, how many integers there are between the bounds, and 2**width modulo that."""
+    info = np.iinfo(dtype)
+    lo, _ = _clipped(minval, info, rank, dtype)
+    hi, beyond = _clipped(maxval, info, rank, dtype)
+    unsigned = np.dtype(f"u{dtype.itemsize}")
+    if not (isinstance(lo, np.generic) and isinstance(hi, np.generic)):
+        return (lo, *_spans(lo, hi, beyond, unsigned))
+    wide = max(int(hi) - int(lo), 1) + (beyond and hi > lo)
+    wide %= 1 << 8 * dtype.itemsize
+    half = (1 << 4 * dtype.itemsize) % wide if wide else 0
+    square = (half * half) % (1 << 8 * dtype.itemsize)
+    return lo, unsigned.type(wide), unsigned.type(square % wide if wide else square)
+
+
+_of_numbers = lru_cache(maxsize=256)(_of_bounds)
 
 
 def _np_randint(key: Any, shape: tuple[int, ...], lo: Any, span: Any, multiplier: Any) -> np.ndarray:

@@ -187,7 +187,9 @@ def uniform01(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
 
 
 def _np_uniform01(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """The same for a few numbers, by NumPy."""
+    """The same for a few numbers."""
+    if dtype.itemsize >= 4:
+        return small_uniform(key, shape, dtype, 0.0, 1.0)
     drawn, dropped, one = _format(dtype)
     bits = small_bits(key, drawn, shape)
     bits >>= dropped
@@ -195,6 +197,11 @@ def _np_uniform01(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarr
     numbers = bits.view(dtype)
     numbers -= _ONE
     return numbers
+
+
+def small_uniform(key: Any, shape: tuple[int, ...], dtype: np.dtype, lo: float, span: float) -> np.ndarray:
+    """Numbers in [lo, lo + span) in a new array of NumPy, of 32 or 64 bits."""
+    return _ext.threefry_uniform(key._np, math.prod(shape), 8 * dtype.itemsize, lo, span).reshape(shape)
 
 
 def small_bits(key: Any, bit_width: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -210,6 +217,8 @@ def uniform(key: Any, shape: tuple[int, ...], dtype: np.dtype, minval: Any = 0.0
     numbers = isinstance(lo, np.generic) and isinstance(hi, np.generic)
     span = hi - lo if numbers else ew.sub(hi, lo)
     if numbers and dtype.kind == "f" and is_small(key, shape):
+        if dtype.itemsize >= 4:
+            return _ext.wrap(small_uniform(key, shape, dtype, float(lo), float(span)))
         out = _np_uniform01(key, shape, dtype)
         out *= span
         out += lo
