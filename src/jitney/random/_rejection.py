@@ -107,12 +107,13 @@ def _gamma_jvp(primals: Any, tangents: Any, *, log_space: bool) -> tuple[Any, An
     out = random_gamma_p.bind(keys, a, log_space=log_space)
     if type(g) is Zero:
         return out, Zero.of(out)
-    x = jnp.exp(out) if log_space else out
-    # the density, times x for logarithms
-    power = a if log_space else a - 1
-    log_density = power * jnp.log(x) - x - lax.lgamma(a)
-    slope = -ew.igamma_grad_a_p.bind(a, x)
-    return out, ew.mul(g, slope * jnp.exp(-log_density))
+    if not log_space:
+        return out, ew.mul(g, ew.random_gamma_grad_p.bind(a, out))
+    x = jnp.exp(out)
+    tiny = x < np.finfo(get_aval(x).dtype).tiny
+    slope = ew.random_gamma_grad_p.bind(a, jnp.where(tiny, 1, x)) / jnp.where(tiny, 1, x)
+    # F(x) = x**a / gamma(a + 1) for small x
+    return out, ew.mul(g, jnp.where(tiny, (lax.digamma(a + 1) - out) / a, slope))
 
 
 def _gamma_batch(size: int, args: Any, dims: Any, *, log_space: bool) -> tuple[Any, int]:
