@@ -68,8 +68,10 @@ def _with_scalars(eqn: JaxprEqn, made: dict[Var, JaxprEqn]) -> JaxprEqn:
     if eqn.primitive.name not in _SPREADING:
         return eqn
     args = [_scalar_of(a, made) for a in eqn.invars]
-    if all(a.aval.ndim == 0 for a in args) or all(a is b for a, b in zip(args, eqn.invars, strict=True)):
+    if all(a is b for a, b in zip(args, eqn.invars, strict=True)):
         return eqn
+    if not any(a.aval.shape == eqn.outvars[0].aval.shape for a in args):
+        return eqn  # the array of one number gives the result its shape
     return eqn.replace(invars=args)
 
 
