@@ -67,6 +67,9 @@ __getattr__, __dir__ = _at_first_use(
         "jitney._api.custom_vjp": """
             custom_gradient custom_vjp
         """.split(),
+        "jitney._api.inspecting": """
+            inspect
+        """.split(),
         "jitney._api.naming": """
             named_call named_scope
         """.split(),

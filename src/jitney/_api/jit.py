@@ -452,6 +452,7 @@ def _attach(public: Any, jitted: Jitted) -> None:
     def eval_shape(*args: Any, **kwargs: Any) -> Any:
         return jitted.traced(*args, **kwargs).out_info
 
+    public._jitted = jitted
     public.trace = boundary(jitted.traced)
     public.lower = boundary(lower)
     public.eval_shape = boundary(eval_shape)

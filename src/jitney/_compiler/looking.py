@@ -163,21 +163,29 @@ def _between(program: LoopProgram, simple: ClosedJaxpr, number: int, flow: Flow)
     eqns = [
         (e, 1.0)
         for e in simple.jaxpr.eqns
-        if id(e) not in elsewhere and all(v.aval.size <= _REGISTERS for v in e.outvars) and not _control(e)
+        if id(e) not in elsewhere
+        and all(v.aval.size <= _REGISTERS for v in e.outvars)
+        and not e.primitive.higher_order
     ]
-    uses = [_use(b) for b in flow.reads], [_use(b) for b in flow.writes]
-    numbers = [float(counts[name]) for name in ("flops", "transcendentals", "bytes accessed")]
-    names = list(dict.fromkeys(e.primitive.name for e, _ in eqns))
-    time = sum(_predict(s) for s in rest) * 1e-9
-    text = print_statements(rest)
-    return Kernel(number, "registers", (), names, _lines(eqns), *uses, [], *numbers, time, text, False)  # type: ignore[arg-type]
+    return Kernel(
+        number,
+        "registers",
+        (),
+        list(dict.fromkeys(e.primitive.name for e, _ in eqns)),
+        _lines(eqns),
+        [_use(b) for b in flow.reads],
+        [_use(b) for b in flow.writes],
+        [],
+        float(counts["flops"]),
+        float(counts["transcendentals"]),
+        float(counts["bytes accessed"]),
+        sum(_predict(s) for s in rest) * 1e-9,
+        print_statements(rest),
+        False,
+    )
 
 
 _REGISTERS = 64  # elements of arrays that may be computed outside of loops
-
-
-def _control(e: Any) -> bool:
-    return e.primitive.higher_order
 
 
 def _use(b: Buffer) -> BufferUse:
