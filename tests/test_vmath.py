@@ -484,7 +484,8 @@ def test_same_bits_at_every_width_and_feature(name):
 def test_without_fma(name):
     case = BY_NAME[name]
     for kind in ("f64", "f32"):
-        assert measure(name, kind, 2, "")[0] <= getattr(case, kind)
+        # Every product is rounded by itself then.
+        assert measure(name, kind, 2, "")[0] <= getattr(case, kind) + 1.0
 
 
 @pytest.mark.parametrize("element", ["half", "bfloat"])
