@@ -29,7 +29,7 @@ from jitney._kernel.rules import Loops, Pull
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
 from jitney._ops.families import check_kinds, check_same_dtype
-from jitney._ops.scatter_loops import number_of_parts, update_in_parts
+from jitney._ops.scatter_loops import number_of_parts, place_or_spare, update_in_parts
 
 _INT64_MAX = np.iinfo(np.int64).max
 
@@ -853,6 +853,11 @@ def _scatter_loops(
         lay = scatter_layout(dimension_numbers, x.shape, updates.shape, len(indices.shape) - 1)
 
         def update(idx: tuple, target: Any) -> None:
+            if target.shape != out.shape:
+                start = b.load(indices, (*[idx[axis] for axis in lay.counting], 0))
+                place = place_or_spare(b, start, x.shape[0])
+                b.store(target, place, combine(b, b.load(target, place), b.load(updates, idx)))
+                return
             place, good = _native_place(b, lay, idx, lambda where: b.load(indices, where), mode is not CLIP)
             place, nothing = tuple(place), b.const(0, np.int64)
             value = b.load(updates, idx)
@@ -867,7 +872,8 @@ def _scatter_loops(
 
         parts = 0 if combine is None else number_of_parts(x.shape, x.dtype.itemsize, updates.shape)
         if parts:
-            update_in_parts(b, out, updates.shape, parts, update, neutral(x.dtype), merge or combine)
+            spare = len(x.shape) == 1 and lay.direct is not None and mode is not CLIP
+            update_in_parts(b, out, updates.shape, parts, update, neutral(x.dtype), merge or combine, spare)
         else:
             _nested_loops(b, updates.shape, lay.from_result, lambda idx: update(idx, out))
 

@@ -37,6 +37,15 @@ def number_of_parts(shape: Sequence[int], itemsize: int, updates: Sequence[int])
     return parts if parts > 1 else 0
 
 
+def place_or_spare(b: Any, start: Any, size: int) -> ix.Index:
+    """A place of a vector of ``size`` elements; the one behind them for places outside."""
+    unsigned = np.dtype(f"u{start.dtype.itemsize}")
+    place = b.cast(start, unsigned)  # negative ones are large
+    if size < np.iinfo(unsigned).max:
+        place = b.min(place, b.const(size, unsigned))
+    return ix.variable(ix.Dynamic(b.cast(place, np.dtype(np.int64)), 0, size))
+
+
 def update_in_parts(
     b: Any,
     out: Block,
@@ -45,10 +54,15 @@ def update_in_parts(
     update: Update,
     neutral: Any,
     merge: Callable[..., Any],
+    spare: bool,
 ) -> None:
-    """Fold all updates into ``out``; ``neutral`` is what the copies begin with, ``merge(b, x, y)`` joins two of them."""
-    size, axis = math.prod(out.shape), int(np.argmax(updates))
-    chunk = updates[axis] // parts
+    """Fold all updates into ``out``; ``neutral`` is what the copies begin with, ``merge(b, x, y)`` joins two of them.
+
+    ``spare``: copies of a vector have one more element, for updates that are dropped.
+    """
+    wanted, axis = math.prod(out.shape), int(np.argmax(updates))
+    shape = (wanted + 1,) if spare else out.shape
+    size, chunk = math.prod(shape), updates[axis] // parts
     copies = Buffer(f"copies{next(b.names)}", out.dtype, parts * size, "stack")
     copies.changing = True
     index: list[Any] = [0] * len(updates)
@@ -64,11 +78,11 @@ def update_in_parts(
             b.store(copies, pair * (2 * size) + i, b.const(neutral, out.dtype))
         with b.loop(chunk) as i:
             for half in range(2):
-                target = Block(copies, out.shape, pair * (2 * size) + half * size)
+                target = Block(copies, shape, pair * (2 * size) + half * size)
                 update(at(pair * (2 * chunk) + (half * chunk + i)), target)
     for i in range(parts * chunk, updates[axis]):
         update(at(i), out)
-    with b.loop(size, "vector") as i:
+    with b.loop(wanted, "vector") as i:
         value = b.load(out, i)
         for part in range(parts):
             value = merge(b, value, b.load(copies, i + part * size))
