@@ -52,12 +52,19 @@ void append(std::vector<T>& to, Point p) {
     to.push_back(T(-p.s));
 }
 
-// exp(-i pi k / n) for k <= n / 2.
+// exp(-i pi k / n) for k <= n / 2; of many, products of two roots.
 template <class T>
 std::vector<T> half_roots(int64_t n) {
+    const int64_t most = n / 2 + 1, block = most > 4096 ? 1024 : most;
+    std::vector<Point> fine, coarse;
+    for (int64_t k = 0; k < block; ++k) fine.push_back(root(k, 2 * n));
+    for (int64_t k = 0; k < most; k += block) coarse.push_back(root(k, 2 * n));
     std::vector<T> w;
-    w.reserve(size_t(n + 2));
-    for (int64_t k = 0; 2 * k <= n; ++k) append(w, root(k, 2 * n));
+    w.reserve(size_t(2 * most));
+    for (int64_t k = 0; k < most; ++k) {
+        const Point f = fine[size_t(k % block)], c = coarse[size_t(k / block)];
+        append(w, k < block ? f : Point{f.c * c.c - f.s * c.s, f.c * c.s + f.s * c.c});
+    }
     return w;
 }
 
@@ -207,7 +214,6 @@ std::shared_ptr<Row<T>> make_row(int64_t n) {
     } else {
         make_convolution(*plan);
     }
-    plan->halves = half_roots<T>(n);
     return plan;
 }
 
@@ -243,6 +249,13 @@ std::shared_ptr<const Lanes<T>> lanes_plan(int64_t n) {
     return plans->get(n, [](int64_t n) {
         return std::make_shared<const Lanes<T>>(make_lanes<T>(n, true, engine<T>().lanes * sizeof(T) == 64));
     });
+}
+
+// Roots that join the halves of real transforms of length 2n.
+template <class T>
+std::shared_ptr<const std::vector<T>> half_plan(int64_t n) {
+    static Plans<std::vector<T>>* plans = new Plans<std::vector<T>>;
+    return plans->get(n, [](int64_t n) { return std::make_shared<const std::vector<T>>(half_roots<T>(n)); });
 }
 
 template <class T>
@@ -370,15 +383,16 @@ void transform_rows(int64_t n, int64_t count, const T* in, int64_t in_step, T* o
         return;
     }
     auto plan = row_plan<T>(n);
+    const auto halves = real == kNone ? nullptr : half_plan<T>(n);
     auto one = [&](int64_t r) {
         const T* from = in + r * in_step;
         T* to = out + r * out_step;
         if (real == kFromComplex) {
-            e.join(n, plan->halves.data(), from, to);
+            e.join(n, halves->data(), from, to);
             from = to;
         }
         transform_row(*plan, from, to, inverse, scale);
-        if (real == kToComplex) e.split(n, plan->halves.data(), to);
+        if (real == kToComplex) e.split(n, halves->data(), to);
     };
     if (count == 1) return one(0);
     share(count, 1, nanoseconds(n, 2), [&](int64_t begin, int64_t end) {

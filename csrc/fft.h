@@ -34,7 +34,6 @@ struct Row {
     Lanes<T> columns, rows;
     int64_t low = 1;               // factors w^(k1 j2) are products: k1 = a * low + b
     std::vector<T> fine, coarse;   // [b][2][n2 padded], [a][2][n2 padded]
-    std::vector<T> halves;         // as in Lanes
     std::shared_ptr<const Row> inner;
     std::vector<T> chirp, kernel;  // exp(-i pi k^2 / n), and the transform of its conjugate
     int64_t padded() const { return (n2 + kMaxLanes - 1) / kMaxLanes * kMaxLanes; }
