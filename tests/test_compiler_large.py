@@ -1,4 +1,4 @@
-"""Programs so long that they are cut: into segments of loop nests, and into functions."""
+"""Programs so long that they are cut, into segments of loop nests and into functions; equal nests are one function."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import jitney
 import jitney.numpy as jnp
 from jitney import lax
 from jitney._compiler import cut_blocks as cutting
+from jitney._compiler import share_nests
+from jitney._compiler.emit import emit
+from jitney._compiler.machine import host_target
 from jitney._compiler.pipeline import lower, simplify
 from jitney._kernel.ir import LoopProgram
 
@@ -118,3 +121,71 @@ def test_chains_are_read_segment_by_segment() -> None:
     x = np.ones(30)
     assert longest(lowered(chain(600), x).body) < 400
     assert longest(lowered(jitney.grad(lambda x: chain(600)(x).sum()), x).body) < 800
+
+
+# -- equal loop nests
+
+
+def repeated(x: Any) -> Any:
+    """The same nests on other memory, in loops as well, with values from around them."""
+
+    def body(v: Any, k: Any) -> Any:
+        for _ in range(3):
+            v = jnp.roll(jnp.sin(v) * k + 0.1, 1)
+        return v, v.sum()
+
+    for _ in range(4):
+        x = jnp.cumsum(jnp.tanh(x @ x.T) @ x, axis=0) / 10 + x[0, 0]
+    y, sums = lax.scan(body, x.ravel(), jnp.arange(3.0))
+    return x, y, sums, [jnp.max(jnp.exp(x * c) + x.sum()) for c in (1.0, 2.0, 2.0)]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_equal_nests_are_one_function(cut: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(share_nests, "_LEAST", 3)
+    monkeypatch.setattr(share_nests, "_LEAST_INSIDE", 3)
+    if cut:
+        monkeypatch.setattr(cutting, "_LONGEST", 12)
+        monkeypatch.setattr(cutting, "_PART", 5)
+    x = _RNG.normal(size=(5, 5))
+    program = lowered(repeated, x)
+    keys = [nest.key for nest in program.nests.values()]
+    assert len(keys) > 10
+    text = emit(program, host_target())[0]
+    assert text.count("define internal void @jt_nest") == len(set(keys)) < len(keys) / 2
+    for want, got in zip(
+        jitney.tree.leaves(repeated(x)), jitney.tree.leaves(jitney.jit(repeated)(x)), strict=True
+    ):
+        np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-12)
+
+
+def test_equal_nests_of_threads() -> None:
+    """Segments of a chain on arrays that threads share; the first temporary lies in the memory of the result."""
+    x = _RNG.normal(size=1000)
+    total = lambda x: chain(200)(x).sum()  # noqa: E731
+    program = lowered(jitney.grad(total), x)
+    assert any(loop.kind == "parallel" for loop in program.nests)
+    np.testing.assert_allclose(jitney.jit(jitney.grad(total))(x), jitney.grad(total)(x), rtol=1e-7)
+
+
+def test_many_buffers_are_no_burden_of_the_stack() -> None:
+    program = lowered(jitney.grad(lambda x: chain(300)(x).sum()), np.ones(1000))
+    assert sum(b.size * b.dtype.itemsize for b in program.buffers if b.kind == "stack") < 200_000
+
+
+def test_a_function_called_often_is_compiled_once() -> None:
+    @jitney.jit
+    def step(x: Any) -> Any:
+        for _ in range(48):
+            x = jnp.cos(x) * 1.01 + 0.1
+        return x
+
+    def f(x: Any) -> Any:
+        for _ in range(20):
+            x = step(x)
+        return x
+
+    x = np.linspace(0, 1, 9)
+    program = lowered(f, x)
+    assert len({nest.key for nest in program.nests.values()}) <= 2
+    np.testing.assert_allclose(jitney.jit(f)(x), f(x), rtol=1e-12)

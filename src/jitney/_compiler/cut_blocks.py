@@ -21,14 +21,14 @@ _LOOP = 8
 def cut_blocks(program: LoopProgram) -> None:
     """Set ``program.cuts``; memory on the stack that several parts use moves to the scratch arena."""
     program.cuts = {}
-    _measure(program.body, program.cuts)
+    _measure(program.body, program)
     if program.cuts:
-        _share_stack(program.body, program.cuts, {}, object())
+        _share_stack(program.body, program, {}, object())
 
 
-def _measure(body: list, cuts: dict[int, list[int]]) -> int:
+def _measure(body: list, program: LoopProgram) -> int:
     """About the number of instructions of a block, where it is not cut."""
-    sizes = [_size(s, cuts) for s in body]
+    sizes = [_size(s, program) for s in body]
     total = sum(sizes)
     if total <= _LONGEST:
         return total
@@ -39,11 +39,11 @@ def _measure(body: list, cuts: dict[int, list[int]]) -> int:
             places.append(n)
             run = 0
         run += size
-    cuts[id(body)] = places
+    program.cuts[id(body)] = places
     return _CALL * (len(places) + 1)
 
 
-def _size(s: Any, cuts: dict[int, list[int]]) -> int:
+def _size(s: Any, program: LoopProgram) -> int:
     kind = type(s)
     if kind is Value:
         return s.op != "const"
@@ -51,9 +51,11 @@ def _size(s: Any, cuts: dict[int, list[int]]) -> int:
         return 1
     if kind is Call:
         return _CALL
+    if s in program.nests:
+        return _CALL + len(program.nests[s].buffers)
     if kind is For and (s.kind == "parallel" or (s.kind == "vector" and s.width > 1)):
         return _LOOP + _whole(s.body) * (s.copies + (s.width > 1))
-    return _LOOP + sum(_measure(block, cuts) for block in blocks(s))
+    return _LOOP + sum(_measure(block, program) for block in blocks(s))
 
 
 def _whole(body: list) -> int:
@@ -67,17 +69,20 @@ def _whole(body: list) -> int:
     return total
 
 
-def _share_stack(body: list, cuts: dict[int, list[int]], users: dict[Buffer, Any], part: Any) -> None:
+def _share_stack(body: list, program: LoopProgram, users: dict[Buffer, Any], part: Any) -> None:
     """Move the stack buffers that more than one part touches; ``part`` is the one around."""
+    cuts, nests = program.cuts, program.nests
     starts = frozenset(cuts.get(id(body), ()))
     if id(body) in cuts:
         part = object()
     for n, s in enumerate(body):
         if n in starts:
             part = object()
-        if type(s) in (While, Branch) or (type(s) is For and s.kind != "parallel" and s.width == 1):
+        if type(s) in (While, Branch) or (
+            type(s) is For and s not in nests and s.kind != "parallel" and s.width == 1
+        ):
             for block in blocks(s):
-                _share_stack(block, cuts, users, part)
+                _share_stack(block, program, users, part)
             swapped = [] if type(s) is Branch else [b for pair in s.swaps for b in pair]
             _note(swapped, users, part)
         else:

@@ -52,6 +52,7 @@ class Emitter(PartEmitter):
         self.facts = Facts(program.body)
         self.parts: list[Function] = []
         self.slots: dict[Any, int] = {}
+        self.nests: dict[tuple, str] = {}
         self.frame_start = -(-program.scratch_bytes // 64) * 64
         self.rows: dict[Any, Row] = {}  # accesses of the present vector loop that belong together
 
@@ -94,7 +95,11 @@ class Emitter(PartEmitter):
             elif kind is Store:
                 self.store(s)
             elif kind is For:
-                self.loop(s)
+                nest = self.program.nests.get(s) if self.vector is None else None
+                if nest is None:
+                    self.loop(s)
+                else:
+                    self.shared_nest(s, nest)
             elif kind is While:
                 self.while_loop(s)
             elif kind is Branch:
@@ -251,11 +256,11 @@ class Emitter(PartEmitter):
 
     def base(self, buffer: Buffer) -> Any:
         """The pointer to a buffer's first element."""
-        if buffer.inside is not None:
-            return self.base(buffer.inside)
         found = self.fn.env.get(buffer)
         if found is not None:
             return found
+        if buffer.inside is not None:
+            return self.base(buffer.inside)
         shared = buffer in self.moved_at if self.fn.part else self.fn.parent is not None
         if shared and buffer not in self.fn.private:
             return self._capture_base(self.fn, buffer)

@@ -11,15 +11,15 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from jitney._compiler.emit_control import ControlEmitter
 from jitney._compiler.emit_loops import Function
+from jitney._compiler.emit_nests import NestEmitter
 from jitney._compiler.ir import FunctionWriter, const
 from jitney._kernel.ir import Buffer, Call, For, LoopProgram, Value, While, blocks
 
 MAIN_PARAMS = ["ptr", "ptr", "ptr"]
 
 
-class PartEmitter(ControlEmitter):
+class PartEmitter(NestEmitter):
     """The part of the emitter that writes parts."""
 
     program: LoopProgram

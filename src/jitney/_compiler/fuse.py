@@ -24,7 +24,8 @@ _DEAR_IN_MEMORY = 15.0  # ... where what is stored leaves the caches
 _IN_CACHE = 1 << 20  # bytes
 _DEAR_EXPANDED = 2.5  # ... when it would be repeated along a new axis
 _REPEATED = 1.5  # how many times larger than its operand a value is that repeats it (a pad does not)
-_DEEPEST = 150  # unstored operations between memory and a value
+# Operations between memory and a value: a multiple of most periods, so that the segments of a chain are alike.
+_DEEPEST = 144
 
 
 @dataclass
@@ -137,7 +138,7 @@ def _find_segments(graph: Graph) -> None:
         if node.kind == "pull" or (node.kind == "map" and not node.small):
             run += 1
         length[node] = run
-        node.last = run > _DEEPEST and not node.small
+        node.last = run >= _DEEPEST and not node.small
 
 
 def _assign_levels(graph: Graph) -> None:

@@ -3,8 +3,8 @@
     jaxpr   sink_constants, halves_as_words, split_complex, keys_as_words, inline_calls, drop_dead, simplify_programs,
             hoist_invariants, simplify_algebra, share_equal            jaxpr -> jaxpr
     graph   build_graph, fuse, share_buffers, pack_stacks            jaxpr -> values, kernels
-    loops   lower_kernels, drop_unused, choose_widths, pack_math, balance_divider, cut_blocks, reuse_outputs,
-            plan_memory                                                kernels -> loop IR
+    loops   lower_kernels, drop_unused, choose_widths, pack_math, balance_divider, reuse_outputs, share_nests,
+            cut_blocks, plan_memory                                                kernels -> loop IR
     llvm    emit, assemble                                             loop IR -> machine code
 
 Each pass is a file with its name, can be turned off (``options.without``), and is followed by the checker of
@@ -40,6 +40,7 @@ from jitney._compiler.pack_math import pack_math
 from jitney._compiler.plan_memory import plan_memory
 from jitney._compiler.reuse_outputs import reuse_outputs
 from jitney._compiler.share_equal import share_equal
+from jitney._compiler.share_nests import share_nests
 from jitney._compiler.simplify_algebra import simplify_algebra
 from jitney._compiler.simplify_programs import simplify_programs
 from jitney._compiler.sink_constants import sink_constants
@@ -135,11 +136,13 @@ def _finish_loops(program: LoopProgram, target: Target) -> LoopProgram:
     if options.enabled("balance_divider"):
         balance_divider(program, target.text)
         _tell("balance_divider", program)
-    if options.enabled("cut_blocks"):
-        cut_blocks(program)
     if options.enabled("reuse_outputs"):
         reuse_outputs(program)
         _tell("reuse_outputs", program)
+    if options.enabled("share_nests"):
+        share_nests(program)
+    if options.enabled("cut_blocks"):
+        cut_blocks(program)
     plan_memory(program)
     _show("plan_memory", "loops", program)
     return program

@@ -6,16 +6,19 @@ tmp0: written by loop 0, read by loop 1;  tmp1: written by loop 2    ->    both 
 from __future__ import annotations
 
 from bisect import bisect
+from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Any
 
 from jitney._kernel.ir import Branch, Buffer, For, LoopProgram, While, blocks, touched
 
 _ALIGN = 64
+_STACK = 1 << 17  # bytes of buffers that a program may have on the stack
 
 
 def plan_memory(program: LoopProgram) -> None:
     """Set ``offset`` of scratch buffers and ``scratch_bytes`` of the program."""
+    _limit_stack(program)
     arena = _Arena()
     lives = lifetimes(program.body)
     for buffer, (first, last) in sorted(lives.items(), key=lambda item: item[1]):
@@ -23,6 +26,33 @@ def plan_memory(program: LoopProgram) -> None:
         size = -(-max(buffer.size * buffer.dtype.itemsize, 1) // _ALIGN) * _ALIGN
         buffer.offset = arena.take(size, last)
     program.scratch_bytes = arena.top
+
+
+def _limit_stack(program: LoopProgram) -> None:
+    """Move buffers from the stack to the arena where there are many; threads keep those of their own."""
+    users: dict[Buffer, For | None] = {}
+    _note_users(program.body, None, users)
+    if sum(b.size * b.dtype.itemsize for b in users) > _STACK:
+        for buffer, thread in users.items():
+            if thread is None:
+                buffer.kind = "scratch"
+
+
+def _note_users(body: list, around: For | None, users: dict[Buffer, For | None]) -> None:
+    """By stack buffer: the parallel loop that alone uses it, or None."""
+    for s in body:
+        loop = s if around is None and type(s) is For and s.kind == "parallel" else around
+        found: Iterable[Buffer] = ()
+        if loop is around and type(s) in (For, While, Branch):
+            for block in blocks(s):
+                _note_users(block, loop, users)
+            if type(s) is not Branch:
+                found = [b for pair in s.swaps for b in pair]
+        else:
+            found = touched(s)
+        for b in found:
+            if b.kind == "stack" and users.setdefault(b, loop) is not loop:
+                users[b] = None
 
 
 class _Arena:

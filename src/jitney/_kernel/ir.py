@@ -251,7 +251,7 @@ def touched(s: Any) -> Iterator[Buffer]:
 class LoopProgram:
     """The function: its buffers (``known``: the same as a set) and its body; ``names`` numbers temporaries."""
 
-    __slots__ = ("body", "buffers", "callables", "cuts", "known", "names", "scratch_bytes", "symbols")
+    __slots__ = ("body", "buffers", "callables", "cuts", "known", "names", "nests", "scratch_bytes", "symbols")
 
     def __init__(self) -> None:
         self.known: set[Buffer] = set()
@@ -261,4 +261,5 @@ class LoopProgram:
         self.callables: list[Any] = []
         self.symbols: dict[str, int] = {}
         self.cuts: dict[int, list[int]] = {}  # by block (its id): where it is cut into functions
+        self.nests: dict[For, Any] = {}  # loops that are equal to others, see ``share_nests``
         self.scratch_bytes = 0
