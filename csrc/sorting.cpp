@@ -495,6 +495,10 @@ void move(const void* in, void* out, const uint64_t* order, int64_t at, int64_t 
 void jt_sort(void** ins, void** outs, const int64_t* args) {
     using namespace jt;
     Rows rows{args[0], args[1], args[2]};
+    if (rows.n == 1) {
+        memcpy(outs[0], ins[0], size_t(rows.count() * args[3]));
+        return;
+    }
     by_kind(args[3], args[4], [&](auto u, auto kind) {
         sort_alone<decltype(u), decltype(kind)::value>(ins[0], outs[0], outs[1], rows);
     });
