@@ -73,6 +73,9 @@ __getattr__, __dir__ = _at_first_use(
         "jitney._api.naming": """
             named_call named_scope
         """.split(),
+        "jitney._api.profiling": """
+            profile
+        """.split(),
         "jitney._api.references": """
             Ref empty_ref free_ref freeze new_ref
         """.split(),

@@ -24,7 +24,7 @@ from jitney._api.stages import Lowered, ShapeDtypeStruct, Traced
 from jitney._base import logs, sources
 from jitney._base.config import config
 from jitney._control.bodies import forget_programs
-from jitney._control.jit import executable, jit_p
+from jitney._control.jit import jit_p, native
 from jitney._core import axes, plugs, refs, tree
 from jitney._core.jaxpr import ClosedJaxpr, evaluate
 from jitney._core.refs import AbstractRef, Held, Ref
@@ -183,6 +183,11 @@ class Jitted:
             raise RuntimeError(
                 f"re-tracing function {sources.function_location(self.fun)} for `jit`, but 'no_tracing' is set"
             )
+        if config.profiling:
+            from jitney._api.profiling import tracing
+
+            with tracing(self.fun):
+                return self.trace(call, avals)
         if not config.jax_log_compiles:
             return self.trace(call, avals)
         started = perf_counter()
@@ -244,17 +249,26 @@ class Jitted:
         """A new signature of concrete arguments: trace and compile it for the dispatcher."""
         if config.jax_disable_jit:
             return NotImplemented
-        if config.checks_results:
-            return NotImplemented  # each call goes through on_trace, which ends in a checked program
+        if config.observes:
+            return NotImplemented  # each call goes through on_trace, which ends in a checked or timed program
         program = self.program(self.signature(args, kwargs))
         if program.hoisted or program.held or self.options.inline:
             return NotImplemented
-        return executable(program.closed), tree.template(program.out_tree)
+        return native(program.closed), tree.template(program.out_tree)
 
     def on_trace(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """A call under a transformation: one ``jit`` equation."""
         if config.jax_disable_jit:
             return self.fun(*args, **kwargs)
+        if config.profiling:
+            from jitney._api.profiling import calling
+
+            with calling():
+                return self.record(args, kwargs)
+        return self.record(args, kwargs)
+
+    def record(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Bind a ``jit`` equation, and give references their new values."""
         call = self.signature(args, kwargs)
         program = self.program(call)
         leaves, given = call.leaves, []

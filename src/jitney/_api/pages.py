@@ -14,6 +14,7 @@ from jitney._base.sources import Location
 
 if TYPE_CHECKING:
     from jitney._api.inspecting import Inspection
+    from jitney._api.profiling import profile
     from jitney._compiler.looking import Pass
 
 _LONGEST = 300_000  # characters of a listing
@@ -121,6 +122,27 @@ def inspection_page(seen: Inspection) -> str:
         _listing("Assembly", "for this processor", seen.asm),
     ]
     return page(f"{seen.name} – jitney", "".join(body))
+
+
+def profile_page(p: profile) -> str:
+    """A profile: totals, source with times, functions."""
+    from jitney._api.profiling import FUNCTION_HEAD, function_row
+
+    totals = [(tables.seconds(p.wall), "in all"), *((tables.seconds(t), what) for what, t in p.totals())]
+    code = source({t.location: (t.seconds, p.share(t.seconds)) for t in p.lines})
+    rows = [
+        [*row[-1:], *row[:-1], tables.percent(p.share(f.seconds))]
+        for f in p.functions
+        for row in [function_row(f)]
+    ]
+    head = [FUNCTION_HEAD[-1], *FUNCTION_HEAD[:-1], "share"]
+    table = grid(head, rows, [p.share(f.seconds) for f in p.functions])
+    body = [
+        f'<h1>Profile</h1><div class="soft">where the time of a block went</div>{cards(totals)}',
+        f"<section><h2>Your code</h2>{code or 'No line of it called jitney.'}</section>",
+        f'<section><h2>Compiled functions</h2><div class="scroll">{table}</div></section>' if rows else "",
+    ]
+    return page("Profile – jitney", "".join(body))
 
 
 def cards(items: Iterable[tuple[str, str]]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from jitney._base.config import config
 from jitney._base.dtypes import as_dtype
-from jitney._control.jit import executable, jit_p
+from jitney._control.jit import jit_p, native
 from jitney._core import tree
 from jitney._core.avals import ShapedArray
 from jitney._core.jaxpr import ClosedJaxpr
@@ -254,7 +254,7 @@ class Compiled(Stage):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._executable = executable(self._closed)
+        self._executable = native(self._closed)
 
     def as_text(self) -> str:
         """The LLVM module."""
@@ -299,7 +299,7 @@ class Compiled(Stage):
                 f"Compiled {self._name} was lowered for arguments {self.in_tree}, but was called with {in_tree}."
             )
         self._check_types(leaves)
-        if config.checks_results:
+        if config.observes:
             outs = jit_p.bind(*leaves, jaxpr=self._closed, name=self._name)
         else:
             outs = self._executable.execute(leaves)

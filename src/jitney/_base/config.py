@@ -43,6 +43,7 @@ _DEFAULTS: dict[str, Any] = {
     "jax_softmax_custom_jvp": True,
     "jax_transfer_guard": "allow",
     "jax_use_direct_linearize": True,
+    "profiling": False,  # on in blocks of ``jitney.profile``
     "num_threads": None,  # of compiled programs and BLAS; None: what the machine and the environment give
 }
 
@@ -59,6 +60,7 @@ DISPATCHED_UNDER = (
     "jax_debug_nans",
     "jax_debug_infs",
     "jax_check_tracer_leaks",
+    "profiling",
 )
 
 
@@ -80,6 +82,7 @@ class Config:
         values = self._values
         self.trace_key = tuple([values[name] for name in _TRACED_UNDER])
         self.checks_results = bool(values["jax_debug_nans"] or values["jax_debug_infs"])
+        self.observes = self.checks_results or values["profiling"]  # shortcuts are off, somebody looks
         key = tuple([values[name] for name in DISPATCHED_UNDER])
         self.dispatch_key = self._numbers.setdefault(
             key, len(self._numbers)

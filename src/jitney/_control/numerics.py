@@ -13,15 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from jitney import _ext
 from jitney._base import sources
 from jitney._base.config import config
-from jitney._core import trace as _trace
+from jitney._control import evaluation
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, subjaxprs
 from jitney._core.staging import stage
 from jitney._core.trace import ArrayImpl, Tracer, get_aval, to_numpy, under
 
-_unchecked = _trace.evaluate_eagerly
+_unchecked = evaluation.direct
 
 
 class _State(threading.local):
@@ -33,18 +32,10 @@ _state = _State()
 
 def switch(on: bool) -> None:
     """Put checked evaluation in place, or take it away."""
-    if on == (_trace.evaluate_eagerly is checked):
-        return
-    global _limit
     if on:
-        _limit = _ext.set_eager_limit(-1)  # operators must come here as well
-        _trace.evaluate_eagerly = checked
+        evaluation.put(0, lambda _: checked)
     else:
-        _ext.set_eager_limit(_limit)
-        _trace.evaluate_eagerly = _unchecked
-
-
-_limit = 0
+        evaluation.take(0)
 
 
 def checked(primitive: Any, args: tuple, params: dict[str, Any]) -> Any:
