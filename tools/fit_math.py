@@ -412,16 +412,13 @@ def erf_inv_over_x(w):
 
 @entry
 def erf_inv(kind):
-    if kind == "f64":
-        return fit(erf_inv_over_x, mpf("1e-9"), 5, 21, kind, exact=2)
-    return None
+    return fit(erf_inv_over_x, mpf("1e-9"), 5, by_kind(kind, 21, 9), kind, exact=2)
 
 
 @entry
 def erf_inv_2(kind):
-    if kind == "f64":
-        return fit_centred(lambda s: erf_inv_over_x(s * s), "2.236", "3.7", "3", 19, kind, lambda s: 1 / s)
-    return None
+    last, degree = by_kind(kind, ("3.7", 19), ("4.1", 10))
+    return fit_centred(lambda s: erf_inv_over_x(s * s), "2.236", last, "3", degree, kind, lambda s: 1 / s)
 
 
 @entry

@@ -51,21 +51,25 @@ def erfcx_parts(m: Math, a: E):
     return g, g_lo, m.fma(t_lo, m.fma(t, bend, slope), e)
 
 
-@define("erf_inv", inline=False, single=False)
+@define("erf_inv", inline=False)
 def erf_inv(m: Math, x: E) -> E:
     """x times a polynomial in w = -log(1 - x^2); further out (w > 5) in sqrt w, as Giles (2010) proposes."""
     square = m.fnma(x, x, 1.0)
     k, mant = m.split(square)
-    w = -log_of_parts(m, k, mant - 1.0)
+    w = 0.0 - log_of_parts(m, k, mant - 1.0)
     if not m.split_is_total:
         w = m.select(square > 0.0, w, INF)
-    centre = x * m.horner(w, m.table("erf_inv"))
+    first, *rest = m.table("erf_inv")
+    ratio, ratio_lo = m.fast_two_sum(m.c(first), w * m.horner(w, rest))
+    centre = m.fma(x, ratio, x * ratio_lo)
     return m.rarely(~(w <= 5.0), centre, lambda: erf_inv_tail(m, x, w, centre))
 
 
 def erf_inv_tail(m: Math, x: E, w: E, centre: E) -> E:
     s = m.sqrt(w)
-    value = m.select(s < 3.7, m.poly(s - 3.0, m.table("erf_inv_2")), m.poly(s - 5.0, m.table("erf_inv_3")))
+    value = m.careful_poly(s - 3.0, m.table("erf_inv_2"))
+    if m.is_double:
+        value = m.select(s < 3.7, value, m.poly(s - 5.0, m.table("erf_inv_3")))
     value = m.select(w <= 5.0, centre, value * x)
     a = m.abs(x)
     return m.select(a < 1.0, value, m.select(a == 1.0, m.copysign(m.c(INF), x), NAN))
