@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn
+from jitney._core.primitive import registry
 
 CONTROL = frozenset(("scan", "while", "cond"))
 
 
 def is_control(eqn: JaxprEqn) -> bool:
-    return eqn.primitive.name in CONTROL
+    """Whether it is a loop or branch of ours (others' operations may have the same names)."""
+    return eqn.primitive.name in CONTROL and registry.get(eqn.primitive.name) is eqn.primitive
 
 
 def programs(eqn: JaxprEqn) -> tuple[ClosedJaxpr, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from jitney._compiler.nested import const_counts, const_operands, is_control, programs, rebuild
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+from jitney._core.primitive import registry
 
 MOST_ELEMENTS = 16
 _CALLS = frozenset(("jit", "pjit"))
@@ -47,6 +48,8 @@ def _substitute(jaxpr: Jaxpr, known: Known) -> Jaxpr:
 
 
 def _in_equation(eqn: JaxprEqn, known: Known) -> JaxprEqn:
+    if registry.get(eqn.primitive.name) is not eqn.primitive:
+        return eqn  # of another library, whatever its name
     if is_control(eqn):
         return _in_programs(eqn, known)
     if eqn.primitive.name in _CALLS:
