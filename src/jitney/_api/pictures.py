@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jitney._compiler.looking import BufferUse, Kernel
 
 _WIDTH, _PILL, _LANE = 224, 148, 14  # of a box, of an array, of an arrow that passes a layer
-_GAP_X, _GAP_Y = 26, 46
+_GAP_X, _GAP_Y = 26, 54
 _ABREAST = 4  # boxes in a layer
 _MOST = 60  # kernels that are drawn, the dearest
 
@@ -41,6 +41,9 @@ class _Arrow:
     label: str
     nbytes: int
     kernel: Kernel | None  # the reader, or the writer of a result
+    start: float = 0.0  # beside the middle of the box
+    end: float = 0.0
+    row: int = 0  # of the label
 
 
 def kernel_graph(cost: Cost) -> str:
@@ -52,6 +55,7 @@ def kernel_graph(cost: Cost) -> str:
     layers = _layers(nodes, arrows)
     _order(layers)
     width, height = _place(layers)
+    _spread(arrows)
     parts = [_arrow(a, cost) for a in arrows] + [_node(n, cost) for n in nodes]
     labels = [_label(a) for a in arrows]
     return (
@@ -65,7 +69,7 @@ def kernel_graph(cost: Cost) -> str:
 
 
 def _drawn(cost: Cost) -> list[Kernel]:
-    real = [k for k in cost.kernels if k.kind != "registers" or k.operations]
+    real = [k for k in cost.kernels if k.kind != "registers" or k.operations and (k.reads or k.writes)]
     dearest = sorted(real, key=cost.time, reverse=True)[:_MOST]
     return sorted(dearest, key=lambda k: k.number)
 
@@ -193,6 +197,28 @@ def _place(layers: list[list[_Node]]) -> tuple[float, float]:
     return right - left, y - _GAP_Y + 8
 
 
+def _spread(arrows: list[_Arrow]) -> None:
+    """Arrows leave and reach a box side by side, in the order in which they come."""
+    leaving: dict[int, list[_Arrow]] = {}
+    coming: dict[int, list[_Arrow]] = {}
+    for a in arrows:
+        leaving.setdefault(id(a.path[0]), []).append(a)
+        coming.setdefault(id(a.path[-1]), []).append(a)
+    for group in leaving.values():
+        for a, offset in _offsets(group, 1, 0):
+            a.start = offset
+    for group in coming.values():
+        for n, (a, offset) in enumerate(_offsets(group, -2, -1)):
+            a.end, a.row = offset, n % 3 if len(group) > 1 else 1
+
+
+def _offsets(group: list[_Arrow], neighbour: int, own: int) -> list[tuple[_Arrow, float]]:
+    ordered = sorted(group, key=lambda a: a.path[neighbour].x)
+    room = group[0].path[own].width * 0.8
+    step = min(46.0, room / len(ordered))
+    return [(a, step * (n - (len(ordered) - 1) / 2)) for n, a in enumerate(ordered)]
+
+
 # -- drawing
 
 
@@ -235,9 +261,9 @@ def _node(n: _Node, cost: Cost) -> str:
 def _ends(a: _Arrow) -> list[tuple[float, float]]:
     first, *passed, last = a.path
     return [
-        (first.x, first.y + first.height),
+        (first.x + a.start, first.y + first.height),
         *((n.x, n.y) for n in passed),
-        (last.x, last.y - 1),
+        (last.x + a.end, last.y - 1),
     ]
 
 
@@ -259,5 +285,7 @@ def _arrow(a: _Arrow, cost: Cost) -> str:
 def _label(a: _Arrow) -> str:
     points = _ends(a)
     (x0, y0), (x1, y1) = points[-2], points[-1]
-    x, y = 0.35 * x0 + 0.65 * x1, 0.4 * y0 + 0.6 * y1 + 4
-    return f'<text class="size" x="{x + 6:.1f}" y="{y:.1f}">{html.escape(a.label)}</text>'
+    part = max(0.3, 1 - (39, 27, 15)[a.row] / (y1 - y0))  # of the way, along the curve
+    bend = part * part * (3 - 2 * part)
+    x, y = x0 + bend * (x1 - x0), y0 + part * (y1 - y0) + 2
+    return f'<text class="size" x="{x + 5:.1f}" y="{y:.1f}">{html.escape(a.label)}</text>'

@@ -139,7 +139,7 @@ def _kernel(number: int, s: Any, flow: Flow) -> Kernel:
     return Kernel(
         number,
         "library call" if type(s) is Call and s.symbol != "host" else _KINDS.get(type(s), "") or origin.kind,
-        () if origin is None else origin.shape,
+        _shape(s),
         list(dict.fromkeys(e.primitive.name for e, _ in eqns)),
         _lines(eqns),
         [_use(b) for b in flow.reads],
@@ -220,6 +220,14 @@ _NS = {
     "index": 0.1,
     "get": 0.0,
 }
+
+
+def _shape(s: Any) -> tuple[int, ...]:
+    """What a kernel goes over: all elements, or the steps of a loop with a body."""
+    if s.origin is None:
+        return ()
+    steps = type(s) is For and s.origin.kind not in ("loop", "reduction") and isinstance(s.extent, int)
+    return (s.extent,) if steps else s.origin.shape
 
 
 _KINDS = {Call: "host call", Branch: "branch", While: "loop"}

@@ -37,15 +37,16 @@ def mark_origin(item: Any, statements: list) -> None:
             taken = set(loaded(s))
             combines = bool(taken) and taken <= made  # such as the results of blocks, into one
             made.update(written(s))
-            s.origin = _last(origin) if combines else origin
+            s.origin = _last(origin, s) if combines else origin
         else:
             s.origin = origin
 
 
-def _last(origin: Origin) -> Origin:
+def _last(origin: Origin, s: Any) -> Origin:
     """What is left to do where all else was computed by statements before."""
     folds = [(e, cost) for e, cost in origin.eqns if e.primitive.name.startswith(("reduce", "arg"))]
-    return Origin(origin.kind, origin.shape, folds or origin.eqns[-1:])
+    steps = type(s) is For and isinstance(s.extent, int)
+    return Origin(origin.kind, (s.extent,) if steps else origin.shape, folds or origin.eqns[-1:])
 
 
 def _of_step(step: Step) -> Origin:
