@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jitney._compiler.looking import Pass
 
 _LONGEST = 300_000  # characters of a listing
+_COMPARED = 1500  # lines of programs that are compared one by one
 
 _STYLE = """
 :root{color-scheme:light dark;--back:#fbfaf8;--panel:#fff;--ink:#1f2328;--soft:#687078;--line:#dfdcd6;--heat:226 88 34;
@@ -279,6 +280,8 @@ def _passes(passes: Sequence[Pass]) -> str:
 def _difference(p: Pass) -> str:
     """Before and after as removed and added lines, with some of the lines around."""
     if not p.before or p.before.lstrip()[:1] != p.after.lstrip()[:1]:  # another language: nothing in common
+        return _escape(_limited(p.after))
+    if max(p.before.count("\n"), p.after.count("\n")) > _COMPARED:
         return _escape(_limited(p.after))
     found = []
     for line in difflib.unified_diff(p.before.splitlines(), p.after.splitlines(), lineterm="", n=3):

@@ -38,7 +38,11 @@ class LineTime(NamedTuple):
 
 
 class FunctionTime(NamedTuple):
-    """Seconds that a compiled function took: ``run`` in ``calls``; and its tracing, the compiler's passes, and LLVM."""
+    """Seconds that a compiled function took: ``run`` in ``calls``; and its tracing, the compiler's passes, and LLVM.
+
+    Where a program is compiled without a clock, as for ``lower(...).compile()`` and eager operations on large arrays,
+    passes count with LLVM.
+    """
 
     name: str
     location: str
@@ -140,15 +144,17 @@ class _Observed:
     def __init__(self, closed: ClosedJaxpr) -> None:
         self.closed = closed
 
-    def execute(self, args: list[Any]) -> Any:
-        closed, plain = self.closed, _thread.plain
+    @staticmethod
+    def compiling(closed: ClosedJaxpr) -> contextlib.AbstractContextManager[None]:
+        """Time in the block is that of compiling a program without a clock."""
         key = _key(closed)
-        if plain:
-            if "executable" in closed.cache:
-                return closed.cache["executable"].execute(args)
-            with _event(lambda p, whole, within: p._function(key).add("llvm", whole - within)):
-                made = _jit.native(closed)
-            return made.execute(args)
+        return _event(lambda p, whole, within: p._function(key).add("llvm", whole - within))
+
+    def execute(self, args: list[Any]) -> Any:
+        closed = self.closed
+        if _thread.plain:
+            return _jit.native(closed).execute(args)
+        key = _key(closed)
         timed, source = _timed(closed, key), sources.here()
         with _lock:
             for p in _active:

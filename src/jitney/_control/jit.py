@@ -6,7 +6,8 @@ compiled function are compiled functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -26,21 +27,25 @@ from jitney._transforms.transpose import transpose_jaxpr
 jit_p = Primitive("jit", multiple_results=True, higher_order=True)
 
 
-# While a profile is taken: what gives ``executable`` something that runs a program with a clock.
-observer: Callable[[ClosedJaxpr], Any] | None = None
+# While a profile is taken: what gives ``executable`` something that runs a program with a clock; its ``compiling(closed)``
+# is the context in which native programs are compiled.
+observer: Any = None
 
 
 def executable(closed: ClosedJaxpr) -> Any:
     """What runs ``closed``: its native program, or one that is observed."""
-    return native(closed) if observer is None else observer(closed)
+    observe = observer  # another thread may end its profile meanwhile
+    return native(closed) if observe is None else observe(closed)
 
 
 def native(closed: ClosedJaxpr) -> Any:
     """The native program of ``closed``, compiled at first use and kept with it."""
     if "executable" not in closed.cache:
-        closed.cache["executable"] = (
-            _compile_logged(closed) if config.jax_log_compiles else plugs.compile_jaxpr(closed)
-        )
+        observe = observer
+        with nullcontext() if observe is None else observe.compiling(closed):
+            closed.cache["executable"] = (
+                _compile_logged(closed) if config.jax_log_compiles else plugs.compile_jaxpr(closed)
+            )
     return closed.cache["executable"]
 
 
