@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from jitney._compiler.nested import CONTROL
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from jitney._core.primitive import Primitive, registry
 from jitney._core.staging import stage
@@ -70,7 +71,9 @@ def called(eqn: JaxprEqn) -> ClosedJaxpr | None:
 
 
 def _shares_name(primitive: Primitive) -> bool:
-    return registry.get(primitive.name, primitive) is not primitive
+    """Whether another library's operation has a name of ours; that of a loop perhaps, which was not loaded yet."""
+    owner = registry.get(primitive.name)
+    return owner is not primitive and (owner is not None or primitive.name in CONTROL)
 
 
 def _renamed(primitive: Primitive) -> Primitive:

@@ -104,7 +104,8 @@ class Primitive:
         self.effects: Callable[[dict[str, Any]], frozenset] | None = None
         self.print_params: Callable[..., dict[str, Any]] | None = None
         self.impl: Callable[..., Any] | None = None
-        registry.setdefault(name, self)  # a primitive of a library never takes the place of ours
+        if self.native is not None:  # what others define never takes the place of ours, loaded or not
+            registry.setdefault(name, self)
 
     def bind(self, *args: Any, **params: Any) -> Any:
         """Apply to ``args`` under the current trace; without one, evaluate at once."""

@@ -50,9 +50,15 @@ def primitives() -> list[Primitive]:
     return [registry[name] for name in sorted(registry) if id(registry[name]) in ours]
 
 
+# Operations that only the compiler writes, when nothing is differentiated or batched any more.
+MADE_BY_PASSES = frozenset(("fft_of_pairs", "fft_along"))
+
+
 def missing(prim: Primitive, slot: str) -> bool:
     """Whether an empty ``slot`` of ``prim`` is a rule that somebody will miss."""
     if getattr(prim, slot, None) is not None:
+        return False
+    if prim.name in MADE_BY_PASSES and slot in ("jvp", "transpose", "batch"):
         return False
     if prim.expand is not None and slot != "abstract":
         return False  # its body has the rule
