@@ -337,3 +337,15 @@ def test_a_profile_is_left_in_order_after_an_error():
         pass
     with pytest.raises(RuntimeError, match="after its block"):
         _ = jitney.profile().lines
+
+
+def test_of_very_many_kernels_the_dearest_are_shown():
+    def f(x):
+        for n in range(80):
+            x = jnp.cumsum(x[::-1]) * n
+        return x
+
+    seen = jitney.inspect(f)(jitney.ShapeDtypeStruct((50,), "float64"))
+    count = len(seen.kernels)
+    assert count > 70 and f"50 dearest of {count} kernels" in str(seen)
+    assert "60 dearest of" in "".join(well_formed(seen.html()).itertext())

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jitney._compiler.looking import Kernel, Look, Pass
 
 _RUNS = 30  # at most
+_ROWS = 50  # of a table, the dearest kernels
 _SECONDS = 0.3  # that measuring may take, unless a single run takes longer
 
 
@@ -101,7 +102,13 @@ class Cost(Mapping[str, float]):
         ordered = sorted(sums.items(), key=lambda item: -item[1][0])
         return {line: LineCost(t, t / whole if whole else 1 / len(sums), f, b) for line, (t, f, b) in ordered}
 
+    def dearest(self, most: int) -> list[Kernel]:
+        """The kernels that take the most time, in the order in which they run."""
+        found = [k for k in self.kernels if k.kind != "registers" or k.operations or self.share(k) > 0.005]
+        return sorted(sorted(found, key=self.time, reverse=True)[:most], key=lambda k: k.number)
+
     def __str__(self) -> str:
+        shown = self.dearest(_ROWS)
         rows = [
             [
                 str(k.number),
@@ -114,11 +121,13 @@ class Cost(Mapping[str, float]):
                 tables.seconds(k.measured),
                 tables.percent(self.share(k)),
             ]
-            for k in self.kernels
-            if k.kind != "registers" or k.operations or self.share(k) > 0.005
+            for k in shown
         ]
         head = "# kernel computes over GFLOP/s GB/s predicted measured share".split()
-        return tables.table(head, rows, "><<<>>>>>")
+        text = tables.table(head, rows, "><<<>>>>>")
+        if len(self.kernels) <= _ROWS + 1:
+            return text
+        return f"{text}\nThese are the {len(shown)} dearest of {len(self.kernels)} kernels."
 
     __repr__ = __str__
 

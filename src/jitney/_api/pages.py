@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jitney._api import tables
-from jitney._api.pictures import heat, kernel_graph
+from jitney._api.pictures import MOST, heat, kernel_graph
 from jitney._base.sources import Location
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ def inspection_page(seen: Inspection) -> str:
             (tables.nbytes(memory.constants), "constants"),
         ]
     )
-    picture = kernel_graph(cost)
+    picture, count = kernel_graph(cost), sum(k.kind != "registers" for k in cost.kernels)
+    if count > MOST:
+        picture += f'<p class="soft">These are the {MOST} dearest of {count}.</p>'
     numbers = {line: [k.number for k in cost.kernels if line in k.lines] for line in cost.lines}
     code = source({line: (c.seconds, c.share) for line, c in cost.lines.items()}, numbers)
     body = [

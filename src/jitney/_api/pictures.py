@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _WIDTH, _PILL, _LANE = 224, 148, 14  # of a box, of an array, of an arrow that passes a layer
 _GAP_X, _GAP_Y = 26, 54
 _ABREAST = 4  # boxes in a layer
-_MOST = 60  # kernels that are drawn, the dearest
+MOST = 60  # kernels that are drawn, the dearest
 
 
 @dataclass
@@ -70,7 +70,7 @@ def kernel_graph(cost: Cost) -> str:
 
 def _drawn(cost: Cost) -> list[Kernel]:
     real = [k for k in cost.kernels if k.kind != "registers" or k.operations and (k.reads or k.writes)]
-    dearest = sorted(real, key=cost.time, reverse=True)[:_MOST]
+    dearest = sorted(real, key=cost.time, reverse=True)[:MOST]
     return sorted(dearest, key=lambda k: k.number)
 
 
