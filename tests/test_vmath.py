@@ -480,7 +480,9 @@ def test_same_bits_at_every_width_and_feature(name):
                 np.testing.assert_array_equal(compiled(name, kind, width, features)(*xs), want)
 
 
-@pytest.mark.parametrize("name", ["exp", "pow", "lgamma", "fmod", "digamma", "logistic", "hypot", "bessel_i0e"])
+@pytest.mark.parametrize(
+    "name", ["exp", "pow", "lgamma", "fmod", "digamma", "logistic", "hypot", "bessel_i0e"]
+)
 def test_without_fma(name):
     case = BY_NAME[name]
     for kind in ("f64", "f32"):

@@ -41,7 +41,12 @@ def add_product(graph: Any, eqn: Any, operands: list[Any]) -> list[Any]:
         planned = None
         if min(m, n, k) >= 4 and m * n * k >= _BLAS_WORK:
             planned = plan_product(graph, x, y, Axes(cx, cy, bx, by, fx, fy))
-        elif min(m, n) == 1 and max(m, n) >= 4 and not bx and max(x.aval.nbytes, y.aval.nbytes) >= _VECTOR_BYTES:
+        elif (
+            min(m, n) == 1
+            and max(m, n) >= 4
+            and not bx
+            and max(x.aval.nbytes, y.aval.nbytes) >= _VECTOR_BYTES
+        ):
             planned = plan_product(graph, x, y, Axes(cx, cy, bx, by, fx, fy), as_they_lie=True)
         if planned is not None:
             return _by_blas(graph, eqn, planned)

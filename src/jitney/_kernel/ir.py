@@ -251,7 +251,17 @@ def touched(s: Any) -> Iterator[Buffer]:
 class LoopProgram:
     """The function: its buffers (``known``: the same as a set) and its body; ``names`` numbers temporaries."""
 
-    __slots__ = ("body", "buffers", "callables", "cuts", "known", "names", "nests", "scratch_bytes", "symbols")
+    __slots__ = (
+        "body",
+        "buffers",
+        "callables",
+        "cuts",
+        "known",
+        "names",
+        "nests",
+        "scratch_bytes",
+        "symbols",
+    )
 
     def __init__(self) -> None:
         self.known: set[Buffer] = set()
