@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 _RELEASE_NS = 3_000.0  # below this, giving up the GIL costs more than it brings
 
-_ITERATIONS = 10  # of a loop whose end is computed
-
 
 class Parts(NamedTuple):
     """What an executable needs besides its code and the types of the program."""
@@ -71,8 +69,4 @@ def estimate(body: list) -> float:
             total += max(map(estimate, s.regions), default=0.0)
         elif type(s) is Call:
             total += s.nanoseconds
-        elif type(s) is While:
-            total += _ITERATIONS * max(estimate(s.head) + estimate(s.body), 1.0)
-        elif type(s) is Branch:
-            total += max(map(estimate, s.regions))
     return total
