@@ -8,6 +8,7 @@ import os
 import platform
 import statistics
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -139,11 +140,6 @@ def load() -> float | None:
 
 def machine() -> dict[str, Any]:
     """Processor, cores and versions, without which a timing says little."""
-    import jax
-    import numba
-    import numpy
-    import scipy
-
     cpus = Path("/proc/cpuinfo")
     models = [x for x in cpus.read_text().splitlines() if x.startswith("model name")] if cpus.exists() else []
     return {
@@ -152,8 +148,15 @@ def machine() -> dict[str, Any]:
         else platform.processor() or platform.machine(),
         "cores": cores(),
         "Python": platform.python_version(),
-        **{module.__name__: module.__version__ for module in (numpy, scipy, jax, numba)},
+        **{name: _version(name) for name in ("numpy", "scipy", "jax", "numba")},
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "absent"
 
 
 def save(results: list[Result], path: Path, busy: float | None = None) -> None:

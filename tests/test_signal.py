@@ -71,7 +71,9 @@ SPECTRA = {
     "stft, other": lambda s, x: s.stft(x, 10.0, "hamming", 24, 10, 40, boundary="even", padded=False),
     "stft, first axis": lambda s, x: s.stft(x.T, nperseg=16, axis=0, boundary=None, detrend="constant"),
     "stft, odd": lambda s, x: s.stft(x, nperseg=9, boundary="odd"),
-    "stft, complex": lambda s, x: s.stft(x + 1j * x[::-1], nperseg=16, boundary="constant"),
+    "stft, complex": lambda s, x: s.stft(
+        x + 1j * x[::-1], nperseg=16, boundary="constant", return_onesided=False
+    ),
     "welch": lambda s, x: s.welch(x, 5.0, nperseg=32),
     "welch, median": lambda s, x: s.welch(
         x, nperseg=20, average="median", scaling="spectrum", detrend="linear"
