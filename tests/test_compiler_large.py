@@ -168,6 +168,16 @@ def test_equal_nests_of_threads() -> None:
     np.testing.assert_allclose(jitney.jit(jitney.grad(total))(x), jitney.grad(total)(x), rtol=1e-7)
 
 
+def test_equal_nests_know_temporaries_in_the_memory_of_results() -> None:
+    """Two equal nests of threads, the first of which writes a temporary that lies where the result will be."""
+    x = _RNG.normal(size=100_000)
+    f = lambda x: jnp.sin(jnp.sort(jnp.sin(x)))  # noqa: E731
+    program = lowered(f, x)
+    assert len(program.nests) == 2
+    assert any(b.inside is not None for b in program.buffers)
+    np.testing.assert_allclose(jitney.jit(f)(x), np.sin(np.sort(np.sin(x))), rtol=1e-14)
+
+
 def test_many_buffers_are_no_burden_of_the_stack() -> None:
     program = lowered(jitney.grad(lambda x: chain(300)(x).sum()), np.ones(1000))
     assert sum(b.size * b.dtype.itemsize for b in program.buffers if b.kind == "stack") < 200_000

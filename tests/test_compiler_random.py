@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from compiler_cases import checking, close, compiled, evaluated, slowly, staged
 from jitney import lax
+from jitney._compiler import cut_blocks, lower_kernels, nests, reuse_outputs, share_nests
 from jitney._compiler.options import without
 
 PASSES = (
@@ -132,6 +133,29 @@ def test_each_pass_may_be_off(name):
         program, args = case
         closed = staged(program, *args)
         with checking(), without(name):
+            got = compiled(closed, *args)
+        for g, w in zip(got, evaluated(closed, *args), strict=True):
+            close(g, w, 1e-10)
+
+    run()
+
+
+def test_small_programs_as_large_ones(monkeypatch):
+    """Threads, shared nests, memory of results and cut blocks, as only large programs have them."""
+    monkeypatch.setattr(nests, "_PARALLEL_NS", 20.0)
+    monkeypatch.setattr(share_nests, "_LEAST", 4)
+    monkeypatch.setattr(share_nests, "_LEAST_INSIDE", 4)
+    monkeypatch.setattr(reuse_outputs, "_LEAST", 8)
+    monkeypatch.setattr(lower_kernels, "_STACK_BYTES", 64)
+    monkeypatch.setattr(cut_blocks, "_LONGEST", 12)
+    monkeypatch.setattr(cut_blocks, "_PART", 5)
+
+    @settings(max_examples=60, deadline=None)
+    @given(programs())
+    def run(case):
+        program, args = case
+        closed = staged(program, *args)
+        with checking():
             got = compiled(closed, *args)
         for g, w in zip(got, evaluated(closed, *args), strict=True):
             close(g, w, 1e-10)

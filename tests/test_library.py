@@ -31,6 +31,52 @@ def same(fun: Any, *args: np.ndarray) -> list[Call]:
     return calls(lambda *a: fun(jnp, *a), *args)
 
 
+# -- operands that are views ---
+
+
+@pytest.mark.parametrize(
+    ("fun", "shape"),
+    [
+        (lambda m, x: m.sort(x.reshape(10, 100)).ravel(), (1000,)),
+        (lambda m, x: m.sort(x[None, :, None, None], axis=1)[0, :, 0], (1000, 1, 1)),
+        (lambda m, x: m.sort(x.reshape(25, 1, 40)[3:23], axis=2).reshape(4, 200), (50, 20)),
+        (lambda m, x: m.sort(m.sort(x, axis=1).reshape(-1)).reshape(10, 100), (5, 200)),
+        (lambda m, x: m.sort(x[2]), (5, 200)),
+    ],
+)
+def test_memory_under_other_shapes_is_not_copied(fun: Any, shape: tuple[int, ...]) -> None:
+    x = RNG.normal(size=shape)
+    _, program = lower(simplify(jitney.make_jaxpr(lambda x: fun(jnp, x))(x)))
+    assert [type(s) for s in program.body] == [Call] * len(program.body)
+    assert {getattr(x, "buffer", x).kind for x in program.body[-1].outputs[:1]} == {"out"}
+    np.testing.assert_array_equal(jitney.jit(lambda x: fun(jnp, x))(x), fun(np, x))
+
+
+def test_a_result_wanted_in_two_shapes() -> None:
+    def f(m: Any, x: Any) -> Any:
+        y = m.sort(x)
+        return y.reshape(40, 25), y, y.reshape(25, 40), y[:500], y.reshape(25, 40).T
+
+    x = RNG.normal(size=1000)
+    for got, want in zip(jitney.jit(lambda x: f(jnp, x))(x), f(np, x), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_an_operand_is_not_overwritten_while_a_view_of_it_is_read() -> None:
+    def body(_: Any, x: Any) -> Any:
+        y = jnp.sort(x.reshape(10, 100), axis=1).reshape(-1)
+        return x.at[5:900].add(y[0]) + y[::-1]
+
+    def looped(x: Any) -> Any:
+        return lax.fori_loop(0, 4, body, x)
+
+    x = want = RNG.normal(size=1000)
+    for _ in range(4):
+        y = np.sort(want.reshape(10, 100), axis=1).reshape(-1)
+        want = np.concatenate([want[:5], want[5:900] + y[0], want[900:]]) + y[::-1]
+    np.testing.assert_allclose(jitney.jit(looped)(x), want, rtol=1e-13)
+
+
 # -- products -----------------------------------------------------------------------------------------------
 
 

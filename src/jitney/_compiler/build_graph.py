@@ -12,8 +12,9 @@ import numpy as np
 from jitney._compiler.contract import add_product
 from jitney._compiler.graph import Graph, Node, Step, add_reduce, add_step, finish_step, index_function
 from jitney._compiler.joins import add_concatenation, read_by_element
-from jitney._compiler.library import plan_routine
+from jitney._compiler.library import plan_routine, where_they_lie
 from jitney._compiler.nested import carry_positions, is_control
+from jitney._compiler.strided import whole_run
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from jitney._kernel import index as ix
 from jitney._kernel.builder import NATIVE
@@ -121,9 +122,23 @@ def _add_output(graph: Graph, node: Node, number: int) -> None:
         node = _copy(graph, node)
     graph.forward.append(forward)
     if forward < 0:
+        node = _same_memory(node)
         node.out = number
         node.needed = True
     graph.outputs.append(node)
+
+
+def _same_memory(node: Node) -> Node:
+    """The result of a step whose elements ``node`` gives another shape: it is written to the output at once."""
+    view = whole_run(node)
+    if (
+        view is None
+        or view.node.kind != "opaque"
+        or view.node.out >= 0
+        or view.node.aval.size != node.aval.size
+    ):
+        return node
+    return view.node
 
 
 def _copy(graph: Graph, node: Node) -> Node:
@@ -163,7 +178,7 @@ def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: fr
     call = plan_routine(eqn, eqn.primitive.lower) if id(eqn) not in refused else None
     if call is not None:
         taken = operands if call.operands is None else [operands[k] for k in call.operands]
-        return add_step(graph, "library", eqn, taken, call)
+        return add_step(graph, "library", eqn, *where_they_lie(taken, call))
     if eqn.primitive.numpy is None and eqn.primitive.impl is None:
         raise NotImplementedError(
             f"{eqn.primitive.name} has neither a native form nor a NumPy meaning, so that it cannot be compiled"

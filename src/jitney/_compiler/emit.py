@@ -259,11 +259,13 @@ class Emitter(PartEmitter):
         found = self.fn.env.get(buffer)
         if found is not None:
             return found
-        if buffer.inside is not None:
-            return self.base(buffer.inside)
         shared = buffer in self.moved_at if self.fn.part else self.fn.parent is not None
         if shared and buffer not in self.fn.private:
             return self._capture_base(self.fn, buffer)
+        if (
+            buffer.inside is not None
+        ):  # asked last: the functions around may know the buffer under its own name
+            return self.base(buffer.inside)
         return self._main_base(buffer)
 
     def _capture_base(self, fn: Function, buffer: Buffer) -> Any:

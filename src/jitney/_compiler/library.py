@@ -9,11 +9,13 @@ program is compiled, and the bytes of working memory that it gets behind its res
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from jitney._compiler.blas import routine_address
+from jitney._compiler.strided import whole_run
 from jitney._kernel import index as ix
 from jitney._kernel.ir import Buffer, Call, Part
 from jitney._kernel.rules import Loops, Routine, RoutineCall
@@ -30,6 +32,17 @@ def lower_routine(lowering: Any, step: Any) -> None:
         outputs.append(lowering.temporary(np.dtype(np.uint8), plan.scratch))
     lowering.program.symbols[plan.symbol] = routine_address(plan.symbol)
     lowering.b.call(Call(plan.symbol, inputs, outputs, -1, plan.args, plan.nanoseconds))
+
+
+def where_they_lie(operands: list[Any], plan: RoutineCall) -> tuple[list[Any], RoutineCall]:
+    """The same call on the memory that its operands are views of, where their elements lie together there."""
+    views = [whole_run(x) for x in operands]
+    if not any(views):
+        return operands, plan
+    before = (*plan.offsets, *[0] * (len(operands) - len(plan.offsets)))
+    offsets = [n + (v.offset if v else 0) for n, v in zip(before, views, strict=True)]
+    nodes = [v.node if v else x for x, v in zip(operands, views, strict=True)]
+    return nodes, replace(plan, offsets=tuple(offsets))
 
 
 def _behind(x: Buffer | Part, offset: int) -> Buffer | Part:

@@ -49,6 +49,19 @@ def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
+def whole_run(node: Any) -> Strided | None:
+    """The memory of another value in which the elements of ``node`` lie one after the other, if there is such memory."""
+    if node.kind != "pull" or node.small or node.needed or not node.aval.size:
+        return None
+    view = strided_view(node)
+    source = view.node
+    if source is node or source.small or not (source.complete or source.kind == "opaque"):
+        return None
+    wanted = contiguous(node.aval.shape)
+    same = all(n == 1 or a == b for n, a, b in zip(node.aval.shape, view.strides, wanted, strict=True))
+    return view if same else None
+
+
 def in_memory(node: Any) -> bool:
     """Whether the elements of ``node`` are written to memory in any case."""
     return node.complete or node.kind in ("input", "opaque") or (node.needed and not node.small)
