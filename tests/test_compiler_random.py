@@ -89,7 +89,7 @@ _OPS = [
     lambda x, y, k: _matching(x, y, lax.max),
     lambda x, y, k: lax.tanh(x),
     lambda x, y, k: lax.exp(lax.neg(lax.abs(x))),
-    lambda x, y, k: lax.sqrt(lax.abs(x)),
+    lambda x, y, k: lax.sqrt(lax.add(lax.abs(x), 0.1)),
     lambda x, y, k: lax.select(
         lax.gt(x, np.float64(0.1) if not x.shape else lax.full_like(x, 0.1)), x, lax.neg(x)
     ),
