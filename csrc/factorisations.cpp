@@ -552,7 +552,7 @@ void eig(void** ins, void** outs, const int64_t* args) {
     Z *w_out = static_cast<Z*>(outs[0]), *v_out = static_cast<Z*>(outs[1]);
     const int64_t own = (2 * size + 2 * n64) * int64_t(sizeof(T));
     const double ns = kMacNs<T> * 25 * cubed(n) + 3000;
-    OneThread guard(batch > 1 || ns < kThreadedNs);
+    OneThread guard(batch > 1 || ns < kGeneralNs);
     for_batch(batch, ns, work.bytes<T>() + own, static_cast<char*>(outs[2]), [&](int64_t k, char* memory) {
         T* x = reinterpret_cast<T*>(memory);
         transpose(a + k * size, n64, n64, x);

@@ -72,7 +72,8 @@ class OneThread {
     OneThread& operator=(const OneThread&) = delete;
 };
 
-constexpr double kThreadedNs = 1e8;  // serial time from which the threads of BLAS pay in what we do not share ourselves
+constexpr double kThreadedNs = 3e6;  // serial time from which the threads of BLAS pay in what we do not share ourselves
+constexpr double kGeneralNs = 1e8;   // ... for eigenvalues of general matrices, which hardly use them
 constexpr double kSharedNs = 60e3;   // ... and from which threads of ours pay for a batch
 
 // Bytes of the pool that live as long as this.

@@ -94,6 +94,8 @@ PROGRAMS = {
     "argmax": (lambda x: lax.argmax(x, 0, np.int64), vector(100)),
     "roots": (roots, vector(1000), vector(()), vector(())),
     "complex": (lambda x, y: x * y, np.zeros(100, complex), np.zeros(100, complex)),
+    "transposed_fold": (lambda x: lax.reduce_sum(lax.exp(lax.transpose(x, (1, 0))), (1,)), vector((100, 64))),
+    "routine_of_a_view": (lambda x: lax.reshape(lax.sort(lax.reshape(x, (4, 50))), (10, 20)), vector(200)),
     "host": (lambda x: lax.sort(x), np.zeros(4, jnp.bfloat16)),
     "routine": (lambda x: lax.sort(x), np.zeros(4)),
 }

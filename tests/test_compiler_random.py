@@ -15,6 +15,7 @@ from jitney._compiler.options import without
 PASSES = (
     "drop_dead",
     "simplify_algebra",
+    "sink_transposes",
     "share_equal",
     "fuse",
     "merge_axes",

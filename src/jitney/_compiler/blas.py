@@ -6,15 +6,18 @@ all of ``scipy.linalg`` takes ten times as long.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib.machinery
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
 from typing import Any
 
+_TIMEOUT = "OPENBLAS_THREAD_TIMEOUT"
 _BLAS = "gemm gemv trsm trsv"
 _LAPACK = "potrf getrf geqrf gelqf gesdd geev"
 # By type: what has another name for real and for complex numbers, or is needed of real ones alone.
@@ -43,12 +46,29 @@ def load_library() -> None:
     """Give the extension the pointers that its routines call."""
     from jitney import _ext
 
-    blas, lapack = _extension("cython_blas"), _extension("cython_lapack")
+    with _short_vigils():
+        blas, lapack = _extension("cython_blas"), _extension("cython_lapack")
     names = {f"{t}{name}": blas for t in "sdcz" for name in _BLAS.split()}
     names |= {"ssyrk": blas, "dsyrk": blas}
     names |= {f"{t}{name}": lapack for t in "sdcz" for name in f"{_LAPACK} {_OWN[t]}".split()}
     addresses = {name: _pointer(module, name) for name, module in names.items()}
     _ext.set_library(addresses | _thread_switches(blas))
+
+
+@contextlib.contextmanager
+def _short_vigils() -> Iterator[None]:
+    """OpenBLAS's threads look out for work, busily, for 2^20 cycles (0.3 ms) rather than 2^26, unless the user says so.
+
+    They read that once, when they are loaded; later loops would have to share the cores with them.
+    """
+    if _TIMEOUT in os.environ:
+        yield
+        return
+    os.environ[_TIMEOUT] = "20"
+    try:
+        yield
+    finally:
+        os.environ.pop(_TIMEOUT, None)
 
 
 def _extension(name: str) -> ModuleType:

@@ -1,7 +1,7 @@
 """The compiler: a program in, one native function out.  Begin at :func:`compile_program`.
 
     jaxpr   sink_constants, halves_as_words, split_complex, keys_as_words, inline_calls, drop_dead, simplify_programs,
-            hoist_invariants, simplify_algebra, share_equal            jaxpr -> jaxpr
+            hoist_invariants, simplify_algebra, sink_transposes, share_equal            jaxpr -> jaxpr
     graph   build_graph, fuse, share_buffers, pack_stacks            jaxpr -> values, kernels
     loops   lower_kernels, drop_unused, choose_widths, pack_math, balance_divider, reuse_outputs, share_nests,
             cut_blocks, plan_memory                                                kernels -> loop IR
@@ -44,6 +44,7 @@ from jitney._compiler.share_nests import share_nests
 from jitney._compiler.simplify_algebra import simplify_algebra
 from jitney._compiler.simplify_programs import simplify_programs
 from jitney._compiler.sink_constants import sink_constants
+from jitney._compiler.sink_transposes import sink_transposes
 from jitney._compiler.split_complex import split_complex
 from jitney._core.jaxpr import ClosedJaxpr
 from jitney._kernel.checker import check_loops
@@ -51,7 +52,7 @@ from jitney._kernel.ir import LoopProgram, Unsupported
 from jitney._kernel.printer import print_loops
 
 # Ahead of these, calls are inlined and the programs inside of loops and branches simplified.
-_JAXPR_PASSES = (drop_dead, hoist_invariants, simplify_algebra, share_equal, drop_dead)
+_JAXPR_PASSES = (drop_dead, hoist_invariants, simplify_algebra, sink_transposes, share_equal, drop_dead)
 
 
 class Built(NamedTuple):
