@@ -5,6 +5,7 @@
 #   make test    the tests
 #   make bench   jitney against JAX, NumPy, SciPy and numba, interleaved (ARGS="--quick loops" to choose)
 #   make check   format, lint, types, the floors of the house, and what has no native lowering yet
+#   make parity  how much of JAX's public API is here: names, signatures, rows of the op table
 #   make env     the environment with everything in it, for development
 #   make clean   forget what was built and written; `make distclean` forgets .venv as well
 
@@ -21,10 +22,10 @@ STAMP := $(VENV)/.stamp
 BUILD_INPUTS := pyproject.toml CMakeLists.txt $(shell find csrc -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help tour test bench check env clean distclean
+.PHONY: help tour test bench check parity env clean distclean
 
 help:
-	@sed -n '4,9s/^# *//p' Makefile
+	@sed -n '4,10s/^# *//p' Makefile
 
 tour: $(STAMP)-tour
 	$(BIN)/python examples/tour/tour.py
@@ -43,6 +44,9 @@ check: $(STAMP)-dev
 	done; \
 	echo "== primitives without a native lowering"; $(BIN)/python -m jitney._ops.report || failed=1; \
 	exit $$failed
+
+parity: $(STAMP)-test
+	$(BIN)/python -W ignore tools/parity.py $(ARGS)
 
 env: $(STAMP)-env
 
