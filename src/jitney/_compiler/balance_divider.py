@@ -16,12 +16,14 @@ from __future__ import annotations
 from typing import Any
 
 from jitney._compiler.vmath.registry import relevant
+from jitney._kernel.index import Dynamic
 from jitney._kernel.ir import Branch, For, LoopProgram, Value, While, blocks
 
 # Cycles for a 512-bit vector on the divider and on the multipliers, by item size; measured on Zen 4.
 _DIVIDER = {("div", 8): 10, ("div", 4): 7, ("sqrt", 8): 17, ("sqrt", 4): 11}
 _PRODUCTS = {("div", 8): 5, ("div", 4): 5, ("sqrt", 8): 14, ("sqrt", 4): 10}
 _MATH = 20
+_OTHER = 0.5  # what other units do beside
 _GAIN = 1.3  # less than this is not worth more code
 _FREE = frozenset(("const", "load", "index", "test"))
 _SHORT = 512  # iterations of a loop whose time is not worth more code
@@ -47,15 +49,15 @@ def _balance(node: For, has: frozenset) -> None:
     """Move what moves best, for as long as the busier unit gets less to do, if that comes to much."""
     if isinstance(node.extent, int) and node.extent < _SHORT:
         return
-    if any(type(s) in (For, While, Branch) for s in node.body):
+    if any(type(s) in (For, While, Branch) or _gathers(s, node) for s in node.body):
         return
-    divider, products, movable = 0, 0, []
+    divider, products, movable = 0.0, 0.0, []
     for v in node.body:
         if type(v) is not Value or v.op in _FREE:
             continue
         cost = _DIVIDER.get((v.op, v.dtype.itemsize)) if v.dtype.kind == "f" else None
         if cost is None:
-            products += _MATH if v.op == "math" else 1
+            products += _MATH if v.op == "math" else 1 if v.dtype.kind == "f" and v.op != "neg" else _OTHER
         elif any(a.level == node.var.level and a.op != "const" for a in v.args):
             divider += cost
             if _can_move(v, node, has):
@@ -70,6 +72,13 @@ def _balance(node: For, has: frozenset) -> None:
     if before >= _GAIN * max(divider, products):
         for v in moved:
             v.attr = "fma"
+
+
+def _gathers(s: Any, node: For) -> bool:
+    """Whether lanes read from places of their own: that keeps a core so busy that products gain nothing (measured)."""
+    if type(s) is not Value or s.op != "load":
+        return False
+    return any(type(atom) is Dynamic and atom.level == node.var.level for atom, _ in s.attr[1].terms)
 
 
 def _can_move(v: Value, node: For, has: frozenset) -> bool:

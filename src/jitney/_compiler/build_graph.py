@@ -174,7 +174,8 @@ def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: fr
         if isinstance(rule, Reduce):
             return [add_reduce(graph, aval, operands[0], tuple(eqn.params["axes"]), rule, eqn)]
     if native and isinstance(rule, Loops) and rule.supports([a.aval for a in eqn.invars], **eqn.params):
-        return add_step(graph, "loops", eqn, [*operands[:1], *map(_uniform, operands[1:])])
+        inputs = [*operands[:1], *map(_uniform, operands[1:])]
+        return add_step(graph, "loops", eqn, inputs, streams=rule.streams)
     call = plan_routine(eqn, eqn.primitive.lower) if id(eqn) not in refused else None
     if call is not None:
         taken = operands if call.operands is None else [operands[k] for k in call.operands]

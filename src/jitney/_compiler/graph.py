@@ -23,6 +23,7 @@ from jitney._kernel.rules import Map, Pull, Reduce
 # Rough nanoseconds per element of vectorised code; anything not listed costs one unit.
 _UNIT = 0.07  # between AVX2 (0.1) and AVX-512 (0.05), in cache
 _BEYOND_CACHE = 4 << 20  # bytes
+_STREAMED = 4.0  # cost of an element that a step computes as it reads it
 _COSTS = {
     "div": 4,
     "sqrt": 5,
@@ -149,14 +150,18 @@ class Node:
 
 
 class Step:
-    """An operation on whole arrays: explicit loops, a library product, or a call of the NumPy meaning."""
+    """An operation on whole arrays: explicit loops, a library product, or a call of the NumPy meaning.
 
-    __slots__ = ("eqn", "inputs", "kind", "level", "outputs", "plan")
+    Those of the ``inputs`` that are ``streamed`` are no memory: the step computes their elements as it reads them.
+    """
+
+    __slots__ = ("eqn", "inputs", "kind", "level", "outputs", "plan", "streamed")
 
     def __init__(
         self, kind: str, eqn: JaxprEqn, inputs: list[Node], outputs: list[Node], plan: Any = None
     ) -> None:
         self.kind, self.eqn, self.inputs, self.outputs, self.plan = kind, eqn, inputs, outputs, plan
+        self.streamed: list[Node] = []
         self.level = 0
 
 
@@ -176,13 +181,42 @@ class Graph:
         return node
 
 
-def add_step(graph: Graph, kind: str, eqn: JaxprEqn, operands: list[Node], plan: Any = None) -> list[Node]:
+def add_step(
+    graph: Graph,
+    kind: str,
+    eqn: JaxprEqn,
+    operands: list[Node],
+    plan: Any = None,
+    streams: tuple[int, ...] = (),
+) -> list[Node]:
+    """A step; of the operands with a number in ``streams``, those that are cheap are not stored for it."""
     outs = [graph.add(Node("opaque", v.aval, tuple(operands), None, eqn)) for v in eqn.outvars]
     step = Step(kind, eqn, operands, outs, plan)
-    for node in operands:
-        node.needed = True
+    for number, node in enumerate(operands):
+        if number in streams and _may_stream(node):
+            step.streamed.append(node)
+        else:
+            node.needed = True
     finish_step(graph, step)
     return outs
+
+
+def _may_stream(node: Node) -> bool:
+    """Whether computing an element where it is read costs less than a pass that stores it."""
+    moves = node.kind == "map" or (node.kind == "pull" and node.rule.cheap)
+    cheap = moves and not node.small and node.cost <= _STREAMED
+    return cheap and options.enabled("stream") and _reads_what_stays(node)
+
+
+def _reads_what_stays(node: Node) -> bool:
+    """Whether an index function is of memory that nobody writes over: an update in place must not wait for it."""
+    for o in node.operands:
+        if o.kind == "opaque":
+            if o.small or o.step is None or o.step.kind != "library":
+                return False
+        elif o.kind == "reduce" or o.carried or not _reads_what_stays(o):
+            return False
+    return True
 
 
 def finish_step(graph: Graph, step: Step) -> None:

@@ -23,7 +23,7 @@ from jitney._compiler.nested import CONTROL
 from jitney._compiler.nests import Fold, Nest
 from jitney._compiler.origins import mark_origin
 from jitney._kernel import index as ix
-from jitney._kernel.builder import Block, Builder, Uniform
+from jitney._kernel.builder import Block, Builder, Computed, Uniform
 from jitney._kernel.index import Index
 from jitney._kernel.ir import Buffer, Call, LoopProgram, Part, Store, Unsupported, Value
 
@@ -191,8 +191,7 @@ class Lowering:
 
     def copy(self, source: Buffer, start: Any, target: Buffer, place: Any, size: int) -> None:
         """Copy ``size`` elements from one buffer to another."""
-        with self.b.loop(size, "vector") as i:
-            self.b.store(target, i + place, self.b.load(source, i + start))
+        self.b.copy(target, source, size, place, start)
 
     def _spill(self, node: Node) -> Buffer:
         """Copy a register node to memory, once."""
@@ -325,7 +324,10 @@ class Lowering:
             self.buffer_of(node).version += 1
 
     def _lower_explicit(self, step: Step) -> None:
-        ins = [self._input(n, v.aval.shape) for n, v in zip(step.inputs, step.eqn.invars, strict=True)]
+        ins = [
+            self._computed(n) if n in step.streamed and not n.complete else self._input(n, v.aval.shape)
+            for n, v in zip(step.inputs, step.eqn.invars, strict=True)
+        ]
         outs = []
         for node in step.outputs:
             buffer = self.buffer_of(node)
@@ -340,6 +342,10 @@ class Lowering:
         if node.kind == "literal" and shape != node.aval.shape:
             return Uniform(self.b.const(node.value, node.aval.dtype), shape)
         return self._block(node, *self.in_memory(node))
+
+    def _computed(self, node: Node) -> Computed:
+        """An operand whose elements are computed where an explicit rule reads them."""
+        return Computed(Operand(self, node).read, node.aval.shape, node.aval.dtype)
 
     @staticmethod
     def _block(node: Node, buffer: Buffer, base: Any) -> Block:

@@ -7,6 +7,8 @@
     mul (broadcast_in_dim 2.0) x   ->  mul 2.0 x
     div x 4.0                      ->  mul x 0.25   (powers of two: exact)
     neg (neg x)                    ->  x
+    mul (neg x) y, add (neg x) y   ->  neg (mul x y), sub y x         (signs move out, and meet)
+    mul (mul x 0.3) 2.0            ->  mul x 0.6    (one factor is a power of two: exact but where 0.3 x over- or underflows)
     add_any x (scatter-add 0 i u)  ->  scatter-add x i u      (a derivative is accumulated where it belongs)
     scatter x [1 2] u              ->  dynamic_update_slice x u 1 2
 
@@ -153,7 +155,26 @@ def _add(eqn: JaxprEqn, made: dict) -> Any:
         v = _number(y)
         if v is not None and (_is_negative_zero(v) or (v == 0 and y.aval.dtype.kind in "iu")):
             return x
+    for x, y in (eqn.invars, eqn.invars[::-1]):
+        minus = _negated(y, made)
+        if minus is not None:
+            return JaxprEqn(registry["sub"], [x, minus], eqn.outvars, {}, eqn.source)
     return None
+
+
+def _negated(atom: Any, made: dict) -> Any:
+    """What a real ``atom`` is the negative of, if it is an equation's."""
+    source = made.get(atom) if type(atom) is not Literal else None
+    return source.invars[0] if source is not None and source.primitive is registry["neg"] else None
+
+
+def _negative_of(eqn: JaxprEqn, args: list[Any]) -> list[JaxprEqn]:
+    """``- eqn(args)``"""
+    inner = Var(eqn.outvars[0].aval)
+    return [
+        eqn.replace(invars=args, outvars=[inner]),
+        JaxprEqn(registry["neg"], [inner], eqn.outvars, {}, eqn.source),
+    ]
 
 
 def _accumulate(eqn: JaxprEqn, made: dict) -> Any:
@@ -237,8 +258,11 @@ def _scatter(eqn: JaxprEqn, made: dict) -> list[JaxprEqn] | None:
 
 
 def _sub(eqn: JaxprEqn, made: dict) -> Any:
-    v = _number(eqn.invars[1])
-    return eqn.invars[0] if v is not None and _is_positive_zero(v) else None
+    x, y = eqn.invars
+    v, minus = _number(y), _negated(y, made)
+    if minus is not None:
+        return JaxprEqn(registry["add"], [x, minus], eqn.outvars, {}, eqn.source)
+    return x if v is not None and _is_positive_zero(v) else None
 
 
 def _mul(eqn: JaxprEqn, made: dict) -> Any:
@@ -246,12 +270,49 @@ def _mul(eqn: JaxprEqn, made: dict) -> Any:
         v = _number(y)
         if v is not None and v == 1 and y.aval.dtype.kind in "fiu":
             return x
+        if v is not None and y.aval.dtype.kind == "f":
+            found = _scaled(eqn, x, y, made)
+            if found is not None:
+                return found
+    for x, y in (eqn.invars, eqn.invars[::-1]):
+        minus = _negated(x, made)
+        if minus is not None:
+            return _negative_of(eqn, [minus, y])
     return None
+
+
+def _scaled(eqn: JaxprEqn, x: Any, factor: Literal, made: dict) -> Any:
+    """``mul x factor`` where ``x`` is a product by a number itself, or -1 times something."""
+    v = float(factor.val)
+    if v == -1.0:
+        return JaxprEqn(registry["neg"], [x], eqn.outvars, {}, eqn.source)
+    source = made.get(x) if type(x) is not Literal else None
+    if source is None or source.primitive is not eqn.primitive:
+        return None
+    for inner, other in (source.invars, source.invars[::-1]):
+        first = _number(other)
+        if first is None or not (_is_power_of_two(first) or _is_power_of_two(v)):
+            continue
+        both = float(first) * v
+        if not 1e-30 < abs(both) < 1e30:
+            continue
+        if both == 1.0:
+            return inner
+        if both == -1.0:
+            return JaxprEqn(registry["neg"], [inner], eqn.outvars, {}, eqn.source)
+        return eqn.replace(invars=[inner, Literal(factor.aval.dtype.type(both), factor.aval)])
+    return None
+
+
+def _is_power_of_two(v: Any) -> bool:
+    return math.isfinite(v) and abs(math.frexp(float(v))[0]) == 0.5
 
 
 def _div(eqn: JaxprEqn, made: dict) -> Any:
     x, y = eqn.invars
-    v = _number(y)
+    v, minus = _number(y), _negated(x, made)
+    if minus is not None and y.aval.dtype.kind == "f":
+        return _negative_of(eqn, [minus, y])
     if v is None or y.aval.dtype.kind not in "fiu":
         return None
     if v == 1:

@@ -42,6 +42,9 @@ I64 = np.dtype(np.int64)
 NATIVE = frozenset(np.dtype(t) for t in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"))
 
 
+_SHARED_COPY = 1 << 17  # elements of a copy that threads may share
+
+
 class Scope:
     """An open block: its statements and the facts that end with it.
 
@@ -392,10 +395,12 @@ class Builder:
 
     # -- memory and loops
 
-    def load(self, buffer: Buffer | Uniform, index: Any) -> Value:
+    def load(self, buffer: Buffer | Uniform | Computed, index: Any) -> Value:
         """The element at a flat ``index`` or at a tuple (where the buffer has a ``shape``)."""
         if type(buffer) is Uniform:
             return buffer.value
+        if type(buffer) is Computed:
+            return buffer.read(index)
         buffer, flat = _flat(buffer, index)
         args = () if self.predicate is None else (self.predicate,)
         if buffer.changing:
@@ -427,6 +432,22 @@ class Builder:
         """``with b.loop(n) as i:`` repeats what is written inside for i = 0 .. n-1."""
         with self.counted(n, n if isinstance(n, int) else 1 << 62, kind, name) as node:
             yield ix.variable(node.var)
+
+    def copy(self, target: Any, source: Any, size: int, place: Any = 0, start: Any = 0) -> None:
+        """Write ``size`` elements of ``source`` from ``start`` on to ``target`` from ``place`` on."""
+        if size < _SHARED_COPY or self.level:
+            with self.loop(size, "vector") as i:
+                self.store(target, i + place, self.load(source, i + start))
+            return
+        parts = -(-size // _SHARED_COPY)
+        part = -(-size // parts // 64) * 64
+        with self.counted(parts, parts, "parallel", "c") as node:
+            node.work = 0.3 * part
+            first = ix.variable(node.var) * part
+            left = self.min(self.index_value(first * -1 + size), self.const(part, np.int64))
+            with self.counted(left, part, "vector") as inner:
+                i = first + ix.variable(inner.var)
+                self.store(target, i + place, self.load(source, i + start))
 
     @contextlib.contextmanager
     def counted(self, extent: int | Value, most: int, kind: str, name: str = "i") -> Iterator[For]:
@@ -556,6 +577,15 @@ class Uniform:
 
     def __init__(self, value: Value, shape: tuple[int, ...]) -> None:
         self.value, self.shape, self.dtype = value, shape, value.dtype
+
+
+class Computed:
+    """An operand of an explicit rule whose elements are computed where they are read, by ``read(idx)``."""
+
+    __slots__ = ("dtype", "read", "shape")
+
+    def __init__(self, read: Callable[[Any], Value], shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.read, self.shape, self.dtype = read, shape, dtype
 
 
 def _flat(target: Any, index: Any) -> tuple[Buffer, Index]:

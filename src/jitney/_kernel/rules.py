@@ -75,6 +75,7 @@ class Loops:
     ``in_place``: the rule begins by copying ``ins[0]`` to ``outs[0]`` element by element, and may be given one
     buffer for both (the copy is then left out) where that operand is not needed afterwards.
     ``pull``: the same meaning as an index rule, used where there is no memory to update in place.
+    ``streams``: operands whose elements are read about once each: what is cheap is computed where it is read.
     """
 
     build: Callable[..., Any]
@@ -82,6 +83,7 @@ class Loops:
     in_place: bool = False
     pull: Pull | None = None
     otherwise: Routine | None = None
+    streams: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,8 +264,7 @@ def _update_slice_element(b: Any, idx: Any, x: Any, update: Any, *starts: Any) -
 def _update_slice_loops(b: Any, outs: Any, ins: Any) -> None:
     """Copy the operand, then write the update over it."""
     (out,), (x, update, *starts) = outs, ins
-    with b.loop(math.prod(x.shape), "vector") as i:
-        b.store(out, i, b.load(x, i))
+    b.copy(out, x, math.prod(x.shape))
     if 0 in update.shape:
         return
     first = [
@@ -846,8 +845,7 @@ def _scatter_loops(
 
     def build(b: Any, outs: Any, ins: Any, *, dimension_numbers: Any, mode: Any, **_: Any) -> None:
         (out,), (x, indices, updates) = outs, ins
-        with b.loop(math.prod(x.shape), "vector") as i:
-            b.store(out, i, b.load(x, i))
+        b.copy(out, x, math.prod(x.shape))
         if 0 in updates.shape:
             return
         lay = scatter_layout(dimension_numbers, x.shape, updates.shape, len(indices.shape) - 1)
@@ -880,7 +878,7 @@ def _scatter_loops(
     def supports(in_avals: Any, *, update_jaxpr: Any = None, **_: Any) -> bool:
         return update_jaxpr is None and in_avals[0].size > 0
 
-    return Loops(build, supports, in_place=True)
+    return Loops(build, supports, in_place=True, streams=(1, 2))
 
 
 def _nested_loops(
