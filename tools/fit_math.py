@@ -259,17 +259,6 @@ def cosh(kind):
 
 
 @entry
-def tanh(kind):
-    """(tanh r - r) / r^3 in z = r^2, r < 0.55"""
-
-    def f(z):
-        r = mp.sqrt(z)
-        return (mp.tanh(r) - r) / (r * z)
-
-    return fit(f, mpf("1e-12"), mpf("0.5501") ** 2, by_kind(kind, 9, 4), kind, lambda z: z, exact=1)
-
-
-@entry
 def log2_e(kind):
     return split(1 / LN2, kind, 2)
 

@@ -68,15 +68,18 @@ def logistic(m: Math, x: E) -> E:
 
 @define("tanh", libm="tanh")
 def tanh(m: Math, x: E) -> E:
-    """An odd polynomial near 0; 1 - 2e / (1 + e) with e = e^(-2|x|) further out, where only the small
-    part carries errors."""
-    a = m.abs(x)
-    z = a * a
-    near = m.fma(a * z, m.poly(z, m.table("tanh")), a)
-    _, k_bits, r = reduce_ln2(m, m.at_most(a, m.pick(20.0, 10.0)) * -2.0)
-    power = m.pow2(k_bits)
-    e = m.fma(power, expm1_near_zero(m, r), power)
-    return m.copysign(m.select(a < 0.55, near, 1.0 - (e + e) / (e + 1.0)), x)
+    """-e / (2 + e) with e = e^(-2|x|) - 1, the roundings of e, of 2 + e and of the quotient made good."""
+    _, k_bits, r = reduce_ln2(m, m.at_most(m.abs(x), m.pick(20.0, 10.0)) * -2.0)
+    power, p = m.pow2(k_bits), expm1_near_zero(m, r)
+    whole = power - 1.0
+    e = m.fma(power, p, whole)
+    e_lo = m.fma(power, p, whole - e)
+    d = e + 2.0
+    d_lo = e - (d - 2.0) + e_lo
+    inverse = 1.0 / d
+    q = -e * inverse
+    rest = m.fnma(q, d_lo, m.fnma(q, d, -e)) - e_lo
+    return m.copysign(m.fma(rest, inverse, q), x)
 
 
 def hyperbolic_parts(m: Math, a: E):
