@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from jitney.tree_util import tree_all as all  # noqa: A004
@@ -33,6 +32,8 @@ def static(**kwargs: Any) -> Any:
         >>> jitney.tree.leaves(Model(1.0))
         [1.0]
     """
+    import dataclasses
+
     return dataclasses.field(metadata={**(kwargs.pop("metadata", None) or {}), "static": True}, **kwargs)
 
 

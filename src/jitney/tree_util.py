@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -281,6 +280,8 @@ def register_dataclass(
             f"data_fields={data_fields}, meta_fields={meta_fields}"
         )
     if data_fields is None or meta_fields is None:
+        import dataclasses
+
         if not dataclasses.is_dataclass(nodetype):
             raise TypeError(
                 f"register_dataclass needs data_fields and meta_fields: {nodetype!r} is no dataclass"
@@ -298,6 +299,8 @@ def _check_fields(
     given = {*data, *meta}
     if set(data) & set(meta):
         raise ValueError(f"fields of {nodetype!r} are both data and meta: {sorted(set(data) & set(meta))}")
+    import dataclasses
+
     if not dataclasses.is_dataclass(nodetype):
         return
     declared = {f.name for f in dataclasses.fields(nodetype) if f.init} - set(dropped)

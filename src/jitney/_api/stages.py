@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -102,12 +101,22 @@ def out_info(closed: ClosedJaxpr, out_tree: Any) -> Any:
     )
 
 
-@dataclass(frozen=True)
 class ArgInfo:
     """What a stage knows of one argument."""
 
-    _aval: ShapedArray
-    donated: bool
+    __slots__ = ("_aval", "donated")
+
+    def __init__(self, aval: ShapedArray, donated: bool) -> None:
+        self._aval, self.donated = aval, donated
+
+    def __repr__(self) -> str:
+        return f"ArgInfo(_aval={self._aval!r}, donated={self.donated})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is ArgInfo and (self._aval, self.donated) == (other._aval, other.donated)
+
+    def __hash__(self) -> int:
+        return hash((self._aval, self.donated))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -118,8 +127,7 @@ class ArgInfo:
         return self._aval.dtype
 
 
-@dataclass(frozen=True)
-class CompiledMemoryStats:
+class CompiledMemoryStats(NamedTuple):
     """Bytes that a compiled program and one run of it take."""
 
     generated_code_size_in_bytes: int

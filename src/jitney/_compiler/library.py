@@ -9,7 +9,6 @@ program is compiled, and the bytes of working memory that it gets behind its res
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,7 +41,7 @@ def where_they_lie(operands: list[Any], plan: RoutineCall) -> tuple[list[Any], R
     before = (*plan.offsets, *[0] * (len(operands) - len(plan.offsets)))
     offsets = [n + (v.offset if v else 0) for n, v in zip(before, views, strict=True)]
     nodes = [v.node if v else x for x, v in zip(operands, views, strict=True)]
-    return nodes, replace(plan, offsets=tuple(offsets))
+    return nodes, plan._replace(offsets=tuple(offsets))
 
 
 def _behind(x: Buffer | Part, offset: int) -> Buffer | Part:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -316,6 +315,8 @@ def register_dataclass(cls: Any, data_fields: Sequence[str], meta_fields: Sequen
 
 def dataclass_fields(cls: Any) -> tuple[list[str], list[str]]:
     """The data fields and the static fields that a dataclass declares by its fields' metadata."""
+    import dataclasses  # by who uses them, it is loaded already
+
     fields = [f for f in dataclasses.fields(cls) if f.init]
     static = [f.name for f in fields if f.metadata.get("static", False)]
     return [f.name for f in fields if f.name not in static], static

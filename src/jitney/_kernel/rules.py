@@ -23,19 +23,16 @@ A primitive whose slot is empty calls its NumPy meaning from compiled code.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Map:
+class Map(NamedTuple):
     """Elementwise rule ``scalar(b, *values, **params) -> value``."""
 
     scalar: Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Pull:
+class Pull(NamedTuple):
     """Index rule ``element(b, idx, *operands, **params) -> value`` with ``operand.read(idx)``.
 
     ``operand.aval`` is the operand's shape and dtype. ``cheap`` says that the rule only moves
@@ -48,8 +45,7 @@ class Pull:
     elementwise: Map | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reduce:
+class Reduce(NamedTuple):
     """Fold over ``params['axes']``.
 
     ``init(dtype)`` is the neutral element as a Python/NumPy scalar, ``combine(b, x, y)`` folds two values.
@@ -66,8 +62,7 @@ class Reduce:
     step: Callable[..., Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Loops:
+class Loops(NamedTuple):
     """Explicit rule ``build(b, outs, ins, **params)`` over buffers: ``b.loop``, ``b.load``, ``b.store``.
 
     ``supports(in_avals, **params) -> bool`` may decline a case (it is then left to ``otherwise``, if that is
@@ -86,8 +81,7 @@ class Loops:
     streams: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RoutineCall:
+class RoutineCall(NamedTuple):
     """How a routine is called: ``void symbol(void** ins, void** outs, const int64_t* args)``, without the GIL.
 
     ``ins`` are the operands (those numbered in ``operands``, if given), each contiguous; ``outs`` the results and then,
@@ -104,8 +98,7 @@ class RoutineCall:
     offsets: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Routine:
+class Routine(NamedTuple):
     """A function of the extension on whole arrays: ``plan(in_avals, **params) -> RoutineCall``, None to decline.
 
     Its symbol is one of ``_ext.symbols()``, or of ``_ext.library_symbols()`` if it calls BLAS or LAPACK. ``of_complex``:

@@ -8,8 +8,7 @@ one ``gather``, planned by :func:`plan`, which ``at.py`` shares for scatters.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -353,8 +352,7 @@ def normalize(i: Any, size: int, dtype: np.dtype | None = None) -> Any:
 # -- the general case ---------------------------------------------------------------------------------
 
 
-@dataclass
-class Layout:
+class Layout(NamedTuple):
     """How an index reads windows of an operand.
 
     ``vectors``: index vectors ``[*counting, k]``; ``indexed``: the operand axis of each component; ``sizes``: window
