@@ -17,11 +17,12 @@ from jitney._api.calls import (
     leaf_names,
     select_args,
 )
+from jitney._api.linear_functions import Pullback, Pushforward, check_tangent, instantiate_all
 from jitney._api.stages import ShapeDtypeStruct
 from jitney._api.vmap import vmap
 from jitney._base import dtypes
 from jitney._core import tree
-from jitney._core.avals import float0, tangent_aval
+from jitney._core.avals import float0
 from jitney._core.staging import DebugInfo, stage
 from jitney._core.tangents import Zero
 from jitney._core.trace import get_aval
@@ -30,7 +31,7 @@ from jitney._ops.elementwise import convert
 from jitney._ops.families import literal
 from jitney._ops.raw import instantiate, zeros
 from jitney._transforms.jvp import jvp_flat
-from jitney._transforms.linearize import LinearMap, linearize_flat
+from jitney._transforms.linearize import linearize_flat
 from jitney._transforms.transpose import backward_pass
 
 
@@ -117,23 +118,12 @@ def _value_and_grad(
         value = tree.unflatten(flat.out_tree, outs)
         _check_scalar(value, outs, holomorphic, what)
         cts = linear.transpose([literal(outs[0], 1.0)])
-        gradients = tree.unflatten(in_tree, _instantiate_all(cts, leaves))
+        gradients = tree.unflatten(in_tree, instantiate_all(cts, leaves))
         gradient = gradients if not isinstance(argnums, int) and hasattr(argnums, "__len__") else gradients[0]
         value = as_array(value)
         return ((value, flat.aux) if has_aux else value), gradient
 
     return run
-
-
-def _instantiate_all(cts: Sequence[Any], primals: Sequence[Any]) -> list[Any]:
-    """Cotangents as arrays of the shape of their inputs."""
-    out = []
-    for ct, x in zip(cts, primals, strict=True):
-        aval = get_aval(x)
-        if type(ct) is Zero:
-            ct = np.zeros(aval.shape, float0) if ct.aval.dtype == float0 else shapes.zeros(aval)
-        out.append(as_array(ct))
-    return out
 
 
 def _input_name(fun: Any, args: Any, kwargs: Any, selected: Any, number: int) -> str:
@@ -236,75 +226,53 @@ def _jvp(fun: Any, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
             f"primal and tangent arguments to jvp must have the same tree structure; primals have tree structure {in_tree} "
             f"whereas tangents have tree structure {tangent_tree}."
         )
-    checked = [_check_tangent(x, t, "jvp") for x, t in zip(leaves, tangent_leaves, strict=True)]
+    checked = [check_tangent(x, t, "jvp") for x, t in zip(leaves, tangent_leaves, strict=True)]
     flat = FlatFunction(fun, in_tree, "jvp", has_aux)
     outs, out_tangents = jvp_flat(flat, leaves, checked)
     outs = flat.main(outs)
     out_tangents = out_tangents[: len(outs)]
     value = tree.unflatten(flat.out_tree, as_arrays(outs))
-    tangent = tree.unflatten(flat.out_tree, _instantiate_all(out_tangents, outs))
+    tangent = tree.unflatten(flat.out_tree, instantiate_all(out_tangents, outs))
     return (value, tangent, flat.aux) if has_aux else (value, tangent)
 
 
-def _check_tangent(x: Any, t: Any, what: str) -> Any:
-    aval, have = get_aval(x), get_aval(t)
-    want = tangent_aval(aval)
-    if have.shape != aval.shape:
-        raise ValueError(
-            f"{what} called with different primal and tangent shapes; got primal shape {aval.shape} and tangent shape {have.shape}."
-        )
-    if have.dtype != want.dtype:
-        raise TypeError(
-            f"primal and tangent arguments to {what} do not match; dtypes must be equal, or in case of int/bool primal dtype "
-            f"the tangent dtype must be float0. Got primal dtype {aval.dtype.name} and so expected tangent dtype "
-            f"{want.dtype.name if want.dtype != float0 else 'float0'}, but got tangent dtype {have.dtype.name} instead."
-        )
-    return Zero(want) if want.dtype == float0 else convert(t, want.dtype, True) if want.weak_type else t
+def fwd_and_bwd(
+    fun: Callable[..., Any], argnums: Any, has_aux: bool = False, jitted: bool = True
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The two halves of reverse mode as functions of their own.
 
+    Args:
+        fun: the function.
+        argnums: numbers of the positional arguments to differentiate by.
+        has_aux: whether ``fun`` returns a pair of result and auxiliary data.
+        jitted: whether both functions are compiled.
 
-def _check_linear_tangent(x: Any, t: Any) -> Any:
-    aval, have = get_aval(x), get_aval(t)
-    want = tangent_aval(aval)
-    if have.shape != want.shape or have.dtype != want.dtype:
-        raise ValueError(
-            "linearized function called on tangent values inconsistent with the original primal values: got tangent of "
-            f"type {have.str_short()} for primal of type {aval.str_short()}, but expected {want.str_short()}."
-        )
-    return _check_tangent(x, t, "the linearized function")
+    Returns:
+        ``forward(*args) -> (result, residuals)``, with the auxiliary data behind if there are any, and
+        ``backward(residuals, cotangent) -> cotangents``: a tuple, or one cotangent if ``argnums`` is an int.
 
+    Example:
+        >>> import jitney, jitney.numpy as jnp
+        >>> forward, backward = jitney.fwd_and_bwd(jnp.sin, 0)
+        >>> value, residuals = forward(0.0)
+        >>> float(backward(residuals, 2.0))
+        2.0
+    """
+    check_callable(fun, "fwd_and_bwd")
 
-class Pullback:
-    """The function that ``vjp`` returns: output cotangents to a tuple of input cotangents."""
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        partial, selected = select_args(fun, argnums, args, kwargs, "fwd_and_bwd")
+        return _vjp(partial, *selected, has_aux=has_aux)
 
-    def __init__(
-        self, linear: LinearMap, in_tree: Any, out_tree: Any, outs: Sequence[Any], leaves: Sequence[Any]
-    ) -> None:
-        self.linear = linear
-        self.in_tree = in_tree
-        self.out_tree = out_tree
-        self.out_avals = [get_aval(y) for y in outs]
-        self.in_avals = [get_aval(x) for x in leaves]
+    def backward(residuals: Any, outgrad: Any) -> Any:
+        found = residuals(outgrad)
+        return found[0] if isinstance(argnums, int) else found
 
-    def __call__(self, ct: Any) -> tuple:
-        cts, ct_tree = tree.flatten(ct)
-        if ct_tree != self.out_tree:
-            raise ValueError(
-                f"unexpected tree structure of argument to vjp function: got {ct_tree}, but expected to match {self.out_tree}."
-            )
-        for given, aval in zip(cts, self.out_avals, strict=True):
-            self._check(given, aval)
-        return tree.unflatten(self.in_tree, _instantiate_all(self.linear.transpose(cts), self.in_avals))
+    if not jitted:
+        return boundary(forward, fun), boundary(backward)
+    from jitney._api.jit import jit
 
-    @staticmethod
-    def _check(ct: Any, aval: Any) -> None:
-        have, want = get_aval(ct), tangent_aval(aval)
-        if have.shape == aval.shape and have.dtype == aval.dtype:  # of an integer output, it is ignored
-            return
-        if have.shape != want.shape or have.dtype != want.dtype:
-            raise ValueError(
-                f"unexpected shape or dtype of argument to vjp function: got {have.str_short()}, but expected {want.str_short()} "
-                f"because the corresponding output of the differentiated function had type {aval.str_short()}."
-            )
+    return jit(forward), jit(backward)
 
 
 def vjp(
@@ -336,8 +304,7 @@ def _vjp(fun: Any, *primals: Any, has_aux: bool = False) -> Any:
     outs = flat.main(outs)
     pullback = Pullback(linear, in_tree, flat.out_tree, outs, leaves)
     value = tree.unflatten(flat.out_tree, as_arrays(outs))
-    public = boundary(pullback.__call__)
-    return (value, public, flat.aux) if has_aux else (value, public)
+    return (value, pullback, flat.aux) if has_aux else (value, pullback)
 
 
 def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
@@ -354,19 +321,9 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     flat = FlatFunction(fun, in_tree, "linearize", has_aux)
     outs, linear = linearize_flat(flat, leaves, flat.aux_count)
     outs = flat.main(outs)
-    out_tree = flat.out_tree
-
-    def push(*tangents: Any) -> Any:
-        given, given_tree = tree.flatten(tangents)
-        if given_tree != in_tree:
-            raise TypeError(
-                f"linearized function called with tangents of structure {given_tree}, expected {in_tree}."
-            )
-        checked = [_check_linear_tangent(x, t) for x, t in zip(leaves, given, strict=True)]
-        return tree.unflatten(out_tree, _instantiate_all(linear.apply(checked), outs))
-
-    value = tree.unflatten(out_tree, as_arrays(outs))
-    return (value, boundary(push), flat.aux) if has_aux else (value, boundary(push))
+    push = Pushforward(linear, in_tree, flat.out_tree, outs, leaves)
+    value = tree.unflatten(flat.out_tree, as_arrays(outs))
+    return (value, push, flat.aux) if has_aux else (value, push)
 
 
 def linear_transpose(
