@@ -11,6 +11,7 @@ from compiler_cases import agrees, compiled, staged
 from jitney import lax
 from jitney._compiler.options import without
 from jitney._compiler.pipeline import lower, simplify
+from jitney._kernel.printer import print_loops
 
 SIZES = (0, 1, 2, 3, 7, 8, 9, 16, 17, 63, 64, 65, 100, 1000, 1001, 5000, 100003)
 DTYPES = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8")
@@ -440,3 +441,46 @@ def test_signs_and_powers_of_two_meet():
         np.testing.assert_array_equal(np.signbit(got), np.signbit(want))
         finite = np.abs(want) < 1e300
         np.testing.assert_array_equal(np.asarray(got)[finite], want[finite])
+
+
+def _pairs(x, y):
+    return jnp.exp(-((x[:, None] - y[None, :]) ** 2))
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x, y: (_pairs(x, y).sum(0), _pairs(x, y).max(1)),
+        lambda x, y: (_pairs(x, y).sum(1), _pairs(x, y).sum(0), _pairs(x, y).min(0), _pairs(x, y).prod(1)),
+        jitney.grad(
+            lambda x, y: jnp.log(_pairs(x, y).sum(1)).sum() + (_pairs(y, x) ** 2).sum(), argnums=(0, 1)
+        ),
+        jitney.grad(
+            lambda x, y: (jnp.sin(x[:, None, None] * y[None, :, None] * jnp.arange(1.0, 4)) ** 3).sum()
+        ),
+        lambda x, y: lax.fori_loop(
+            0, 3, lambda i, x: x + 0.1 * _pairs(x, y).sum(1) + _pairs(x, y).sum(0).sum(), x
+        ),
+        lambda x, y: jitney.vmap(lambda s: (_pairs(s * x, y).sum(1), _pairs(s * x, y).sum(0)))(
+            jnp.arange(3.0)
+        ),
+    ],
+)
+@pytest.mark.parametrize(("n", "m"), [(70, 64), (500, 333), (64, 4000)])
+def test_folds_along_rows_and_columns(fun, n, m):
+    r = np.random.default_rng(0)
+    x, y = r.normal(size=n), r.normal(size=m)
+    got = jitney.jit(fun)(x, y)
+    want = fun(jnp.array(x), jnp.array(y))
+    for g, w in zip(jitney.tree.leaves(got), jitney.tree.leaves(want), strict=True):
+        np.testing.assert_allclose(g, w, rtol=1e-9, atol=1e-12)
+
+
+def test_folds_along_rows_and_columns_share_a_nest():
+    x = np.random.default_rng(0).normal(size=300)
+    fun = jitney.grad(lambda x: _pairs(x, x).sum())
+    both = lower(simplify(staged(fun, x)))[1]
+    with without("cross_folds"):
+        apart = lower(simplify(staged(fun, x)))[1]
+    assert print_loops(both).count("math exp") == 1
+    assert print_loops(apart).count("math exp") == 2

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from jitney._compiler.cross_folds import cross
 from jitney._compiler.graph import Graph, Node
 from jitney._compiler.options import options
 from jitney._compiler.rows import row_edges
@@ -36,6 +37,7 @@ class Kernel:
     shape: tuple[int, ...]
     axes: tuple[int, ...] | None
     roots: list[Node] = field(default_factory=list)
+    crossing: Kernel | None = None  # folds along another axis that are done in the same nest
 
 
 def fuse(graph: Graph, carries: Sequence[tuple[Node, Node]] = ()) -> tuple[list[Kernel], set[int]]:
@@ -194,7 +196,7 @@ def _group(graph: Graph) -> list[Kernel]:
         if is_fold:
             kernel.axes = node.value
     kernels.sort(key=lambda k: k.level)
-    return kernels
+    return cross(kernels)
 
 
 def _fitting(peers: list[Kernel], axes: tuple[int, ...] | None) -> Kernel | None:

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 
 from jitney._compiler import library
+from jitney._compiler.cross_folds import write_cross
 from jitney._compiler.fuse import Kernel
 from jitney._compiler.graph import Graph, Node, Step
 from jitney._compiler.lower_control import lower_control
 from jitney._compiler.nested import CONTROL
 from jitney._compiler.nests import Fold, Nest
+from jitney._compiler.options import options
 from jitney._compiler.origins import mark_origin
 from jitney._kernel import index as ix
 from jitney._kernel.builder import Block, Builder, Computed, Uniform
@@ -371,9 +373,23 @@ class Lowering:
     def _lower_kernel(self, kernel: Kernel) -> None:
         if math.prod(kernel.shape) == 0:
             return
-        Nest(self, kernel.shape, kernel.axes or (), kernel.roots).write()
-        for node in kernel.roots:
+        roots = kernel.roots
+        if kernel.crossing is None:
+            Nest(self, kernel.shape, kernel.axes or (), roots).write()
+        else:
+            self._lower_crossing(kernel, kernel.crossing)
+            roots = [*roots, *kernel.crossing.roots]
+        for node in roots:
             node.complete = node.complete or node.buffer is not None
             buffer = node.buffer if node.target is None else self.buffer_of(node.target[0])
             if buffer is not None:
                 buffer.version += 1
+
+    def _lower_crossing(self, along: Kernel, down: Kernel) -> None:
+        """Folds along the rows and along the columns of one space."""
+        rows, columns = (Nest(self, k.shape, k.axes or (), k.roots, merge=False) for k in (along, down))
+        if self.lanes or len(rows.kept) != 1 or len(columns.kept) != 1:
+            rows.write()
+            columns.write()
+        else:
+            write_cross(rows, columns, options.enabled("parallelize"))

@@ -71,10 +71,15 @@ class Nest:
     """One loop nest: its axes (merged where the kernel is flat), their order, and its body."""
 
     def __init__(
-        self, lowering: Any, shape: tuple[int, ...], axes: tuple[int, ...], roots: list[Node]
+        self,
+        lowering: Any,
+        shape: tuple[int, ...],
+        axes: tuple[int, ...],
+        roots: list[Node],
+        merge: bool = True,
     ) -> None:
         self.lowering, self.b, self.roots = lowering, lowering.b, roots
-        self.flat = options.enabled("merge_axes") and all(_flat_root(r) for r in roots)
+        self.flat = merge and options.enabled("merge_axes") and all(_flat_root(r) for r in roots)
         self.shape, self.axes = _merge(shape, frozenset(axes)) if self.flat else (shape, frozenset(axes))
         self.cost = nanoseconds(_work(roots) + 0.5)
         self.kept = [d for d in range(len(self.shape)) if d not in self.axes and self.shape[d] > 1]
@@ -256,10 +261,10 @@ class Nest:
                 for c, x in zip(group, following, strict=True):
                     c.next = x
         if node.kind == "vector":
-            self._add_regions(node, [fold for fold, _ in self.tracks(index)])
+            self.add_regions(node, [fold for fold, _ in self.tracks(index)])
         return [[c.result for c in group] for group in carries]
 
-    def _add_regions(self, node: For, folds: list[Fold]) -> None:
+    def add_regions(self, node: For, folds: list[Fold]) -> None:
         """How lanes are combined at the end of a vector loop."""
         first = 0
         for fold in folds:

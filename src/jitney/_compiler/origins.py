@@ -70,6 +70,8 @@ def _inside(eqn: JaxprEqn, cost: float) -> Any:
 def _of_roots(item: Any) -> Origin:
     """All that is computed on the way from memory or registers to the roots of a kernel."""
     roots: list[Node] = item.roots if hasattr(item, "roots") else [item]
+    if getattr(item, "crossing", None) is not None:
+        roots = [*roots, *item.crossing.roots]
     found: dict[int, tuple[JaxprEqn, float]] = {}
     seen: set[int] = set()
     waiting = list(roots)
