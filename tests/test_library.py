@@ -100,6 +100,22 @@ def test_product_of_any_axes(pattern: str, left: tuple, right: tuple) -> None:
     same(lambda m, a, b: m.einsum(pattern, a, b), RNG.normal(size=left), RNG.normal(size=right))
 
 
+def test_small_products_walk_along_neighbours_in_memory() -> None:
+    """x.T @ v goes over the rows of x, whatever axes of one element there are."""
+    x, w = RNG.normal(size=(64, 40)), RNG.normal(size=(64, 1))
+    for fun in (
+        lambda m, x, w: x.T @ w,
+        lambda m, x, w: w.T @ x,
+        lambda m, x, w: x.T @ w[:, 0],
+        lambda m, x, w: m.einsum("ij,ik->kj", x, w),
+    ):
+        np.testing.assert_allclose(
+            jitney.jit(lambda *a, fun=fun: fun(jnp, *a))(x, w), fun(np, x, w), rtol=1e-12, atol=1e-13
+        )
+        program = lower(simplify(jitney.make_jaxpr(lambda x, w, fun=fun: fun(jnp, x, w))(x, w)))[1]
+        assert [(s.extent, s.kind) for s in program.body] == [(40, "vector")]
+
+
 def test_product_reads_views_where_they_lie() -> None:
     a, b = RNG.normal(size=(80, 90)), RNG.normal(size=(60, 90))
     (call,) = same(lambda m, a, b: a[3:63, 5:55] @ b[10:, 2:52].T, a, b)

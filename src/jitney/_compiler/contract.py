@@ -2,7 +2,7 @@
 
     dot_general a[m,k] b[k,n]   ->   reduce_sum over k of a[i,k] * b[k,j]    in the loop order i, k, j
 
-The order puts an axis last that is contiguous in memory: j where the right operand's last axis is free
+The order puts an axis last whose elements are neighbours in memory: j where that is one of the right operand
 (``k`` is then summed row by row), else k. Large products are calls of BLAS (``library.py``).
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from jitney._compiler import graph as g
 from jitney._compiler.blas_plans import Axes, plan_product
+from jitney._compiler.strided import strided_view
 from jitney._core.avals import shaped_array
 from jitney._kernel.rules import Reduce
 
@@ -76,13 +77,11 @@ def _loop_nest(graph: Any, eqn: Any, x: Any, y: Any, axes: tuple) -> Any:
     batch = [(a, b) for a, b in zip(bx, by, strict=True)]
     contracted = sorted(((a, b) for a, b in zip(cx, cy, strict=True)), key=lambda ab: ab[0])
     rows, columns = [(a, None) for a in fx], [(None, b) for b in fy]
-    small = math.prod(x.aval.shape[a] for a in cx) < 2
-    if columns and fy[-1] == y.aval.ndim - 1 and not small:
-        order = [*batch, *rows, *columns[:-1], *contracted, columns[-1]]
-    elif rows and not columns and fx[-1] == x.aval.ndim - 1 and not small:
-        order = [*batch, *rows[:-1], *contracted, rows[-1]]
-    else:
-        order = [*batch, *rows, *columns, *contracted]
+    order = [*batch, *rows, *columns]
+    summed_at = len(order)
+    if math.prod(x.aval.shape[a] for a in cx) > 1:
+        summed_at -= _trailing_neighbours(x, y, [*rows, *columns])
+    order[summed_at:summed_at] = contracted
     shape = tuple(x.aval.shape[a] if a is not None else y.aval.shape[b] for a, b in order)
     dtype = eqn.outvars[0].aval.dtype
     place_x = {a: p for p, (a, _) in enumerate(order) if a is not None}
@@ -99,3 +98,13 @@ def _loop_nest(graph: Any, eqn: Any, x: Any, y: Any, axes: tuple) -> Any:
         product.flat = False
         return product
     return g.add_reduce(graph, eqn.outvars[0].aval, product, summed, _SUM, eqn)
+
+
+def _trailing_neighbours(x: Any, y: Any, free: list[tuple[int | None, int | None]]) -> int:
+    """How many of the free axes follow those that are summed: none, or the last one that is longer than 1 and what is
+    behind it, if its elements are neighbours in memory."""
+    for count, (a, b) in enumerate(reversed(free), 1):
+        operand, axis = (x, a) if a is not None else (y, b)
+        if operand.aval.shape[axis] > 1:
+            return count if strided_view(operand).strides[axis] == 1 else 0
+    return 0
