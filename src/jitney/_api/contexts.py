@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from jitney import _ext
 from jitney._base.config import config
 from jitney._core.trace import Trace, Tracer, current_trace, swap_trace, under
 
@@ -141,12 +142,99 @@ softmax_custom_jvp = _switch(
     "Accepted: the derivative of softmax is always the accurate one.",
     _example(">>> with jitney.softmax_custom_jvp(True):", "...     y = jnp.ones(3)"),
 )
-transfer_guard = _switch(
-    "jax_transfer_guard",
-    "Accepted: there are no transfers.",
-    _example('>>> with jitney.transfer_guard("allow"):', "...     y = jnp.ones(3)"),
-    "allow",
+array_garbage_collection_guard = _switch(
+    "jax_array_garbage_collection_guard",
+    "Accepted: arrays are freed with their last reference.",
+    _example('>>> with jitney.array_garbage_collection_guard("allow"):', "...     y = jnp.ones(3)"),
+    None,
 )
+thread_guard = _switch(
+    "jax_thread_guard",
+    "Accepted: threads do not disturb each other.",
+    _example(">>> with jitney.thread_guard(False):", "...     y = jnp.ones(3)"),
+)
+auto_pcast = _switch(
+    "jax_auto_pcast",
+    "Accepted: it concerns several devices.",
+    _example(">>> with jitney.auto_pcast(True):", "...     y = jnp.ones(3)"),
+)
+allow_f16_reductions = _switch(
+    "jax_allow_f16_reductions",
+    "Accepted: sums of 16-bit numbers are taken in single precision.",
+    _example(">>> with jitney.allow_f16_reductions(False):", "...     y = jnp.ones(3)"),
+)
+remove_size_one_mesh_axis_from_type = _switch(
+    "jax_remove_size_one_mesh_axis_from_type",
+    "Accepted: it concerns several devices.",
+    _example(">>> with jitney.remove_size_one_mesh_axis_from_type(False):", "...     y = jnp.ones(3)"),
+)
+jax2tf_associative_scan_reductions = _switch(
+    "jax2tf_associative_scan_reductions",
+    "Accepted: it concerns programs for TensorFlow.",
+    _example(">>> with jitney.jax2tf_associative_scan_reductions(False):", "...     y = jnp.ones(3)"),
+)
+transfer_guard_host_to_device, transfer_guard_device_to_device, transfer_guard_device_to_host = (
+    _switch(
+        f"jax_transfer_guard_{direction}",
+        "Accepted: there are no transfers.",
+        _example(f'>>> with jitney.transfer_guard_{direction}("allow"):', "...     y = jnp.ones(3)"),
+        None,
+    )
+    for direction in ("host_to_device", "device_to_device", "device_to_host")
+)
+
+
+def transfer_guard(new_val: str) -> contextlib.AbstractContextManager[None]:
+    """Accepted: there are no transfers.
+
+    Example:
+        >>> import jitney, jitney.numpy as jnp
+        >>> with jitney.transfer_guard("disallow"):
+        ...     y = jnp.ones(3)
+    """
+    return config.temporarily("jax_transfer_guard", new_val)
+
+
+class UserContext:
+    """A value that functions read while they are traced; another value traces them anew. See ``make_user_context``."""
+
+    def __init__(self, default_value: Any) -> None:
+        self._name = f"user context {id(self)}"
+        config.add(self._name, default_value)
+        config.on_change(self._name, lambda _: _ext.config_key(config.dispatch_key))
+
+    @property
+    def value(self) -> Any:
+        """The value that holds here."""
+        return config.read(self._name)
+
+    def get_global(self) -> Any:
+        """The same as ``value``."""
+        return self.value
+
+    def set_global(self, value: Any) -> None:
+        """Set the value for all that follows."""
+        config.update(self._name, value)
+
+    def __call__(self, new_val: Any) -> contextlib.AbstractContextManager[None]:
+        """Hold the value inside a ``with`` block."""
+        return config.temporarily(self._name, new_val)
+
+
+def make_user_context(default_value: Any = None) -> UserContext:
+    """A switch of the user's own: a hashable value that traced functions may read.
+
+    Example:
+        >>> import jitney
+        >>> scale = jitney.make_user_context(1.0)
+        >>> f = jitney.jit(lambda x: x * scale.value)
+        >>> with scale(3.0):
+        ...     float(f(2.0))
+        6.0
+        >>> float(f(2.0))
+        2.0
+    """
+    return UserContext(default_value)
 
 
 def checking_leaks() -> contextlib.AbstractContextManager[None]:

@@ -42,6 +42,15 @@ _DEFAULTS: dict[str, Any] = {
     "jax_debug_key_reuse": False,
     "jax_softmax_custom_jvp": True,
     "jax_transfer_guard": "allow",
+    "jax_transfer_guard_host_to_device": None,
+    "jax_transfer_guard_device_to_device": None,
+    "jax_transfer_guard_device_to_host": None,
+    "jax_array_garbage_collection_guard": None,
+    "jax_thread_guard": False,
+    "jax_auto_pcast": True,
+    "jax_allow_f16_reductions": False,
+    "jax_remove_size_one_mesh_axis_from_type": False,
+    "jax2tf_associative_scan_reductions": False,
     "jax_use_direct_linearize": True,
     "profiling": False,  # on in blocks of ``jitney.profile``
     "num_threads": None,  # of compiled programs and BLAS; None: what the machine and the environment give
@@ -75,15 +84,16 @@ class Config:
             if text is not None:
                 self._values[name] = _parse(text, self._values[name])
         self._numbers: dict[tuple, int] = {}
+        self._traced_under = _TRACED_UNDER
         self._derive()
 
     def _derive(self) -> None:
         """What follows from the values and is asked for often."""
         values = self._values
-        self.trace_key = tuple([values[name] for name in _TRACED_UNDER])
+        self.trace_key = tuple([values[name] for name in self._traced_under])
         self.checks_results = bool(values["jax_debug_nans"] or values["jax_debug_infs"])
         self.observes = self.checks_results or values["profiling"]  # shortcuts are off, somebody looks
-        key = tuple([values[name] for name in DISPATCHED_UNDER])
+        key = (self.trace_key, *[values[name] for name in DISPATCHED_UNDER])
         self.dispatch_key = self._numbers.setdefault(
             key, len(self._numbers)
         )  # a small number for each combination
@@ -104,6 +114,12 @@ class Config:
         """Call ``listener(value)`` now and at every update of ``name``."""
         self._listeners.setdefault(name, []).append(listener)
         listener(self._values[name])
+
+    def add(self, name: str, value: Any) -> None:
+        """A further switch, which programs are traced under."""
+        self._values[name] = value
+        self._traced_under = (*self._traced_under, name)
+        self._derive()
 
     def read(self, name: str) -> Any:
         return self._values[name]

@@ -12,11 +12,12 @@ def at_first_use(
     sources: Mapping[str, Iterable[str]],
     modules: Iterable[str] = (),
     expose: Callable[[dict[str, Any]], None] | None = None,
+    otherwise: Callable[[str], Any] | None = None,
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """``__getattr__`` and ``__dir__`` for the module of ``namespace``.
 
     ``sources`` says which names come from which module, ``modules`` names modules below this one. ``expose`` is applied
-    to a namespace of the new name before it enters.
+    to a namespace of the new name before it enters. ``otherwise`` gives names that are found nowhere, or raises.
     """
     package = namespace["__name__"]
     places = {name: module for module, names in sources.items() for name in names}
@@ -26,6 +27,9 @@ def at_first_use(
         if name in below:
             return importlib.import_module(f"{package}.{name}")
         if name not in places:
+            if otherwise is not None and not name.startswith("_"):
+                namespace[name] = otherwise(name)
+                return namespace[name]
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         found = {"__name__": package, name: getattr(importlib.import_module(places[name]), name)}
         if expose is not None:
