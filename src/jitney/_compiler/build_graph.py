@@ -129,7 +129,7 @@ def _add_output(graph: Graph, node: Node, number: int) -> None:
 
 
 def _same_memory(node: Node) -> Node:
-    """The result of a step whose elements ``node`` gives another shape: it is written to the output at once."""
+    """The result of a step or fold whose elements ``node`` gives another shape: it is written to the output at once."""
     view = whole_run(node)
     if (
         view is None

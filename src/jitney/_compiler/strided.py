@@ -55,7 +55,7 @@ def whole_run(node: Any) -> Strided | None:
         return None
     view = strided_view(node)
     source = view.node
-    if source is node or source.small or not (source.complete or source.kind == "opaque"):
+    if source is node or source.small or not (source.complete or source.kind in ("opaque", "reduce")):
         return None
     wanted = contiguous(node.aval.shape)
     same = all(n == 1 or a == b for n, a, b in zip(node.aval.shape, view.strides, wanted, strict=True))

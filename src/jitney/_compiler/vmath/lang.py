@@ -10,7 +10,10 @@ from __future__ import annotations
 import struct
 
 from ..ir import writer as ir
-from .coefficients import TABLE
+from .coefficients import TABLE as _ELEMENTARY
+from .coefficients_integrals import TABLE as _INTEGRALS
+
+TABLE = {**_ELEMENTARY, **_INTEGRALS}
 
 # Integer of the same size, mantissa bits, exponent bias.
 _FORMATS = {
