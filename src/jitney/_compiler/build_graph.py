@@ -133,7 +133,7 @@ def _same_memory(node: Node) -> Node:
     view = whole_run(node)
     if (
         view is None
-        or view.node.kind != "opaque"
+        or view.node.complete
         or view.node.out >= 0
         or view.node.aval.size != node.aval.size
     ):

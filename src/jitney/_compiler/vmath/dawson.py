@@ -19,7 +19,7 @@ def erfcx(m: Math, x: E) -> E:
     near = m.fma(g, excess, g_lo) + g
     inverse = 1.0 / a
     square = inverse * inverse
-    series = m.horner(square, [1.0, -0.5, 0.75, -1.875, 6.5625])
+    series = m.horner(square, [1.0, -0.5, 0.75, -1.875, 6.5625, -29.53125, 162.421875])
     value = m.select(a > 27.0, inverse * series * (1 / math.sqrt(math.pi)), near)
     z = x * x
     central = 1.0 - m.fma(x, m.poly(z, m.table("erf")), x)

@@ -103,7 +103,10 @@ def fraction(m: Math, n: E, x: E, active: E) -> E:
         k = k - 1.0
         return [value, k], k >= 0.0
 
-    return 1.0 / m.iterate(active, [x + m.sqrt((n + last) * x), last], step)[0]
+    # What a step leaves as it is.
+    centre = (n - 1.0) + x
+    start = 0.5 * (centre + m.sqrt(m.fma(centre, centre, x * (last + 1.0) * 4.0)))
+    return 1.0 / m.iterate(active, [start, last], step)[0]
 
 
 def at_edges(m: Math, n: E, x: E) -> E:

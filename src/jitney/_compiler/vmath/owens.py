@@ -16,6 +16,13 @@ INF, NAN = float("inf"), float("nan")
 _REACH = 9.0
 
 
+def bell(m: Math, h: E) -> E:
+    """e^(-h^2/2) for h >= 0"""
+    size = m.at_most(h, 40.0)
+    z, z_lo = m.two_prod(size, size)
+    return exp_pair(m, z * -0.5, z_lo * -0.5)
+
+
 def inner(m: Math, h: E, a: E) -> E:
     """T(h, a) for 0 <= a <= 1, 0 <= h."""
     end = m.select(a * h > _REACH, _REACH / h, a)
@@ -26,9 +33,12 @@ def inner(m: Math, h: E, a: E) -> E:
     for node, weight in zip(table[:count], table[count:], strict=True):
         s, t = width * node, end * node
         total = m.fma(m.call("exp", s * s * -0.5) / m.fma(t, t, 1.0), weight, total)
-    size = m.at_most(h, 40.0)
-    z, z_lo = m.two_prod(size, size)
-    return exp_pair(m, z * -0.5, z_lo * -0.5) * total * (end * (0.5 / math.pi))
+    return bell(m, h) * total * (end * (0.5 / math.pi))
+
+
+def tail(m: Math, h: E) -> E:
+    """The probability that a normal variable is above h, for h >= 0."""
+    return bell(m, h) * (m.call("erfcx", h * math.sqrt(0.5)) * 0.5)
 
 
 @define("owens_t", 2, inline=False, single=False)
@@ -39,7 +49,7 @@ def owens_t(m: Math, h: E, a: E) -> E:
     value = inner(m, m.select(steep, far, size), m.select(steep, 1.0 / slope, slope))
 
     def turned() -> E:
-        q1, q2 = (0.5 * m.call("erfc", v * math.sqrt(0.5)) for v in (size, far))
+        q1, q2 = tail(m, size), tail(m, far)
         return m.select(steep, m.fnma(q1, q2, 0.5 * (q1 + q2)) - value, value)
 
     value = m.where(steep, turned, value)
