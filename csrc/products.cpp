@@ -92,7 +92,8 @@ void one_product(const Plan& p, const T* a, const T* b, T* c, bool shared) {
     if (threads == 1) return block(p, 0, p.m, 0, p.n, a, b, c);
     const bool by_rows = p.m >= p.n;
     const int64_t length = by_rows ? p.m : p.n;
-    const int64_t wanted = (length + 2 * threads - 1) / (2 * threads), part = std::max<int64_t>(24, (wanted + 7) / 8 * 8);
+    // One part each: every part packs the whole of the other operand.
+    const int64_t wanted = (length + threads - 1) / threads, part = std::max<int64_t>(24, (wanted + 7) / 8 * 8);
     for_parts((length + part - 1) / part, kNs<T> * macs * double(part) / double(length), [&](int64_t i) {
         const int64_t begin = i * part, size = std::min(part, length - begin);
         if (by_rows)
