@@ -53,6 +53,15 @@ def distribution(name: str, method: str) -> Op:
     )
 
 
+def _scipy_special(name: str) -> Any:
+    def call(*xs: Any) -> Any:
+        import scipy.special
+
+        return np.asarray(getattr(scipy.special, name)(*xs))
+
+    return call
+
+
 # fmt: off
 ROWS: list[Op] = [
     *(op(f"scipy.special.{n}", "f8[2,3]", "f4[3]", "f8", "i8[2]", "float", given(np.array([0.0, np.inf, -np.inf, np.nan])), order=2,
@@ -80,4 +89,18 @@ ROWS: list[Op] = [
     op("scipy.special.softmax", "f8[2,3]", sample("f8[2,3]", axis=0), order=2),
     *(op(f"scipy.special.{n}", "f8[3] f8[3]", order=1, **_P) for n in ("rel_entr", "kl_div", "beta")),
     *(op(f"scipy.special.{n}", given(np.array([0.0, 1.0, 5.0]), *rest), weak=False) for n, rest in (("factorial", ()), ("gammasgn", ()), ("poch", (np.array([1.0, 2.0, 3.0]),)))),
+    *(op(f"scipy.special.{n}", "f8[2,3]", "f4[3]", "f8", "i8[2]", "float", order=2, ints=(1, 6), bad=[bad(given("text"), TypeError)], **_P)
+      for n in ("erfcx", "dawsn", "expi")),
+    op("scipy.special.exp1", "f8[2,3]", "f4[3]", "f8", "i8[2]", "float", reference=_scipy_special("exp1"), order=2, ints=(1, 6), **_P),
+    *(op(f"scipy.special.{n}", "f8[2,3]", "f4[3]", "i8[2]", "float", order=2, ints=(1, 6), **_P) for n in ("sici", "fresnel")),
+    op("scipy.special.spence", "f8[2,3]", "f4[3]", "float", order=2, bad=[bad("i8[2]", TypeError)], **_P),
+    *(op(f"scipy.special.{n}", "f8[2,3] f8[3]", "f4[3] f4[3]", "float f8[3]", "float float", order=2, **_P) for n in ("boxcox", "boxcox1p")),
+    op("scipy.special.boxcox", given(np.array([0.0, 0.0, 0.0, 2.0, -1.0]), np.array([1.0, 0.0, -1.0, 0.0, 1.0])), label="scipy.special.boxcox, edges"),
+    op("scipy.special.owens_t", "f8[2,3] f8[3]", "f8[3] f8[3]", "float f8[3]", order=2),
+    op("scipy.special.expn", given(np.array([0.0, 1.0, 2.0, 5.0]), np.array([0.5, 0.2, 1.5, 3.0])), given(np.array([2, 3]), np.array([0.5, 1.5], np.float32)),
+       given(np.array([-1.0, 2.5, 1.0]), np.array([1.0, 1.0, 0.0])), batch=False),
+    op("scipy.special.bessel_jn", sample("f8[2,3]", v=3), sample("f8", v=0), sample("i8[2]", (0, 1), (1, 6), v=2), order=1,
+       bad=[bad("c16[2]", ValueError, v=2), bad("f8[2]", TypeError, v=1.5)], **_P),
+    op("scipy.special.bernoulli", given(0), given(1), given(2), reference=_scipy_special("bernoulli"), bad=[bad(given(-1), ValueError)], concrete=True),
 ]
+# fmt: on

@@ -1,9 +1,11 @@
 """``jitney.scipy.special``: error, gamma and Bessel functions, entropies, logsumexp."""
 
-from jitney.scipy.special._bessel import i0, i0e, i1, i1e
+from jitney.scipy.special._bessel import bessel_jn, i0, i0e, i1, i1e
+from jitney.scipy.special._boxcox import boxcox, boxcox1p
 from jitney.scipy.special._entropy import entr, expit, kl_div, logit, rel_entr, xlog1py, xlogy
 from jitney.scipy.special._error import erf, erfc, erfinv, log_ndtr, ndtr, ndtri
 from jitney.scipy.special._gamma import (
+    bernoulli,
     beta,
     betainc,
     betaln,
@@ -20,20 +22,31 @@ from jitney.scipy.special._gamma import (
     polygamma,
     zeta,
 )
+from jitney.scipy.special._integrals import dawsn, erfcx, exp1, expi, expn, fresnel, owens_t, sici, spence
 from jitney.scipy.special._softmax import log_softmax, logsumexp, softmax
 
 __all__ = [
+    "bernoulli",
+    "bessel_jn",
     "beta",
     "betainc",
     "betaln",
+    "boxcox",
+    "boxcox1p",
     "comb",
+    "dawsn",
     "digamma",
     "entr",
     "erf",
     "erfc",
+    "erfcx",
     "erfinv",
+    "exp1",
+    "expi",
     "expit",
+    "expn",
     "factorial",
+    "fresnel",
     "gamma",
     "gammainc",
     "gammaincc",
@@ -51,10 +64,13 @@ __all__ = [
     "multigammaln",
     "ndtr",
     "ndtri",
+    "owens_t",
     "poch",
     "polygamma",
     "rel_entr",
+    "sici",
     "softmax",
+    "spence",
     "xlog1py",
     "xlogy",
     "zeta",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -174,3 +177,47 @@ def multigammaln(a: Any, d: int) -> Any:
     rank = get_aval(a).ndim
     terms = ew.lgamma_p.bind(raw.expand_dims(a, (rank,)) - raw.expand_dims(shifts, range(rank)))
     return raw.reduce_sum(strong(terms), (rank,)) + d * (d - 1) / 4 * math.log(math.pi)
+
+
+def bernoulli(n: int) -> Any:
+    """Bernoulli's numbers ``B_0`` to ``B_n`` with ``B_1 = -1/2``; infinite from where they exceed the dtype.
+
+    Raises:
+        TypeError: if ``n`` is not an int.
+        ValueError: if ``n`` is negative.
+
+    Source: tangent numbers by integer arithmetic (R. Brent and D. Harvey, "Fast computation of Bernoulli, tangent and
+    secant numbers", 2013).
+
+    >>> from jitney.scipy.special import bernoulli
+    >>> bernoulli(4)
+    Array([ 1.        , -0.5       ,  0.16666667,  0.        , -0.03333333], dtype=float64)
+    """
+    n = operator.index(n)
+    if n < 0:
+        raise ValueError(f"bernoulli needs a non-negative integer n, got {n}.")
+    values = np.zeros(n + 1)
+    values[: min(n + 1, 2)] = (1.0, -0.5)[: n + 1]
+    for k, value in enumerate(_even_bernoulli(min(n // 2, _LAST_BERNOULLI)), 1):
+        values[2 * k] = value
+    beyond = np.arange(_LAST_BERNOULLI + 1, n // 2 + 1)
+    values[2 * beyond] = np.where(beyond % 2, math.inf, -math.inf)
+    return array_operand("bernoulli", values.astype(dtypes.default_dtype("f")))
+
+
+# B_258 is the last below the largest float64.
+_LAST_BERNOULLI = 129
+
+
+@functools.cache
+def _even_bernoulli(count: int) -> list[float]:
+    """``B_2``, ``B_4``, ..., each the nearest float."""
+    tangent = [0] + [1] * count
+    for k in range(2, count + 1):
+        tangent[k] = (k - 1) * tangent[k - 1]
+    for k in range(2, count + 1):
+        for j in range(k, count + 1):
+            tangent[j] = (j - k) * tangent[j - 1] + (j - k + 2) * tangent[j]
+    return [
+        float(Fraction((-1) ** (k + 1) * 2 * k * tangent[k], 4**k * (4**k - 1))) for k in range(1, count + 1)
+    ]
