@@ -607,12 +607,7 @@ def test_results_are_arrays() -> None:
 def test_operand_keyword_and_structures() -> None:
     assert float(lax.cond(True, lambda x: x["a"][0], lambda x: x["b"], operand={"a": [1.0], "b": 2.0})) == 1.0
     assert float(lax.cond(False, lambda _: 1.0, lambda _: 2.0, operand=None)) == 2.0
-    assert (
-        float(
-            lax.cond(True, true_operand=1.0, true_fun=lambda x: x, false_operand=2.0, false_fun=lambda y: -y)
-        )
-        == 1.0
-    )
+    assert float(lax.cond(True, 1.0, lambda x: x, 2.0, lambda y: -y)) == 1.0
     assert float(lax.switch(-7, [lambda x: x, lambda x: -x], 2.0)) == 2.0
     assert float(lax.switch(jnp.uint8(200), [lambda x: x, lambda x: -x], 2.0)) == -2.0
     carry, ys = lax.scan(lambda c, x: ({"n": c["n"] + x["v"].sum()}, x), {"n": 0.0}, {"v": jnp.ones((2, 3))})

@@ -68,7 +68,7 @@ _LISTS: dict[str, dict[str, str]] = {
     "interpreters.pxla": {"create_compile_options": _XLA},
     "interpreters.xla": {"Backend canonicalize_dtype_handlers": _XLA},
     "lax": {
-        "precv psend ragged_all_to_all ragged_all_to_all_p": _DEVICES,
+        "precv psend ragged_all_to_all": _DEVICES,
     },
     "profiler": {
         "ProfileData ProfileEvent ProfilePlane": "profiles are pages and tables; see jitney.profile",

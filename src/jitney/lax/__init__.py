@@ -1,6 +1,7 @@
 """``jitney.lax``: the primitives as functions, with JAX's names and signatures."""
 
 from jitney._api.calls import expose as _expose
+from jitney._api.unsupported import of as _unsupported
 from jitney._base.lazily import at_first_use as _at_first_use
 from jitney._control.jit import jit_p
 from jitney._ops.contraction import dot_general_p
@@ -22,7 +23,7 @@ __getattr__, __dir__ = _at_first_use(
     globals(),
     {
         "jitney.lax.assembling": """
-            approx_max_k approx_min_k broadcast_like dtype empty mulhi mulhi_p platform_dependent
+            approx_max_k approx_min_k approx_top_k_p broadcast_like dtype empty mulhi mulhi_p platform_dependent
             reduce_precision reduce_precision_p shape_as_value stack stack_p tile tile_p unstack
             unstack_p
         """.split(),
@@ -37,6 +38,8 @@ __getattr__, __dir__ = _at_first_use(
         "jitney.lax.custom_solves": """
             custom_linear_solve custom_root
         """.split(),
+        "jitney._control.custom_linear_solve": ["linear_solve_p"],
+        "jitney._ops.barriers": ["optimization_barrier_p"],
         "jitney.lax.convolution": """
             ConvDimensionNumbers conv conv_dimension_numbers conv_general_dilated
             conv_general_dilated_local conv_general_dilated_p conv_general_dilated_patches
@@ -44,6 +47,18 @@ __getattr__, __dir__ = _at_first_use(
             conv_transpose_shape_tuple conv_with_general_padding
         """.split(),
         "jitney.lax.fourier": "FftType fft fft_p".split(),
+        "jitney.lax.marks": """
+            after_all after_all_p composite create_token create_token_p dce_sink dce_sink_p device_put_p
+            eq_to_p le_to_p lt_to_p pcast ragged_all_to_all_p select_and_scatter_p sharding_constraint_p
+            stage stage_p with_sharding_constraint
+        """.split(),
+        "jitney.lax.precisions": """
+            AccuracyMode ConvGeneralDilatedDimensionNumbers DotAlgorithm DotAlgorithmPreset
+            DotDimensionNumbers PrecisionLike RandomAlgorithm Tolerance
+        """.split(),
+        "jitney.lax.ragged": """
+            RaggedDotDimensionNumbers ragged_dot ragged_dot_general scaled_dot
+        """.split(),
         "jitney.lax.while_loops": """
             counted_while_p while_loop while_p
         """.split(),
@@ -55,4 +70,5 @@ __getattr__, __dir__ = _at_first_use(
     },
     modules=("linalg",),
     expose=_expose,
+    otherwise=_unsupported("lax"),
 )

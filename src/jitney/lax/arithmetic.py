@@ -50,7 +50,7 @@ def _unary(name: str, primitive: Primitive, summary: str, kinds: str) -> Callabl
 def _accurate(name: str, primitive: Primitive, summary: str, kinds: str) -> Callable[..., Any]:
     """A function of one array with JAX's ``accuracy`` argument; ours has one accuracy, within 2 ulp."""
 
-    def function(x: Any, accuracy: Any = None) -> Any:
+    def function(x: Any, *, accuracy: Any = None) -> Any:
         return primitive.bind(as_operand(name, x))
 
     args = (
@@ -121,7 +121,6 @@ imag = _unary("imag", ew.imag_p, "Imaginary part of a complex array.", "complex"
 
 add = _binary("add", ew.add_p, "Elementwise sum ``x + y``.")
 sub = _binary("sub", ew.sub_p, "Elementwise difference ``x - y``.")
-mul = _binary("mul", ew.mul_p, "Elementwise product ``x * y``.")
 div = _binary("div", ew.div_p, "Elementwise quotient ``x / y``; of integers, truncated toward zero.")
 rem = _binary("rem", ew.rem_p, "Remainder of ``x / y`` with the sign of ``x``.")
 max = _binary("max", ew.max_p, "Elementwise maximum; NaN if either operand is.")
@@ -129,7 +128,6 @@ min = _binary("min", ew.min_p, "Elementwise minimum; NaN if either operand is.")
 atan2 = _binary(
     "atan2", ew.atan2_p, "Angle of the point ``(y, x)`` in radians: ``atan(x / y)`` in the right quadrant."
 )
-nextafter = _binary("nextafter", ew.nextafter_p, "The next representable number after ``x`` toward ``y``.")
 eq = _binary("eq", ew.eq_p, "Elementwise ``x == y``.")
 ne = _binary("ne", ew.ne_p, "Elementwise ``x != y``.")
 lt = _binary("lt", ew.lt_p, "Elementwise ``x < y``.")
@@ -145,16 +143,53 @@ shift_right_arithmetic = _binary(
 )
 shift_right_logical = _binary("shift_right_logical", ew.shift_right_logical_p, "``x >> y`` with zeros.")
 complex = _binary("complex", ew.complex_p, "The complex array ``x + 1j * y``.")
-polygamma = _binary("polygamma", ew.polygamma_p, "Derivative of order ``x`` of digamma at ``y``.")
-zeta = _binary("zeta", ew.zeta_p, "Hurwitz zeta function of ``x`` and ``y``.")
-igamma = _binary("igamma", ew.igamma_p, "Regularised lower incomplete gamma function ``P(x, y)``.")
-igamma_grad_a = _binary("igamma_grad_a", ew.igamma_grad_a_p, "Derivative of ``igamma(x, y)`` in ``x``.")
 random_gamma_grad = _binary(
     "random_gamma_grad",
     ew.random_gamma_grad_p,
     "How a gamma variable ``y`` of shape ``x`` moves with ``x`` where its probability stays.",
 )
-igammac = _binary("igammac", ew.igammac_p, "Regularised upper incomplete gamma function ``Q(x, y)``.")
+
+
+def mul(x: Any, y: Any, *, out_dtype: Any = None) -> Any:
+    """Elementwise product ``x * y``.
+
+    Args:
+        x, y: arrays of equal shape and dtype, or scalars.
+        out_dtype: the dtype to multiply in and of the result; by default that of the operands.
+    """
+    if out_dtype is not None:
+        x, y = convert_element_type(x, out_dtype), convert_element_type(y, out_dtype)
+    return ew.mul_p.bind(*operands("mul", x, y))
+
+
+def nextafter(x1: Any, x2: Any) -> Any:
+    """The next representable number after ``x1`` toward ``x2``, arrays of equal shape and float dtype."""
+    return ew.nextafter_p.bind(*operands("nextafter", x1, x2))
+
+
+def polygamma(m: Any, x: Any) -> Any:
+    """Derivative of order ``m`` of digamma at ``x``, arrays of equal shape and float dtype."""
+    return ew.polygamma_p.bind(*operands("polygamma", m, x))
+
+
+def zeta(x: Any, q: Any) -> Any:
+    """Hurwitz zeta function of ``x`` and ``q``, arrays of equal shape and float dtype."""
+    return ew.zeta_p.bind(*operands("zeta", x, q))
+
+
+def igamma(a: Any, x: Any) -> Any:
+    """Regularised lower incomplete gamma function ``P(a, x)`` of arrays of equal shape and float dtype."""
+    return ew.igamma_p.bind(*operands("igamma", a, x))
+
+
+def igammac(a: Any, x: Any) -> Any:
+    """Regularised upper incomplete gamma function ``Q(a, x)`` of arrays of equal shape and float dtype."""
+    return ew.igammac_p.bind(*operands("igammac", a, x))
+
+
+def igamma_grad_a(a: Any, x: Any) -> Any:
+    """Derivative of ``igamma(a, x)`` in ``a``."""
+    return ew.igamma_grad_a_p.bind(*operands("igamma_grad_a", a, x))
 
 
 def pow(x: Any, y: Any) -> Any:
@@ -235,7 +270,7 @@ def stop_gradient(x: Any) -> Any:
     return tree.map(stop_gradient_leaf, x)
 
 
-def optimization_barrier(operand: Any) -> Any:
+def optimization_barrier(operand: Any, /) -> Any:
     """``operand`` (an array or tree) as it is, between what is computed before and after.
 
     In compiled code, what is computed from the result is never shared with what is computed from ``operand``.

@@ -25,14 +25,16 @@ class Precision(enum.Enum):
     HIGHEST = 2
 
 
-def broadcast(operand: Any, sizes: Sequence[int]) -> Any:
+def broadcast(operand: Any, sizes: Sequence[int], *, out_sharding: Any = None) -> Any:
     """Add leading axes of ``sizes`` by repetition."""
     x = as_operand("broadcast", operand)
     shape, new = get_aval(x).shape, to_shape("broadcast", sizes)
     return shapes.broadcast_in_dim(x, (*new, *shape), range(len(new), len(new) + len(shape)))
 
 
-def broadcast_in_dim(operand: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int]) -> Any:
+def broadcast_in_dim(
+    operand: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int], *, out_sharding: Any = None
+) -> Any:
     """Expand to ``shape``: axis ``i`` of the operand becomes axis ``broadcast_dimensions[i]``."""
     return shapes.broadcast_in_dim(
         as_operand("broadcast_in_dim", operand),
@@ -41,13 +43,13 @@ def broadcast_in_dim(operand: Any, shape: Sequence[int], broadcast_dimensions: S
     )
 
 
-def broadcast_shapes(*sizes: Sequence[int]) -> tuple[int, ...]:
+def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
     """The NumPy broadcast of several shapes."""
     try:
-        return np.broadcast_shapes(*sizes)
+        return np.broadcast_shapes(*shapes)
     except ValueError:
         raise ValueError(
-            f"Incompatible shapes for broadcasting: shapes={[tuple(s) for s in sizes]}"
+            f"Incompatible shapes for broadcasting: shapes={[tuple(s) for s in shapes]}"
         ) from None
 
 
@@ -60,7 +62,13 @@ def broadcast_to_rank(x: Any, rank: int) -> Any:
     return x if ndim == rank else shapes.reshape(x, (1,) * (rank - ndim) + get_aval(x).shape)
 
 
-def reshape(operand: Any, new_sizes: Sequence[int], dimensions: Sequence[int] | None = None) -> Any:
+def reshape(
+    operand: Any,
+    new_sizes: Sequence[int],
+    dimensions: Sequence[int] | None = None,
+    *,
+    out_sharding: Any = None,
+) -> Any:
     """The elements in row-major order (of axes ``dimensions``) in a new shape."""
     x = as_operand("reshape", operand)
     if dimensions is not None:
@@ -139,12 +147,12 @@ def iota(dtype: Any, size: int) -> Any:
     return broadcasted_iota(dtype, (size,), 0)
 
 
-def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int) -> Any:
+def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int, *, out_sharding: Any = None) -> Any:
     """An array whose elements are their index along ``dimension``."""
     return shapes.iota(dtypes.canonicalize_dtype(dtype), to_shape("iota", shape), dimension)
 
 
-def full(shape: Sequence[int], fill_value: Any, dtype: Any = None) -> Any:
+def full(shape: Sequence[int], fill_value: Any, dtype: Any = None, *, sharding: Any = None) -> Any:
     """An array of ``shape`` with every element ``fill_value``."""
     from jitney.lax.arithmetic import convert_element_type
 
@@ -158,7 +166,9 @@ def full(shape: Sequence[int], fill_value: Any, dtype: Any = None) -> Any:
     return shapes.broadcast_in_dim(value, to_shape("full", shape), ())
 
 
-def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Sequence[int] | None = None) -> Any:
+def full_like(
+    x: Any, fill_value: Any, dtype: Any = None, shape: Sequence[int] | None = None, sharding: Any = None
+) -> Any:
     """An array like ``x`` with every element ``fill_value``."""
     aval = get_aval(x)
     sizes = aval.shape if shape is None else shape
@@ -176,7 +186,7 @@ def _fold(name: str, raw: Any, operand: Any, axes: Sequence[int]) -> Any:
     return raw(x, tuple(to_axis(name, a, get_aval(x).ndim) for a in axes))
 
 
-def reduce_sum(operand: Any, axes: Sequence[int]) -> Any:
+def reduce_sum(operand: Any, axes: Sequence[int], *, out_sharding: Any = None) -> Any:
     """Sum over ``axes``."""
     return _fold("reduce_sum", reductions.reduce_sum, operand, axes)
 
@@ -244,13 +254,31 @@ def dot_general(
     return contraction.dot_general(x, y, dimension_numbers, precision, preferred_element_type)
 
 
-def dot(lhs: Any, rhs: Any, precision: Any = None, preferred_element_type: Any = None) -> Any:
-    """Product of vectors and matrices (rank 1 or 2)."""
+def dot(
+    lhs: Any,
+    rhs: Any,
+    *,
+    dimension_numbers: Any = None,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+    out_sharding: Any = None,
+) -> Any:
+    """Product of vectors and matrices (rank 1 or 2), or with ``dimension_numbers`` the same as ``dot_general``.
+
+    Raises ``ValueError`` for sizes that differ along the contracted axis, and for other ranks.
+    """
     x, y = as_operands("dot", lhs, rhs)
-    nx, ny = get_aval(x).ndim, get_aval(y).ndim
-    if not (1 <= nx <= 2 and 1 <= ny <= 2) or get_aval(x).shape[-1] != get_aval(y).shape[0]:
-        raise ValueError(f"Incompatible shapes for dot: got {get_aval(x).shape} and {get_aval(y).shape}.")
-    return contraction.dot_general(x, y, (((nx - 1,), (0,)), ((), ())), precision, preferred_element_type)
+    shape_x, shape_y = get_aval(x).shape, get_aval(y).shape
+    if dimension_numbers is None:
+        if not (1 <= len(shape_x) <= 2 and 1 <= len(shape_y) <= 2):
+            raise ValueError(
+                "lax.dot: dimension_numbers must be specified when not performing simple un-batched matrix-matrix, "
+                f"matrix-vector, or vector-vector products; got lhs_shape={shape_x} rhs_shape={shape_y}"
+            )
+        if shape_x[-1] != shape_y[0]:
+            raise ValueError(f"Incompatible shapes for dot: got {shape_x} and {shape_y}.")
+        dimension_numbers = (((len(shape_x) - 1,), (0,)), ((), ()))
+    return contraction.dot_general(x, y, dimension_numbers, precision, preferred_element_type)
 
 
 def batch_matmul(lhs: Any, rhs: Any, precision: Any = None) -> Any:

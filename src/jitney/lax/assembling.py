@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jitney._base import dtypes
+from jitney._core.primitive import Primitive
 from jitney._core.trace import get_aval, is_array_like
 from jitney._ops import elementwise as ew
 from jitney._ops import ordering, raw
@@ -170,9 +171,9 @@ def approx_max_k(
         >>> [found.tolist() for found in lax.approx_max_k(jnp.array([1.0, 3.0, 2.0]), 2)]
         [[3.0, 2.0], [1, 2]]
     """
-    x = as_operand("approx_max_k", operand)
-    axis = to_axis("approx_max_k", reduction_dimension, get_aval(x).ndim)
-    return ordering.top_k_p.bind(x, k=k.__index__(), axis=axis)
+    return _approx_top_k(
+        "approx_max_k", operand, k, reduction_dimension, recall_target, aggregate_to_topk, True
+    )
 
 
 def approx_min_k(
@@ -191,10 +192,41 @@ def approx_min_k(
         >>> [found.tolist() for found in lax.approx_min_k(jnp.array([1.0, 3.0, 2.0]), 2)]
         [[1.0, 2.0], [0, 2]]
     """
-    x = as_operand("approx_min_k", operand)
+    return _approx_top_k(
+        "approx_min_k", operand, k, reduction_dimension, recall_target, aggregate_to_topk, False
+    )
+
+
+def _approx_top_k(
+    name: str, operand: Any, k: int, axis: int, recall_target: float, aggregate: bool, largest: bool
+) -> list[Any]:
+    x = as_operand(name, operand)
+    to_axis(name, axis, get_aval(x).ndim)
+    return approx_top_k_p.bind(
+        x,
+        k=k.__index__(),
+        reduction_dimension=axis,
+        recall_target=recall_target,
+        is_max_k=largest,
+        reduction_input_size_override=-1,
+        aggregate_to_topk=aggregate,
+    )
+
+
+def _exact_top_k(x: Any, *, k: int, reduction_dimension: int, is_max_k: bool, **_: Any) -> list[Any]:
+    axis = reduction_dimension % get_aval(x).ndim
+    if is_max_k:
+        return ordering.top_k_p.bind(x, k=k, axis=axis)
     flip = ew.not_ if get_aval(x).dtype.kind in "iub" else ew.neg
-    values, places = approx_max_k(flip(x), k, reduction_dimension)
+    values, places = ordering.top_k_p.bind(flip(x), k=k, axis=axis)
     return [flip(values), places]
+
+
+approx_top_k_p = Primitive("approx_top_k", multiple_results=True)
+approx_top_k_p.abstract = lambda x, *, k, reduction_dimension, **_: ordering.top_k_p.abstract(
+    x, k=k, axis=reduction_dimension % x.ndim
+)
+approx_top_k_p.expand = _exact_top_k
 
 
 def platform_dependent(

@@ -77,13 +77,10 @@ def _concrete(x: Any) -> Any | None:
 
 def cond(
     pred: Any,
-    true_fun: Any = _MISSING,
-    false_fun: Any = _MISSING,
+    true_fun: Any,
+    false_fun: Any,
     *operands: Any,
     operand: Any = _MISSING,
-    linear: Any = None,
-    true_operand: Any = _MISSING,
-    false_operand: Any = _MISSING,
 ) -> Any:
     """``true_fun(*operands)`` if ``pred`` holds, else ``false_fun(*operands)``; only the chosen one runs.
 
@@ -105,8 +102,6 @@ def cond(
         >>> float(lax.cond(2.0 > 1.0, lambda x: x + 1, lambda x: -x, 3.0))
         4.0
     """
-    if true_operand is not _MISSING or false_operand is not _MISSING:
-        return _cond_of_two(pred, true_operand, true_fun, false_operand, false_fun)
     if len(operands) == 2 and not callable(true_fun) and callable(false_fun) and callable(operands[1]):
         return _cond_of_two(pred, true_fun, false_fun, *operands)
     if operand is not _MISSING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
+
 from jitney import lax as _lax
 from jitney._core.primitive import Primitive as _Primitive
 from jitney._core.primitive import registry as _registry
@@ -10,12 +12,20 @@ from jitney._core.primitive import registry as _registry
 _NAMES = {
     "add_jaxvals_p": "add_any",
     "linear_solve_p": "custom_linear_solve",
-    "remat_p": "checkpoint",
+    "remat_p": "remat2",
     "scatter_add_p": "scatter-add",
     "scatter_max_p": "scatter-max",
     "scatter_min_p": "scatter-min",
     "scatter_mul_p": "scatter-mul",
 }
+# Modules that register primitives when they are imported, which not every program needs.
+_LATER = (
+    "jitney._ops.unbound",
+    "jitney._control.remat",
+    "jitney._control.custom_vjp",
+    "jitney.lax.linalg",
+    "jitney.random",
+)
 _ATTRIBUTES = {name: attribute for attribute, name in _NAMES.items()}
 
 
@@ -23,6 +33,9 @@ def __getattr__(name: str) -> _Primitive:
     found = getattr(_lax, name, None) if name.endswith("_p") else None
     if found is None and name.endswith("_p"):
         found = _registry.get(_NAMES.get(name, name[:-2]))
+    for module in _LATER if found is None and name.endswith("_p") else ():
+        _import_module(module)
+        found = found or _registry.get(_NAMES.get(name, name[:-2]))
     if isinstance(found, _Primitive):
         return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
