@@ -34,6 +34,7 @@ from jitney.numpy.sets import *  # noqa: F403
 from jitney.numpy.signals import *  # noqa: F403
 from jitney.numpy.sorting import *  # noqa: F403
 from jitney.numpy.statistics import *  # noqa: F403
+from jitney.numpy.ufunc_methods import *  # noqa: F403
 from jitney.numpy.ufuncs import *  # noqa: F403
 from jitney.numpy.vectorizing import *  # noqa: F403
 from jitney.numpy.windows import *  # noqa: F403

@@ -230,14 +230,16 @@ def log10(x: Any, /) -> Any:
     return ew.mul(ew.log(x), literal(x, 1 / math.log(10.0)))
 
 
-def logaddexp(x1: Any, x2: Any, /) -> Any:
+def logaddexp(x1: Any, x2: Any, /, *, out: None = None, where: None = None) -> Any:
     """``log(exp(x1) + exp(x2))`` without overflow."""
+    uf.refuse_keywords("logaddexp", out, where)
     x, y = el.floats("logaddexp", x1, x2)
     return (_log_add if current_trace() else _log_add_value)(False, x, y)
 
 
-def logaddexp2(x1: Any, x2: Any, /) -> Any:
+def logaddexp2(x1: Any, x2: Any, /, *, out: None = None, where: None = None) -> Any:
     """``log2(2**x1 + 2**x2)`` without overflow."""
+    uf.refuse_keywords("logaddexp2", out, where)
     x, y = el.floats("logaddexp2", x1, x2)
     return (_log_add if current_trace() else _log_add_value)(True, x, y)
 

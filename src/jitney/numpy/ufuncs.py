@@ -113,6 +113,15 @@ def _named(function: Function, name: str, doc: str) -> Function:
     return function
 
 
+def refuse_keywords(name: str, out: Any, where: Any) -> None:
+    """NotImplementedError for NumPy's arguments that arrays which never change cannot have."""
+    for keyword, value in (("out", out), ("where", where)):
+        if value is not None:
+            raise NotImplementedError(
+                f"{keyword} argument of {name}: arrays never change; use jnp.where on the result."
+            )
+
+
 # -- one operand --------------------------------------------------------------------------------------
 
 
@@ -215,7 +224,16 @@ def _conjugate(x: Any) -> Any:
 
 
 square = _numeric("square", _square, np.square, "``x * x``.")
-negative = _numeric("negative", ew.neg, np.negative, "``-x``; TypeError for booleans.")
+
+
+def negative(x: Any, /, *, out: None = None, where: None = None) -> Any:
+    """``-x`` in the dtype of ``x``; TypeError for booleans. ``out`` and ``where`` must be None."""
+    refuse_keywords("negative", out, where)
+    if is_eager_float(x):
+        return wrap(quiet(np.negative, x._np), x.weak_type)
+    return ew.neg(operand("negative", x))
+
+
 positive = _numeric(
     "positive", lambda x: array_operand("positive", x), np.positive, "``+x``: a copy of ``x``."
 )
@@ -256,11 +274,12 @@ def _binary(
     promote: Function = promote_dtypes,
     fast: Function | None = None,
     numpy: Function | None = None,
+    keywords: bool = False,
 ) -> Function:
     """A broadcasting function of two operands in their common dtype.
 
     ``fast`` is the operator of two concrete arrays, which comes back to ``general`` where the extension has no
-    loop for them; ``numpy`` is the meaning on small concrete operands.
+    loop for them; ``numpy`` is the meaning on small concrete operands. ``keywords``: ``out`` and ``where`` are accepted.
     """
     inexact = promote is promote_inexact
 
@@ -279,6 +298,15 @@ def _binary(
                 pass  # the general path words the error
         return bind(*promote_ranks(name, *promote(*operands(name, x1, x2))))
 
+    def with_keywords(x1: Any, x2: Any, /, *, out: None = None, where: None = None) -> Any:
+        if out is not None or where is not None:
+            refuse_keywords(name, out, where)
+        if fast is not None and type(x1) is ArrayImpl and type(x2) is ArrayImpl:
+            return fast(x1, x2)
+        return general(x1, x2)
+
+    if keywords:
+        function = with_keywords
     function.general = general
     return _named(
         function,
@@ -302,10 +330,22 @@ def _promote_power(x: Any, y: Any) -> list[Any]:
     return xs
 
 
-add = _binary("add", ew.add, "``x1 + x2``; of booleans, logical or.", fast=operator.add, numpy=ew.add_p.numpy)
-subtract = _binary("subtract", ew.sub, "``x1 - x2``.", fast=operator.sub, numpy=ew.sub_p.numpy)
+add = _binary(
+    "add",
+    ew.add,
+    "``x1 + x2``; of booleans, logical or.",
+    fast=operator.add,
+    numpy=ew.add_p.numpy,
+    keywords=True,
+)
+subtract = _binary("subtract", ew.sub, "``x1 - x2``.", fast=operator.sub, numpy=ew.sub_p.numpy, keywords=True)
 multiply = _binary(
-    "multiply", ew.mul, "``x1 * x2``; of booleans, logical and.", fast=operator.mul, numpy=ew.mul_p.numpy
+    "multiply",
+    ew.mul,
+    "``x1 * x2``; of booleans, logical and.",
+    fast=operator.mul,
+    numpy=ew.mul_p.numpy,
+    keywords=True,
 )
 true_divide = _binary(
     "true_divide",
@@ -317,10 +357,18 @@ true_divide = _binary(
 )
 divide = true_divide
 maximum = _binary(
-    "maximum", ew.maximum, "The larger of ``x1`` and ``x2``; NaN if either is NaN.", numpy=np.maximum
+    "maximum",
+    ew.maximum,
+    "The larger of ``x1`` and ``x2``; NaN if either is NaN.",
+    numpy=np.maximum,
+    keywords=True,
 )
 minimum = _binary(
-    "minimum", ew.minimum, "The smaller of ``x1`` and ``x2``; NaN if either is NaN.", numpy=np.minimum
+    "minimum",
+    ew.minimum,
+    "The smaller of ``x1`` and ``x2``; NaN if either is NaN.",
+    numpy=np.minimum,
+    keywords=True,
 )
 fmod = _binary("fmod", ew.rem, "Remainder of ``x1 / x2`` with the sign of ``x1``.", numpy=np.fmod)
 arctan2 = _binary(
@@ -357,6 +405,7 @@ bitwise_and = _binary(
     "Bits set in both operands; TypeError for floats.",
     fast=operator.and_,
     numpy=ew.and_p.numpy,
+    keywords=True,
 )
 bitwise_or = _binary(
     "bitwise_or",
@@ -364,6 +413,7 @@ bitwise_or = _binary(
     "Bits set in either operand; TypeError for floats.",
     fast=operator.or_,
     numpy=ew.or_p.numpy,
+    keywords=True,
 )
 bitwise_xor = _binary(
     "bitwise_xor",
@@ -371,6 +421,7 @@ bitwise_xor = _binary(
     "Bits set in one operand only; TypeError for floats.",
     fast=operator.xor,
     numpy=ew.xor_p.numpy,
+    keywords=True,
 )
 left_shift = _binary("left_shift", ew.shift_left_p.bind, "``x1 << x2`` of integers.")
 bitwise_left_shift = left_shift
@@ -389,6 +440,10 @@ def _as_bools(*xs: Any) -> list[Any]:
     return [to_bool(x) for x in xs]
 
 
-logical_and = _binary("logical_and", ew.and_, "True where both operands are nonzero.", _as_bools)
-logical_or = _binary("logical_or", ew.or_, "True where either operand is nonzero.", _as_bools)
-logical_xor = _binary("logical_xor", ew.xor, "True where exactly one operand is nonzero.", _as_bools)
+logical_and = _binary(
+    "logical_and", ew.and_, "True where both operands are nonzero.", _as_bools, keywords=True
+)
+logical_or = _binary("logical_or", ew.or_, "True where either operand is nonzero.", _as_bools, keywords=True)
+logical_xor = _binary(
+    "logical_xor", ew.xor, "True where exactly one operand is nonzero.", _as_bools, keywords=True
+)
