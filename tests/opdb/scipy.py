@@ -101,6 +101,8 @@ ROWS: list[Op] = [
        given(np.array([-1.0, 2.5, 1.0]), np.array([1.0, 1.0, 0.0])), batch=False),
     op("scipy.special.bessel_jn", sample("f8[2,3]", v=3), sample("f8", v=0), sample("i8[2]", (0, 1), (1, 6), v=2), order=1,
        bad=[bad("c16[2]", ValueError, v=2), bad("f8[2]", TypeError, v=1.5)], **_P),
+    op("scipy.special.hyp1f1", "f8[2,3] f8[3] f8[3]", "f4[3] f4[3] float", "i8[2] float float", reference=_scipy_special("hyp1f1"), order=1, ints=(1, 6), tolerance=1e-11, **_P),
+    op("scipy.special.hyp2f1", "f8[3] f8[3] f8[3] f8[3]", reference=_scipy_special("hyp2f1"), order=1, tolerance=1e-11, **_U),
     op("scipy.special.bernoulli", given(0), given(1), given(2), reference=_scipy_special("bernoulli"), bad=[bad(given(-1), ValueError)], concrete=True),
 ]
 # fmt: on

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from jitney._core import plugs
-from jitney._core.primitive import Primitive
+from jitney._core.primitive import Primitive, registry
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
+from jitney._ops.differences import of_power, slope, to_pole
 from jitney._ops.families import elementwise, literal
 
 _TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
@@ -215,3 +216,55 @@ def _bessel_jn_jvp(g: Any, y: Any, n: Any, x: Any) -> Any:
 
 
 bessel_jn_p = _function("bessel_jn", _scipy("jv"), [_no_slope("bessel_jn", "n"), _bessel_jn_jvp])
+
+# -- gamma ------------------------------------------------------------------------------------------
+
+
+tgamma_p = _function("tgamma", _scipy("gamma"), [lambda g, y, x: ew.mul(g, ew.mul(y, ew.digamma(x)))])
+
+# -- hypergeometric functions -----------------------------------------------------------------------
+
+
+def _by_parameter(name: str, place: int, radius: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda g, y, *xs: slope(registry[name], place, radius, g, y, xs)
+
+
+def _kummer_x(g: Any, y: Any, a: Any, b: Any, x: Any) -> Any:
+    return ew.mul(g, ew.mul(ew.div(a, b), hyp1f1_p.bind(plus(a, 1.0), plus(b, 1.0), x)))
+
+
+def _kummer_radius(a: Any, b: Any, x: Any) -> Any:
+    return of_power(ew.log1p(ew.abs(x)))
+
+
+hyp1f1_p = _function(
+    "hyp1f1",
+    _scipy("hyp1f1"),
+    [
+        _by_parameter("hyp1f1", 0, _kummer_radius),
+        _by_parameter("hyp1f1", 1, lambda a, b, x: to_pole(b, _kummer_radius(a, b, x))),
+        _kummer_x,
+    ],
+)
+
+
+def _gauss_x(g: Any, y: Any, a: Any, b: Any, c: Any, x: Any) -> Any:
+    further = hyp2f1_p.bind(plus(a, 1.0), plus(b, 1.0), plus(c, 1.0), x)
+    return ew.mul(g, ew.mul(ew.div(ew.mul(a, b), c), further))
+
+
+def _gauss_radius(a: Any, b: Any, c: Any, x: Any) -> Any:
+    gap = ew.maximum(ew.abs(plus(ew.neg(x), 1.0)), literal(x, 1e-300))
+    return of_power(ew.log(gap))
+
+
+hyp2f1_p = _function(
+    "hyp2f1",
+    _scipy("hyp2f1"),
+    [
+        _by_parameter("hyp2f1", 0, _gauss_radius),
+        _by_parameter("hyp2f1", 1, _gauss_radius),
+        _by_parameter("hyp2f1", 2, lambda a, b, c, x: to_pole(c, _gauss_radius(a, b, c, x))),
+        _gauss_x,
+    ],
+)

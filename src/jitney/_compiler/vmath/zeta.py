@@ -111,10 +111,12 @@ def factorial(m: Math, n: E) -> E:
     """gamma(n + 1) for 0 <= n"""
     fac, fac_lo = m.two_sum(n, SHIFT)
     log, log_lo = log_pair(m, fac)
-    power = n + 0.5
+    power, power_lo = m.two_sum(n, 0.5)
     hi, lo = m.two_prod(power, log)
     e, e_lo = m.two_sum(hi, -fac)
-    e_lo = e_lo + m.fma(power, log_lo, lo) - fac_lo
+    # The exponent changes with fac by power/fac - 1 = -4.5/fac.
+    rest = m.fma(power_lo, log, fac_lo * (-4.5 / fac))
+    e_lo = e_lo + m.fma(power, log_lo, lo) + rest
     return exp_pair(m, e, e_lo) / scaled_gamma(m, n, fac)
 
 

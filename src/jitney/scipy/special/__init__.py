@@ -22,6 +22,7 @@ from jitney.scipy.special._gamma import (
     polygamma,
     zeta,
 )
+from jitney.scipy.special._hypergeometric import hyp1f1, hyp2f1
 from jitney.scipy.special._integrals import dawsn, erfcx, exp1, expi, expn, fresnel, owens_t, sici, spence
 from jitney.scipy.special._softmax import log_softmax, logsumexp, softmax
 
@@ -52,6 +53,8 @@ __all__ = [
     "gammaincc",
     "gammaln",
     "gammasgn",
+    "hyp1f1",
+    "hyp2f1",
     "i0",
     "i0e",
     "i1",

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from jitney._core.trace import get_aval
-from jitney.numpy.arithmetic import power
 from jitney.numpy import ufuncs as uf
+from jitney.numpy.arithmetic import power
 from jitney.numpy.elementwise import isfinite
 from jitney.scipy.operands import promoted, where
 
