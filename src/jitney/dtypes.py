@@ -4,29 +4,63 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from jitney._base import dtypes as _base
-from jitney._base.dtypes import canonicalize_dtype as canonicalize_dtype
 from jitney._base.dtypes import float0 as float0
-from jitney._base.dtypes import promote as _promote
+from jitney._core.promotion import result_type as result_type
 from jitney._core.trace import get_aval as _get_aval
 
 
-def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
-    """The dtype that ``args`` (arrays, scalars, dtypes) promote to."""
-    types = []
-    for arg in args:
-        if isinstance(arg, (np.dtype, type, str)):
-            scalar = {bool: (np.dtype(bool), False), int: (canonicalize_dtype(int), True)}
-            scalar |= {float: (canonicalize_dtype(float), True), complex: (canonicalize_dtype(complex), True)}
-            types.append(scalar[arg] if arg in scalar else (canonicalize_dtype(arg), False))
-        else:
-            aval = _get_aval(arg)
-            types.append((aval.dtype, aval.weak_type))
-    dtype, weak = _promote(tuple(types))
-    return (dtype, weak) if return_weak_type_flag else dtype
+def canonicalize_dtype(dtype: Any, allow_extended_dtype: bool = False) -> Any:
+    """The dtype that an array of ``dtype`` really gets: 32 bits wide where 64-bit types are disabled.
+
+    Raises:
+        TypeError: no dtype of arrays.
+        ValueError: the dtype of random keys, unless ``allow_extended_dtype``.
+    """
+    made = _base.canonicalize_dtype(dtype)
+    if made is _base.KEY and not allow_extended_dtype:
+        raise ValueError(
+            f"canonicalize_dtype: {made} is no dtype of numbers; allow_extended_dtype=True accepts it."
+        )
+    return made
 
 
-def __getattr__(name: str) -> Any:  # bfloat16 and kin
+def itemsize_bits(dtype: Any) -> int:
+    """How many bits a number of ``dtype`` has (an element of a narrow integer dtype takes a byte all the same).
+
+    Example:
+        >>> import jitney
+        >>> jitney.dtypes.itemsize_bits("int4"), jitney.dtypes.itemsize_bits("float32")
+        (4, 32)
+    """
+    made = canonicalize_dtype(dtype)
+    if made is _base.KEY or made == float0:
+        raise ValueError(f"itemsize_bits: the dtype {made} has no numbers.")
+    if _base.is_small_integer(made):
+        return int(made.name.removeprefix("u").removeprefix("int"))
+    return 4 if made.name == "float4_e2m1fn" else 6 if made.name.startswith("float6") else 8 * made.itemsize
+
+
+def scalar_type_of(x: Any) -> type:
+    """The Python type (``bool``, ``int``, ``float`` or ``complex``) of which the dtype of ``x`` is a kind.
+
+    Example:
+        >>> import jitney, jitney.numpy as jnp
+        >>> jitney.dtypes.scalar_type_of(jnp.ones(3))
+        <class 'float'>
+    """
+    try:
+        kind = _base.kind_of(_get_aval(x).dtype)
+        return {"b": bool, "i": int, "u": int, "f": float, "c": complex}[kind]
+    except (TypeError, KeyError):
+        raise TypeError(
+            f"scalar_type_of: {x!r} of type {type(x).__name__} is no number or array of numbers."
+        ) from None
+
+
+def __getattr__(name: str) -> Any:  # bfloat16 and kin; what ``numpy`` has as well
+    if name in ("finfo", "iinfo", "issubdtype"):
+        from jitney import numpy
+
+        return getattr(numpy, name)
     return getattr(_base, name)

@@ -3,6 +3,7 @@
 from jitney._base.errors import (
     ConcretizationTypeError,
     InconclusiveDimensionOperation,
+    JAXIndexError,
     JaxprTypeError,
     JitneyTypeError,
     KeyReuseError,
@@ -13,11 +14,16 @@ from jitney._base.errors import (
     UnexpectedTracerError,
 )
 from jitney._base.errors import JitneyTypeError as JAXTypeError
+from jitney._base.lazily import at_first_use as _at_first_use
+
+__getattr__, __dir__ = _at_first_use(globals(), {"jitney._api.checkify": ["JaxRuntimeError"]})
 
 __all__ = [
     "ConcretizationTypeError",
     "InconclusiveDimensionOperation",
+    "JAXIndexError",
     "JAXTypeError",
+    "JaxRuntimeError",  # noqa: F822
     "JaxprTypeError",
     "JitneyTypeError",
     "KeyReuseError",

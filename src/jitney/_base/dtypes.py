@@ -16,32 +16,45 @@ import numpy as np
 from jitney import _ext
 from jitney._base.config import config
 
+SMALL_INTEGERS = ("int1", "int2", "int4", "uint1", "uint2", "uint4")
 EXTENSION_NAMES = (
     "bfloat16",
+    "float4_e2m1fn",
+    "float6_e2m3fn",
+    "float6_e3m2fn",
+    "float8_e3m4",
+    "float8_e4m3",
     "float8_e4m3fn",
     "float8_e5m2",
     "float8_e4m3b11fnuz",
     "float8_e4m3fnuz",
     "float8_e5m2fnuz",
+    "float8_e8m0fnu",
+    *SMALL_INTEGERS,
 )
 
 
 @lru_cache(maxsize=1)
-def extension_floats() -> dict[str, np.dtype]:
-    """bfloat16 and the float8 family by name; ``ml_dtypes`` is imported when one is first asked for."""
+def extension_types() -> dict[str, np.dtype]:
+    """bfloat16 and the narrow types by name; ``ml_dtypes`` is imported when one is first asked for."""
     import ml_dtypes
 
     return {name: np.dtype(getattr(ml_dtypes, name)) for name in EXTENSION_NAMES}
 
 
+def is_small_integer(dtype: np.dtype) -> bool:
+    """True for integers of 1, 2 or 4 bits; an element takes a byte."""
+    return dtype.kind == "V" and dtype.isbuiltin == 2 and dtype is not KEY and dtype.name in SMALL_INTEGERS
+
+
 def is_extension(dtype: np.dtype) -> bool:
-    """True for bfloat16 and the float8 family."""
-    return dtype.kind == "V" and dtype.names is None and dtype in extension_floats().values()
+    """True for bfloat16 and the narrower floats."""
+    return dtype.isbuiltin == 2 and dtype is not KEY and dtype.name not in SMALL_INTEGERS
 
 
 def __getattr__(name: str) -> np.dtype:
     if name in EXTENSION_NAMES:
-        return extension_floats()[name]
+        return extension_types()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -66,14 +79,16 @@ Node = Any  # an np.dtype or one of "i*", "f*", "c*"
 @lru_cache(maxsize=2)
 def _edges(with_extensions: bool) -> dict[Node, list[Node]]:
     """The lattice; most programs never need the part that ``ml_dtypes`` defines."""
-    small = list(extension_floats().values()) if with_extensions else []
+    narrow = extension_types().items() if with_extensions else ()
+    small = [t for name, t in narrow if name not in SMALL_INTEGERS]
+    integers = [t for name, t in narrow if name in SMALL_INTEGERS]
     d = np.dtype
     u8, u16, u32, u64 = map(d, ("u1", "u2", "u4", "u8"))
     i8, i16, i32, i64 = map(d, ("i1", "i2", "i4", "i8"))
     f16, f32, f64, c64, c128 = map(d, ("f2", "f4", "f8", "c8", "c16"))
     edges: dict[Node, list[Node]] = {
         _bool: ["i*"],
-        "i*": [u8, i8],
+        "i*": [u8, i8, *integers],
         u8: [i16, u16],
         u16: [i32, u32],
         u32: [i64, u64],
@@ -91,6 +106,7 @@ def _edges(with_extensions: bool) -> dict[Node, list[Node]]:
         c128: [],
     }
     edges.update({f: [f32] if f.name == "bfloat16" else [] for f in small})
+    edges.update({i: [] for i in integers})
     return edges
 
 
@@ -110,7 +126,7 @@ class TypePromotionError(ValueError):
 def _join(nodes: frozenset[Node]) -> Node:
     if len(nodes) == 1:
         return next(iter(nodes))
-    extended = any(isinstance(n, np.dtype) and n.kind == "V" for n in nodes)
+    extended = any(isinstance(n, np.dtype) and n.isbuiltin == 2 for n in nodes)
     common = frozenset.intersection(*(_above(n, extended) for n in nodes))
     for candidate in common:
         if common <= _above(candidate, extended):
@@ -125,7 +141,7 @@ def _join(nodes: frozenset[Node]) -> Node:
 _TO_32 = {np.dtype(a): np.dtype(b) for a, b in (("i8", "i4"), ("u8", "u4"), ("f8", "f4"), ("c16", "c8"))}
 _DEFAULT_64 = {"b": _bool, "i": np.dtype("i8"), "f": np.dtype("f8"), "c": np.dtype("c16")}
 _SCALAR_KIND = {bool: "b", int: "i", float: "f", complex: "c"}
-_WEAK_NODE = {"i": "i*", "u": "i*", "f": "f*", "c": "c*", "b": _bool, "V": "f*"}
+_WEAK_NODE = {"i": "i*", "u": "i*", "f": "f*", "c": "c*", "b": _bool}
 _WEAK_DEFAULT = {"i*": "i", "f*": "f", "c*": "c"}
 
 
@@ -156,7 +172,7 @@ def as_dtype(dtype: Any) -> np.dtype:
     elif dtype in _SCALAR_KIND:
         return default_dtype(_SCALAR_KIND[dtype])
     elif isinstance(dtype, str) and dtype in EXTENSION_NAMES:
-        return extension_floats()[dtype]
+        return extension_types()[dtype]
     else:
         result = np.dtype(getattr(dtype, "dtype", dtype) if not isinstance(dtype, type) else dtype)
     if not is_supported(result):
@@ -172,6 +188,7 @@ def is_supported(dtype: np.dtype) -> bool:
         and dtype.itemsize <= 16
         and dtype.char not in "gG"
         or is_extension(dtype)
+        or is_small_integer(dtype)
         or dtype == float0
         or dtype is KEY
     )
@@ -192,7 +209,9 @@ def kind_of(dtype: np.dtype) -> str:
     """``b i u f c``, with bfloat16 and float8 counted as ``f``; ``k`` for random keys."""
     if dtype is KEY:
         return "k"
-    return "f" if dtype.kind == "V" and dtype != float0 else dtype.kind
+    if dtype.kind != "V" or dtype == float0:
+        return dtype.kind
+    return "f" if dtype.name not in SMALL_INTEGERS else dtype.name[0]
 
 
 def is_inexact(dtype: np.dtype) -> bool:
@@ -220,7 +239,7 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], _x64: bool) -> tuple[np.d
     if weak:
         node = _join(frozenset(dtypes))
     else:
-        node = _join(frozenset(_WEAK_NODE[d.kind] if w else d for d, w in types))
+        node = _join(frozenset(_WEAK_NODE[kind_of(d)] if w else d for d, w in types))
         weak = isinstance(node, str)
     if isinstance(node, str):
         return default_dtype(_WEAK_DEFAULT[node]), weak

@@ -23,7 +23,11 @@ class TracerArrayConversionError(JitneyTypeError):
     """A traced value was handed to NumPy (``np.sin(x)``, ``np.asarray(x)``)."""
 
 
-class NonConcreteBooleanIndexError(JitneyTypeError, IndexError):
+class JAXIndexError(IndexError):
+    """An index that cannot be: the base of ``NonConcreteBooleanIndexError``."""
+
+
+class NonConcreteBooleanIndexError(JitneyTypeError, JAXIndexError):
     """A traced boolean mask was used as an index; the result's shape would depend on values."""
 
 
@@ -31,7 +35,7 @@ class UnexpectedTracerError(JitneyTypeError):
     """A traced value outlived the function that it was made in."""
 
 
-class KeyReuseError(RuntimeError):
+class KeyReuseError(JitneyTypeError):
     """A random key was used twice."""
 
 
@@ -46,8 +50,8 @@ class InconclusiveDimensionOperation(ConcretizationTypeError):
 for _error in (
     *JitneyTypeError.__subclasses__(),
     *ConcretizationTypeError.__subclasses__(),
+    JAXIndexError,
     JitneyTypeError,
-    KeyReuseError,
     JaxprTypeError,
 ):
     _error.__module__ = "jitney.errors"  # where users import them from

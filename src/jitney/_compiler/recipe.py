@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jitney._base.dtypes import EXTENSION_NAMES, KEY, extension_floats
+from jitney._base.dtypes import EXTENSION_NAMES, KEY, extension_types
 from jitney._compiler.fingerprint import NoEncoding, is_native, named, public_name
 from jitney._compiler.host import HostCall
 from jitney._core.avals import shaped_array
@@ -178,4 +178,4 @@ def _dtype_name(dtype: np.dtype) -> str:
 def _dtype(name: str) -> np.dtype:
     if name == "key":
         return KEY
-    return extension_floats()[name] if name in EXTENSION_NAMES else np.dtype(name)
+    return extension_types()[name] if name in EXTENSION_NAMES else np.dtype(name)

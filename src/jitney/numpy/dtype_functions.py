@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from jitney._base import dtypes
+from jitney._core.promotion import result_type as _result_type
 from jitney._core.trace import ArrayImpl, Tracer
-from jitney.dtypes import result_type as _result_type
 from jitney.numpy import creation
 
 __all__ = [
@@ -116,7 +116,7 @@ complex64, complex128 = (_scalar_type(f"complex{n}", f"c{n // 8}") for n in (64,
 @lru_cache(maxsize=8)
 def extension_type(name: str) -> Any:
     """``jnp.bfloat16`` and kin, made when first asked for (they import ``ml_dtypes``)."""
-    return _scalar_type(name, dtypes.extension_floats()[name])
+    return _scalar_type(name, dtypes.extension_types()[name])
 
 
 bool = bool_  # noqa: A001
@@ -147,6 +147,14 @@ def promote_types(a: Any, b: Any) -> np.dtype:
     return dtypes.promote(types)[0]
 
 
+_NUMBERS = (np.number, np.generic)
+_ABOVE = {
+    "f": (np.floating, np.inexact, *_NUMBERS),
+    "i": (np.signedinteger, np.integer, *_NUMBERS),
+    "u": (np.unsignedinteger, np.integer, *_NUMBERS),
+}
+
+
 def issubdtype(arg1: Any, arg2: Any) -> Any:
     """True if dtype ``arg1`` is ``arg2`` or below it, as ``issubdtype(x.dtype, jnp.floating)``."""
     first = _as_type(arg1)
@@ -157,11 +165,10 @@ def issubdtype(arg1: Any, arg2: Any) -> Any:
         made = np.dtype(first) if not (isinstance(first, type) and issubclass(first, np.generic)) else None
     except TypeError:
         made = None
-    if made is not None and dtypes.kind_of(made) == "f" and made.kind == "V":  # bfloat16 and kin
-        if isinstance(arg2, type) and arg2 in (np.floating, np.inexact, np.number, np.generic):
-            return True
-        second = _as_type(arg2)
-        return not (isinstance(second, type) and issubclass(second, np.generic)) and made == np.dtype(second)
+    if made is not None and made.isbuiltin == 2 and made is not dtypes.KEY:  # bfloat16 and the narrow types
+        if isinstance(arg2, type) and issubclass(arg2, np.generic):
+            return arg2 in _ABOVE[dtypes.kind_of(made)] or arg2 is made.type
+        return made == dtypes.as_dtype(_as_type(arg2))
     return np.issubdtype(first, _as_type(arg2))
 
 
@@ -197,7 +204,7 @@ def finfo(dtype: Any) -> Any:
     """Limits of a floating dtype: ``eps``, ``max``, ``tiny`` ..."""
     made = _as_type(dtype) if not hasattr(dtype, "dtype") else dtype.dtype
     made = np.dtype(made)
-    if made.kind in "fc":
+    if made.kind in "fc" and made.isbuiltin == 1:
         return np.finfo(made)
     import ml_dtypes
 
@@ -207,4 +214,9 @@ def finfo(dtype: Any) -> Any:
 def iinfo(int_type: Any) -> Any:
     """Limits of an integer dtype: ``min``, ``max``, ``bits``."""
     made = _as_type(int_type) if not hasattr(int_type, "dtype") else int_type.dtype
-    return np.iinfo(np.dtype(made))
+    made = np.dtype(made)
+    if not dtypes.is_small_integer(made):
+        return np.iinfo(made)
+    import ml_dtypes
+
+    return ml_dtypes.iinfo(made)
