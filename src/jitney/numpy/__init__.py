@@ -8,6 +8,7 @@ from jitney._core.trace import Array as ndarray
 from jitney.numpy import array_methods as _array_methods
 from jitney.numpy import ufunc_methods as _ufunc_methods
 from jitney.numpy.arithmetic import *  # noqa: F403
+from jitney.numpy.bits import *  # noqa: F403
 from jitney.numpy.constants import *  # noqa: F403
 from jitney.numpy.contractions import *  # noqa: F403
 from jitney.numpy.conversion import *  # noqa: F403
@@ -16,6 +17,7 @@ from jitney.numpy.cumulative import *  # noqa: F403
 from jitney.numpy.diagonals import *  # noqa: F403
 from jitney.numpy.dtype_functions import *  # noqa: F403
 from jitney.numpy.elementwise import *  # noqa: F403
+from jitney.numpy.fitting import *  # noqa: F403
 from jitney.numpy.gathering import *  # noqa: F403
 from jitney.numpy.histograms import *  # noqa: F403
 from jitney.numpy.index_tricks import *  # noqa: F403
