@@ -103,6 +103,12 @@ ROWS: list[Op] = [
        bad=[bad("c16[2]", ValueError, v=2), bad("f8[2]", TypeError, v=1.5)], **_P),
     op("scipy.special.hyp1f1", "f8[2,3] f8[3] f8[3]", "f4[3] f4[3] float", "i8[2] float float", reference=_scipy_special("hyp1f1"), order=1, ints=(1, 6), tolerance=1e-11, **_P),
     op("scipy.special.hyp2f1", "f8[3] f8[3] f8[3] f8[3]", reference=_scipy_special("hyp2f1"), order=1, tolerance=1e-11, **_U),
+    op("scipy.special.wofz", "f8[2,3]", "f4[3]", "c16[2,3]", "c8[3]", "float", order=1),
+    op("scipy.special.erfcx", "c16[2,3]", label="scipy.special.erfcx, complex"),
+    op("scipy.special.loggamma", "f8[2,3]", "f4[3]", "i8[2]", "float", order=2, ints=(1, 6), **_P),
+    op("scipy.special.loggamma", "c16[2,3]", "c8[3]", tolerance=1e-11, label="scipy.special.loggamma, complex", **_P),
+    op("scipy.special.sph_harm_y", given(np.array([0, 2, 3, 4]), np.array([0, 1, -2, 4]), np.array([0.3, 0.5, 1.0, 2.0]), np.array([0.4, 1.0, 2.0, 3.0])), batch=False,
+       bad=[bad(given(np.array([1.0]), np.array([1]), np.array([0.3]), np.array([0.4])), TypeError), bad(given(np.array([1]), np.array([1]), np.array([0.3]), np.array([0.4]), diff_n=1), NotImplementedError)]),
     op("scipy.special.bernoulli", given(0), given(1), given(2), reference=_scipy_special("bernoulli"), bad=[bad(given(-1), ValueError)], concrete=True),
 ]
 # fmt: on

@@ -217,6 +217,31 @@ def _bessel_jn_jvp(g: Any, y: Any, n: Any, x: Any) -> Any:
 
 bessel_jn_p = _function("bessel_jn", _scipy("jv"), [_no_slope("bessel_jn", "n"), _bessel_jn_jvp])
 
+# -- spherical harmonics ----------------------------------------------------------------------------
+
+
+def _np_spherical_legendre(n: Any, m: Any, theta: Any) -> Any:
+    import scipy.special
+
+    return np.real(scipy.special.sph_harm_y(n.astype(int), m.astype(int), theta, 0.0)).astype(theta.dtype)
+
+
+def _spherical_legendre_jvp(g: Any, y: Any, n: Any, m: Any, theta: Any) -> Any:
+    """Half of sqrt((n-m)(n+m+1)) Y^(m+1) - sqrt((n+m)(n-m+1)) Y^(m-1), of the angle's absolute value."""
+    sides = []
+    for sign in (1.0, -1.0):
+        turn = times(m, sign)
+        factor = ew.mul(ew.sub(n, turn), plus(ew.add(n, turn), 1.0))
+        factor = ew.sqrt(ew.maximum(factor, literal(n, 0.0)))
+        sides.append(ew.mul(factor, spherical_legendre_p.bind(n, plus(m, sign), theta)))
+    slope = times(ew.sub(*sides), 0.5)
+    return ew.mul(g, ew.select(ew.lt(ew.sin(theta), literal(theta, 0.0)), ew.neg(slope), slope, get_aval(y)))
+
+
+spherical_legendre_p = _function(
+    "spherical_legendre", _np_spherical_legendre, [None, None, _spherical_legendre_jvp]
+)
+
 # -- gamma ------------------------------------------------------------------------------------------
 
 

@@ -28,6 +28,7 @@ from . import (  # noqa: F401  (each enters its functions)
     incomplete_gamma,
     incomplete_gamma_slope,
     inverse,
+    legendre,
     logarithm,
     owens,
     power,

@@ -17,13 +17,26 @@ from jitney.scipy.special._gamma import (
     gammaincc,
     gammaln,
     gammasgn,
+    loggamma,
     multigammaln,
     poch,
     polygamma,
     zeta,
 )
+from jitney.scipy.special._harmonics import sph_harm_y
 from jitney.scipy.special._hypergeometric import hyp1f1, hyp2f1
-from jitney.scipy.special._integrals import dawsn, erfcx, exp1, expi, expn, fresnel, owens_t, sici, spence
+from jitney.scipy.special._integrals import (
+    dawsn,
+    erfcx,
+    exp1,
+    expi,
+    expn,
+    fresnel,
+    owens_t,
+    sici,
+    spence,
+    wofz,
+)
 from jitney.scipy.special._softmax import log_softmax, logsumexp, softmax
 
 __all__ = [
@@ -62,6 +75,7 @@ __all__ = [
     "kl_div",
     "log_ndtr",
     "log_softmax",
+    "loggamma",
     "logit",
     "logsumexp",
     "multigammaln",
@@ -74,6 +88,8 @@ __all__ = [
     "sici",
     "softmax",
     "spence",
+    "sph_harm_y",
+    "wofz",
     "xlog1py",
     "xlogy",
     "zeta",

@@ -14,9 +14,10 @@ from jitney._base import dtypes
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
+from jitney._ops.complex_special import log_gamma_p
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.operands import array_operand
-from jitney.scipy.operands import floats, strong, where
+from jitney.scipy.operands import floats, promoted, strong, where
 
 
 def gammaln(x: Any, /) -> Any:
@@ -27,6 +28,23 @@ def gammaln(x: Any, /) -> Any:
     Array(3.17805383, dtype=float64, weak_type=True)
     """
     return ew.lgamma_p.bind(*floats("gammaln", x))
+
+
+def loggamma(x: Any) -> Any:
+    """Logarithm of the gamma function, for complex ``x`` continued from the positive axis (cut along the negative one).
+
+    NaN for real ``x < 0`` and at complex poles.
+
+    Source: D. Hare, "Computing the principal branch of log-Gamma", J. Algorithms 25 (1997); DLMF 5.5.3, 5.7.3, 5.11.1.
+
+    >>> from jitney.scipy.special import loggamma
+    >>> loggamma(1.0 + 1.0j)
+    Array(-0.65092320-0.30164032j, dtype=complex128, weak_type=True)
+    """
+    (x,) = promoted("loggamma", x)
+    if get_aval(x).dtype.kind == "c":
+        return log_gamma_p.bind(x)
+    return where(uf.less(x, 0.0), math.nan, ew.lgamma_p.bind(x))
 
 
 def gammasgn(x: Any, /) -> Any:

@@ -5,21 +5,44 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from jitney._core.trace import get_aval
+from jitney._ops import elementwise as ew
 from jitney._ops import special_functions as sf
+from jitney._ops.complex_special import wofz_p
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.operands import array_operand
-from jitney.scipy.operands import floats, strong, where
+from jitney.scipy.operands import floats, promoted, strong, where
 
 
 def erfcx(x: Any) -> Any:
-    """``exp(x**2) * erfc(x)``, which does not underflow.
+    """``exp(x**2) * erfc(x)``, which does not underflow; also of complex ``x``.
 
     >>> from jitney.scipy.special import erfcx
     >>> erfcx(1.5)
     Array(0.32158542, dtype=float64)
     """
-    return sf.erfcx_p.bind(*map(strong, floats("erfcx", x)))
+    (x,) = map(strong, promoted("erfcx", x))
+    if get_aval(x).dtype.kind == "c":
+        return wofz_p.bind(x * 1j)
+    return sf.erfcx_p.bind(x)
+
+
+def wofz(z: Any) -> Any:
+    """Faddeeva function ``exp(-z**2) * erfc(-i z)``, complex.
+
+    Source: M. Al Azah and S. Chandler-Wilde, SIAM J. Numer. Anal. 59 (2021).
+
+    >>> from jitney.scipy.special import wofz
+    >>> wofz(1.0 + 1.0j)
+    Array(0.30474421+0.20821894j, dtype=complex128)
+    """
+    (z,) = map(strong, promoted("wofz", z))
+    aval = get_aval(z)
+    if aval.dtype.kind != "c":
+        z = ew.convert(z, np.dtype(np.complex128 if aval.dtype.itemsize == 8 else np.complex64))
+    return wofz_p.bind(z)
 
 
 def dawsn(x: Any) -> Any:
