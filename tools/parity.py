@@ -206,7 +206,7 @@ CLASSES = (
 
 def differences(name: str, theirs: Any, ours: Any, members: bool = False) -> list[str]:
     """Lines that say how the parameters of ``ours``, or of its methods, differ from those of ``theirs``."""
-    if inspect.ismodule(theirs) or isinstance(theirs, type) and not members:
+    if inspect.ismodule(theirs) or isinstance(theirs, type) and not members or name in _DECORATED:
         return []
     lines = []
     wanted, got = parameters(theirs), parameters(ours)
@@ -232,6 +232,8 @@ def _members(name: str, theirs: type, ours: type) -> list[str]:
 
 # Classes that the library makes, and users only ask.
 _MADE = "ArgInfo Compiled Lowered Traced Wrapped Ref".split()
+# Functions that a decorator made, whose signature speaks of the decorator.
+_DECORATED = "flatten_fun flatten_fun_nokwargs transformation_with_aux2".split()
 # Methods of XLA's own objects, and of JAX's types of higher level.
 _OF_XLA = """
     addressable_memories client default_memory memory get_stream_for_external_ready_events live_buffers poison_execution
@@ -247,6 +249,8 @@ def _made_by_us(name: str, value: Any) -> bool:
 
 
 def _set_in_instances(kind: type, member: str) -> bool:
+    if member in getattr(kind, "__dataclass_fields__", ()):
+        return True
     makers = [getattr(k.__init__, "__code__", None) for k in kind.__mro__ if "__init__" in vars(k)]
     return any(code is not None and member in code.co_names for code in makers)
 
@@ -266,30 +270,39 @@ def parameters(value: Any) -> list[Parameter] | None:
 
 
 def _agree(wanted: list[Parameter], got: list[Parameter] | None) -> bool:
-    """True if every call that fits ``wanted`` fits ``got`` alike: keyword-only parameters have no order."""
+    """True if every call that fits ``wanted`` fits ``got`` alike.
+
+    Keyword-only parameters have no order and positional-only ones no name; ``*args`` alone says nothing.
+    """
     if {p[1] for p in wanted} <= {"VAR_POSITIONAL", "VAR_KEYWORD"}:
-        return True  # it says nothing
+        return True
     if got is None:
         return False
-    split = lambda all_: (
-        [p for p in all_ if p[1] != "KEYWORD_ONLY"],
-        {p[0]: p for p in all_ if p[1] == "KEYWORD_ONLY"},
-    )
-    (wanted_list, wanted_names), (got_list, got_names) = split(wanted), split(got)
-    if len(wanted_list) != len(got_list) or wanted_names.keys() - got_names.keys():
+    places = [p for p in wanted if p[1].startswith("POSITIONAL")]
+    own_places = [p for p in got if p[1].startswith("POSITIONAL")]
+    variable = [p[1] for p in wanted if p[1].startswith("VAR")]
+    named = {p[0]: p for p in wanted if p[1] == "KEYWORD_ONLY"}
+    own_named = {p[0]: p for p in got if p[1] == "KEYWORD_ONLY"}
+    if "VAR_POSITIONAL" in variable:  # what else ours takes by place, theirs takes by *args or by name
+        own_named |= {p[0]: p for p in own_places[len(places) :]}
+        own_places = own_places[: len(places)]
+    elif len(places) != len(own_places):
         return False
-    if any(not got_names[name][2] for name in got_names.keys() - wanted_names.keys()):
-        return False  # one more that must be given
-    pairs = [*zip(wanted_list, got_list), *((p, got_names[name]) for name, p in wanted_names.items())]
-    return all(_same(w, g) for w, g in pairs)
+    more = [p for name, p in own_named.items() if name not in named and p[1] != "POSITIONAL_ONLY"]
+    if named.keys() - own_named.keys() or any(not p[2] for p in more):
+        return False  # one is missing, or one more must be given
+    if variable.count("VAR_KEYWORD") and "VAR_KEYWORD" not in [p[1] for p in got]:
+        return False
+    return all(map(_same, places, own_places)) and all(_same(p, own_named[name]) for name, p in named.items())
 
 
 def _same(wanted: Parameter, got: Parameter) -> bool:
-    names = (
-        wanted[0] == got[0] or wanted[1] in ("VAR_POSITIONAL", "VAR_KEYWORD") or wanted[0] in ("self", "cls")
-    )
     private = wanted[2].startswith("<") and bool(got[2])  # an object that stands for "not given"
-    return names and wanted[1] == got[1] and (wanted[2] == got[2] or private)
+    if wanted[2] != got[2] and not private:
+        return False
+    if wanted[1] == "POSITIONAL_ONLY" or wanted[0] in ("self", "cls"):
+        return got[1].startswith("POSITIONAL")
+    return wanted[0] == got[0] and (wanted[1] == got[1] or wanted[1] == "KEYWORD_ONLY")
 
 
 def _default(value: Any) -> str:

@@ -2,6 +2,9 @@
 
 from jitney._api.calls import expose as _expose
 from jitney._api.checkpoint import (
+    Offloadable,
+    Recompute,
+    Saveable,
     checkpoint,
     checkpoint_name,
     checkpoint_policies,
@@ -13,6 +16,9 @@ from jitney._api.checkpoint import (
 _expose(globals())
 
 __all__ = [
+    "Offloadable",
+    "Recompute",
+    "Saveable",
     "checkpoint",
     "checkpoint_name",
     "checkpoint_policies",

@@ -177,7 +177,16 @@ def rebase_donate_argnums(donate_argnums: Sequence[int], static_argnums: Sequenc
 
 
 def debug_info(
-    traced_for: str, fun: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], **_: Any
+    traced_for: str,
+    fun: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    *,
+    static_argnums: Sequence[int] = (),
+    static_argnames: Sequence[str] = (),
+    result_paths_thunk: Any = None,
+    sourceinfo: str | None = None,
+    signature: Any = None,
 ) -> _staging.DebugInfo:
     """What a trace is of, for error messages and printed programs: the transformation, the function, its arguments."""
     names = _staging.argument_names(fun, args, kwargs, _tree.leaf_suffixes)

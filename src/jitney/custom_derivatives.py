@@ -9,8 +9,10 @@ from jitney._api.custom_vjp import (
     custom_vjp,
     custom_vjp_primal_tree_values,
 )
+from jitney._api.linear_call import linear_call
 from jitney._control.custom_jvp import custom_jvp_call_p
 from jitney._control.custom_vjp import custom_vjp_call_p
+from jitney._ops.unbound import remat_opt_p
 
 __all__ = [
     "CustomVJPPrimal",
@@ -22,5 +24,7 @@ __all__ = [
     "custom_vjp",
     "custom_vjp_call_p",
     "custom_vjp_primal_tree_values",
+    "linear_call",
+    "remat_opt_p",
     "zero_from_primal",
 ]

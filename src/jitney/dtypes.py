@@ -25,6 +25,13 @@ def canonicalize_dtype(dtype: Any, allow_extended_dtype: bool = False) -> Any:
     return made
 
 
+def issubdtype(a: Any, b: Any) -> bool:
+    """True if dtype ``a`` is ``b`` or below it: see ``jitney.numpy.issubdtype``."""
+    from jitney import numpy
+
+    return numpy.issubdtype(a, b)
+
+
 def itemsize_bits(dtype: Any) -> int:
     """How many bits a number of ``dtype`` has (an element of a narrow integer dtype takes a byte all the same).
 
@@ -59,7 +66,7 @@ def scalar_type_of(x: Any) -> type:
 
 
 def __getattr__(name: str) -> Any:  # bfloat16 and kin; what ``numpy`` has as well
-    if name in ("finfo", "iinfo", "issubdtype"):
+    if name in ("finfo", "iinfo"):
         from jitney import numpy
 
         return getattr(numpy, name)

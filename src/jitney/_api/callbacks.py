@@ -271,14 +271,23 @@ def debug_print(
     return None
 
 
-def debug_log(fmt: str | None = None, *args: Any, **kwargs: Any) -> Any:
+def debug_log(
+    fmt: str | None = None,
+    *args: Any,
+    ordered: bool = False,
+    partitioned: bool = False,
+    skip_format_check: bool = False,
+    _use_logging: bool = True,
+    **kwargs: Any,
+) -> Any:
     """Like ``debug.print``, but the text goes to Python's logger ``jitney.debug`` at level INFO.
 
     Example:
         >>> import jitney
         >>> jitney.debug.log("x = {}", 1.0)
     """
-    return debug_print(fmt, *args, **{"_use_logging": True, **kwargs})
+    options = {"ordered": ordered, "partitioned": partitioned, "skip_format_check": skip_format_check}
+    return debug_print(fmt, *args, _use_logging=_use_logging, **options, **kwargs)
 
 
 def debug_breakpoint(

@@ -139,6 +139,31 @@ def checkpoint_name(x: Any, name: str) -> Any:
 # -- policies -------------------------------------------------------------------------------------------
 
 
+class _Verdict:
+    """What a policy may answer in place of True or False."""
+
+    def __init__(self, name: str, keeps: bool) -> None:
+        self._name, self._keeps = name, keeps
+
+    def __bool__(self) -> bool:
+        return self._keeps
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+Saveable = _Verdict("Saveable", True)
+Recompute = _Verdict("Recompute", False)
+
+
+class Offloadable(_Verdict):
+    """The answer of a policy that keeps a value in another memory; there is one, so it is kept."""
+
+    def __init__(self, src: str, dst: str) -> None:
+        super().__init__("Offloadable", True)
+        self.src, self.dst = src, dst
+
+
 def everything_saveable(*_: Any, **__: Any) -> bool:
     """Keep all values, as without ``checkpoint``."""
     return True

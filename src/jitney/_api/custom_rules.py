@@ -194,9 +194,9 @@ def show(aval: ShapedArray) -> str:
     return f"{'float0' if aval.dtype == float0 else aval.dtype.name}[{','.join(map(str, aval.shape))}]"
 
 
-def zero_from_primal(primal: Any, symbolic_zeros: bool = False) -> Any:
+def zero_from_primal(val: Any, symbolic_zeros: bool = False) -> Any:
     """The zero tangent of an array: zeros, or a ``SymbolicZero`` with ``symbolic_zeros``."""
-    zero = Zero.of(primal)
+    zero = Zero.of(val)
     return SymbolicZero(zero.aval) if symbolic_zeros else instantiate(zero)
 
 

@@ -22,6 +22,7 @@ from jitney._core import tree
 from jitney._core.avals import float0, tangent_aval
 from jitney._core.tangents import Zero
 from jitney._core.trace import Tracer, get_aval
+from jitney._core.tree import map as map_tree
 from jitney._ops.elementwise import convert
 from jitney._ops.raw import instantiate
 
@@ -45,7 +46,7 @@ class CustomVJPPrimal:
 CustomVJPPrimal.__module__ = "jitney.custom_derivatives"
 
 
-def custom_vjp_primal_tree_values(tree_of_primals: Any) -> Any:
+def custom_vjp_primal_tree_values(tree: Any) -> Any:
     """The tree of the values of a tree of ``CustomVJPPrimal``; ``TypeError`` for other leaves."""
 
     def value(leaf: Any) -> Any:
@@ -53,7 +54,7 @@ def custom_vjp_primal_tree_values(tree_of_primals: Any) -> Any:
             raise TypeError(f"unexpected leaf type {type(leaf)}: every leaf must be a CustomVJPPrimal.")
         return leaf.value
 
-    return tree.map(value, tree_of_primals)
+    return map_tree(value, tree)
 
 
 class custom_vjp:

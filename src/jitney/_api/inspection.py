@@ -19,7 +19,6 @@ def make_jaxpr(
     static_argnums: int | Sequence[int] = (),
     axis_env: Any = None,
     return_shape: bool = False,
-    abstracted_axes: Any = None,
 ) -> Callable[..., Any]:
     """A function that returns the jaxpr of ``fun`` for given arguments (with ``return_shape``, also its output's types).
 

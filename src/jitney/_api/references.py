@@ -99,7 +99,7 @@ def set(ref: Any, idx: Any, value: Any) -> None:  # noqa: A001
     refs.put(ref, idx, value)
 
 
-def swap(ref: Any, idx: Any, value: Any) -> Any:
+def swap(ref: Any, idx: Any, value: Any, _function_name: str = "ref_swap") -> Any:
     """``ref[idx] = value``; returns the part's value before.
 
     Example:

@@ -36,10 +36,17 @@ class ShapeDtypeStruct:
         ShapeDtypeStruct(shape=(), dtype=float32)
     """
 
-    __slots__ = ("dtype", "is_ref", "shape", "sharding", "weak_type")
+    __slots__ = ("dtype", "is_ref", "manual_axis_type", "shape", "sharding", "weak_type")
 
     def __init__(
-        self, shape: Any, dtype: Any, *, sharding: Any = None, weak_type: bool = False, is_ref: bool = False
+        self,
+        shape: Any,
+        dtype: Any,
+        *,
+        sharding: Any = None,
+        weak_type: bool = False,
+        manual_axis_type: Any = None,
+        is_ref: bool = False,
     ) -> None:
         if dtype is None:
             raise ValueError("ShapeDtypeStruct: dtype must be specified.")
@@ -47,7 +54,21 @@ class ShapeDtypeStruct:
         self.dtype: np.dtype = as_dtype(dtype)
         self.sharding = sharding
         self.weak_type = weak_type
+        self.manual_axis_type = manual_axis_type
         self.is_ref = is_ref
+
+    @classmethod
+    def like(cls, x: Any) -> ShapeDtypeStruct:
+        """Shape, dtype and weak type of an array."""
+        aval = get_aval(x)
+        return cls(aval.shape, aval.dtype, weak_type=aval.weak_type)
+
+    @property
+    def format(self) -> Any:
+        """Memory layout (not known) and sharding."""
+        from jitney._api.layouts import Format
+
+        return Format(None, self.sharding)
 
     @property
     def aval(self) -> ShapedArray:
@@ -201,7 +222,7 @@ class Traced(Stage):
         """The types of the results, as a tree."""
         return tree.unflatten(self.out_tree, self._closed.out_avals)
 
-    def lower(self, *, lowering_platforms: Any = None, **_: Any) -> Lowered:
+    def lower(self, *, lowering_platforms: Any = None, _private_parameters: Any = None) -> Lowered:
         """The next stage; platforms are accepted, there is one."""
         return self._following(Lowered)
 
@@ -242,7 +263,7 @@ class Lowered(Stage):
         """Counts of one run: ``flops``, ``transcendentals`` and ``bytes accessed``. See ``Compiled.cost_analysis``."""
         return self._listing().cost()
 
-    def compile(self, compiler_options: Any = None, **_: Any) -> Compiled:
+    def compile(self, compiler_options: Any = None, *, device_assignment: Any = None) -> Compiled:
         """The native program."""
         return self._following(Compiled)
 
@@ -291,6 +312,36 @@ class Compiled(Stage):
             alias_size_in_bytes=0,
             temp_size_in_bytes=listing.scratch_size(),
         )
+
+    def _everywhere(self, structure: Any, formats: bool) -> Any:
+        """The sharding (or the format) of each leaf: all lie on the one device."""
+        from jitney._api.layouts import rows
+        from jitney._api.shardings import sharding_of
+
+        one = sharding_of(None)
+        avals = self._closed.in_avals if structure is self.in_tree else self._closed.out_avals
+        each = [rows(a.ndim, one) if formats else one for a in avals[: structure.num_leaves]]
+        return tree.unflatten(structure, each)
+
+    @property
+    def input_shardings(self) -> Any:
+        """Where each argument lies: a pair for positional and keyword arguments."""
+        return self._everywhere(self.in_tree, False)
+
+    @property
+    def output_shardings(self) -> Any:
+        """Where each result lies."""
+        return self._everywhere(self.out_tree, False)
+
+    @property
+    def input_formats(self) -> Any:
+        """How each argument lies in memory: a pair for positional and keyword arguments."""
+        return self._everywhere(self.in_tree, True)
+
+    @property
+    def output_formats(self) -> Any:
+        """How each result lies in memory."""
+        return self._everywhere(self.out_tree, True)
 
     def runtime_executable(self) -> Any:
         """The loaded program."""

@@ -64,7 +64,7 @@ _LISTS: dict[str, dict[str, str]] = {
         """custom_partial_eval_rules dce_jaxpr_call_rule dce_jaxpr_closed_call_rule
         partial_eval_jaxpr_custom_rules""": "partial evaluation has its rules in the slots of primitives (interpreters.partial_eval.dce_rules)"
     },
-    "interpreters.ad": {"linearize": "use jitney.linearize"},
+    "interpreters.ad": {"jvp": "use jitney.jvp", "linearize": "use jitney.linearize"},
     "interpreters.pxla": {"create_compile_options": _XLA},
     "interpreters.xla": {"Backend canonicalize_dtype_handlers": _XLA},
     "lax": {

@@ -25,7 +25,25 @@ class Effect:
         return self.name
 
 
-debug_effect = Effect("Debug")
-ordered_debug_effect = Effect("OrderedDebug", ordered=True)
+class DebugEffect(Effect):
+    """The effect of prints and debugging callbacks."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("Debug")
+
+
+class OrderedDebugEffect(Effect):
+    """The effect of prints and debugging callbacks that keep their order."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("OrderedDebug", ordered=True)
+
+
+debug_effect = DebugEffect()
+ordered_debug_effect = OrderedDebugEffect()
 io_effect = Effect("IO")
 ordered_io_effect = Effect("OrderedIO", ordered=True)

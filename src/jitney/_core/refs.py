@@ -115,6 +115,24 @@ class Ref:
         """``ref.at[index]``: a reference to a part."""
         return _At(self, ())
 
+    def addupdate(self, x: Any, idx: Any = ()) -> None:
+        """``ref[idx] += x``."""
+        addupdate(self, idx, x)
+
+    @property
+    def sharding(self) -> Any:
+        """Where it lies."""
+        return self._value.sharding
+
+    @property
+    def format(self) -> Any:
+        """How it lies in memory."""
+        return self._value.format
+
+    @property
+    def committed(self) -> bool:
+        return True
+
     def read(self) -> Any:
         """The current value."""
         self._found()

@@ -335,9 +335,11 @@ def broadcast_prefix(prefix: Any, tree: Any, is_leaf: Callable[[Any], bool] | No
     return list(_repeated(prefix, tree, none_leaf, "prefix"))
 
 
-def broadcast(prefix: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
-    """The tree of ``tree``'s structure whose leaves are ``prefix``'s, each repeated below its place."""
-    return structure(tree, is_leaf).unflatten(_repeated(prefix, tree, is_leaf, "prefix", True))
+def broadcast(prefix_tree: Any, full_tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+    """The tree of ``full_tree``'s structure whose leaves are ``prefix_tree``'s, each repeated below its place."""
+    return structure(full_tree, is_leaf).unflatten(
+        _repeated(prefix_tree, full_tree, is_leaf, "prefix_tree", True)
+    )
 
 
 def _repeated(prefix: Any, tree: Any, is_leaf: Any, name: str, stop: bool = False) -> Iterator[Any]:

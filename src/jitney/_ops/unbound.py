@@ -30,6 +30,7 @@ select_and_scatter_p = _unbound("select_and_scatter", "use the derivative of red
 call_p = _unbound("call", _INLINED, True)
 closed_call_p = _unbound("closed_call", _INLINED, True)
 empty2_p = _unbound("empty2", "memory is always written before it is read")
+remat_opt_p = _unbound("remat_opt", "custom_vjp with optimize_remat is an ordinary custom_vjp", True)
 get_p = _unbound("get", "references are read while functions are traced")
 swap_p = _unbound("swap", "references are written while functions are traced")
 
@@ -43,6 +44,7 @@ __all__ = [
     "empty2_p",
     "get_p",
     "ragged_all_to_all_p",
+    "remat_opt_p",
     "select_and_scatter_p",
     "sharding_constraint_p",
     "swap_p",

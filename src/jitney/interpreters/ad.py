@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitney._api.calls import expose as _expose
+from jitney._api.unsupported import stand_in as _stand_in
 from jitney._core.avals import ShapedArray
 from jitney._core.primitive import Primitive, registry
 from jitney._core.tangents import Undefined as UndefinedPrimal
@@ -78,8 +79,8 @@ def _check_single(primitive: Primitive, name: str) -> None:
         )
 
 
-def defbilinear(primitive: Primitive, lhs_rule: Callable[..., Any], rhs_rule: Callable[..., Any]) -> None:
-    """Declare ``primitive`` linear in each of its two operands.
+def defbilinear(prim: Primitive, lhs_rule: Callable[..., Any], rhs_rule: Callable[..., Any]) -> None:
+    """Declare ``prim`` linear in each of its two operands.
 
     ``lhs_rule(ct, x, y, **params)`` gives the cotangent of the first operand (``x`` is undefined), ``rhs_rule`` that
     of the second (``y`` is undefined).
@@ -91,11 +92,11 @@ def defbilinear(primitive: Primitive, lhs_rule: Callable[..., Any], rhs_rule: Ca
         return [None, rhs_rule(ct, x, y, **params)]
 
     defjvp(
-        primitive,
-        lambda g, x, y, **params: primitive.bind(g, y, **params),
-        lambda g, x, y, **params: primitive.bind(x, g, **params),
+        prim,
+        lambda g, x, y, **params: prim.bind(g, y, **params),
+        lambda g, x, y, **params: prim.bind(x, g, **params),
     )
-    primitive.transpose = transpose
+    prim.transpose = transpose
 
 
 def get_primitive_transpose(p: Primitive) -> Callable[..., Any]:
@@ -127,6 +128,10 @@ def add_tangents(x: Any, y: Any) -> Any:
 def add_jaxvals(x: Any, y: Any) -> Any:
     """The sum of two values of one type."""
     return add_jaxvals_p.bind(x, y)
+
+
+def __getattr__(name: str) -> Any:
+    return _stand_in("interpreters.ad", name)
 
 
 __all__ = [

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from jitney._api.calls import expose as _expose
+from jitney._api.unsupported import stand_in as _stand_in
 from jitney._core.primitive import Primitive
 from jitney._core.trace import get_aval
 from jitney._ops.families import align_batch as _align_batch
@@ -101,9 +102,13 @@ def bdim_at_front(x: Any, bdim: int | None, size: int, mesh_axis: Any = None) ->
     return _place_axis(x, bdim, size, 0)
 
 
-def broadcast(x: Any, sz: int, axis: int, mesh_axis: Any = None) -> Any:
+def broadcast(x: Any, sz: int, axis: int, mesh_axis: Any) -> Any:
     """``x`` repeated ``sz`` times along a new axis ``axis``."""
     return _place_axis(x, None, sz, axis)
+
+
+def __getattr__(name: str) -> Any:
+    return _stand_in("interpreters.batching", name)
 
 
 __all__ = [

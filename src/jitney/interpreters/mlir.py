@@ -13,6 +13,7 @@ from typing import Any
 
 from jitney._api.calls import as_arrays as _as_arrays
 from jitney._api.calls import expose as _expose
+from jitney._api.unsupported import stand_in as _stand_in
 from jitney._core.primitive import Primitive
 from jitney._core.staging import stage as _stage
 from jitney._core.trace import get_aval
@@ -145,6 +146,10 @@ def _check_results(prim: Primitive, outs: Sequence[Any], wanted: Sequence[Any]) 
                 f"{prim}: result {number} of the body is of type {got.str_short()}, its abstract evaluation states "
                 f"{aval.str_short()}"
             )
+
+
+def __getattr__(name: str) -> Any:
+    return _stand_in("interpreters.mlir", name)
 
 
 __all__ = [

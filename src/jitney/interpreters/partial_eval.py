@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitney._api.calls import expose as _expose
+from jitney._api.unsupported import stand_in as _stand_in
 from jitney._core import dce as _dce
 from jitney._core.avals import ShapedArray
 from jitney._core.jaxpr import Jaxpr, JaxprEqn
@@ -73,7 +74,12 @@ def dce_jaxpr_consts(
 
 
 def trace_to_jaxpr_dynamic(
-    fun: Any, in_avals: Sequence[ShapedArray], **_: Any
+    fun: Any,
+    in_avals: Sequence[ShapedArray],
+    *,
+    keep_inputs: Any = None,
+    lower: bool = False,
+    auto_dce: bool = False,
 ) -> tuple[Jaxpr, list[ShapedArray], list[Any]]:
     """The program of a wrapped function of flat inputs to a list of outputs, its output types, its constants.
 
@@ -135,6 +141,10 @@ def trace_to_jaxpr_nounits(
         for y, u in zip(outs, unknown, strict=True)
     ]
     return closed.jaxpr, out_pvals, closed.consts
+
+
+def __getattr__(name: str) -> Any:
+    return _stand_in("interpreters.partial_eval", name)
 
 
 __all__ = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jitney._api.calls import expose as _expose
+from jitney._api.unsupported import stand_in as _stand_in
 from jitney._control.jit import executable as _executable
 from jitney._core.primitive import Primitive
 from jitney._core.staging import stage as _stage
@@ -28,6 +29,10 @@ def apply_primitive(prim: Primitive, *args: Any, **params: Any) -> Any:
 
     outs = _executable(_stage(run, [get_aval(x) for x in args])).execute(list(args))
     return outs if prim.multiple_results else outs[0]
+
+
+def __getattr__(name: str) -> Any:
+    return _stand_in("interpreters.xla", name)
 
 
 __all__ = ["apply_primitive"]

@@ -253,11 +253,19 @@ def _methods() -> dict[str, Function]:
         "round": _round,
         "nonzero": _nonzero,
         "compress": _compress,
+        "byteswap": _byteswap,
         "__round__": _round_operator,
         "__array_namespace__": _array_namespace,
         "to_device": _to_device,
     }
     return found
+
+
+def _byteswap(self: Any) -> Any:
+    """The bytes of every element in reverse order."""
+    aval = get_aval(self)
+    bytes_ = _view(manipulation.reshape(self, (*aval.shape, 1)), np.uint8)
+    return manipulation.reshape(_view(manipulation.flip(bytes_, -1), aval.dtype), aval.shape)
 
 
 def _compress(
@@ -274,6 +282,7 @@ def _compress(
 
 
 _CONCRETE_METHODS: dict[str, Function] = {
+    "addressable_data": lambda self, index: self,
     "block_until_ready": _block_until_ready,
     "copy_to_host_async": _no_effect,
     "delete": _no_effect,
@@ -291,7 +300,30 @@ _PROPERTIES: dict[str, Function] = {
     "at": IndexUpdater,
 }
 
+
+def _sharding(self: Any) -> Any:
+    from jitney._api.shardings import sharding_of
+
+    return sharding_of(self)
+
+
+def _format(self: Any) -> Any:
+    from jitney._api.layouts import rows
+
+    return rows(self.ndim, _sharding(self))
+
+
+def _shards(self: Any) -> Any:
+    from jitney._api.shardings import shards_of
+
+    return shards_of(self)
+
+
 _CONCRETE_PROPERTIES: dict[str, Function] = {
+    "sharding": _sharding,
+    "format": _format,
+    "addressable_shards": _shards,
+    "global_shards": _shards,
     "device": lambda self: _devices()[0],
     "is_fully_addressable": lambda self: True,
     "is_fully_replicated": lambda self: True,

@@ -52,6 +52,7 @@ from jitney._core.trace import under as set_current_trace
 from jitney._transforms.batching import BatchTrace, batched_aval
 from jitney.core import eval_jaxpr
 from jitney.extend.core import primitives
+from jitney.lax.marks import Token
 
 no_effects: frozenset = frozenset()
 Effects = frozenset
@@ -70,6 +71,12 @@ class Effect:
 
 class TraceTag:
     """A mark by which the tracers of one transformation know each other."""
+
+    __module__ = "jitney.extend.core"
+
+
+class AbstractToken:
+    """The type of tokens, which no value of a program has."""
 
     __module__ = "jitney.extend.core"
 
@@ -104,7 +111,7 @@ def new_jaxpr_eqn(
     outvars: Sequence[Var],
     primitive: Primitive,
     params: dict[str, Any],
-    effects: Any = no_effects,
+    effects: Any,
     source_info: Any = None,
     ctx: Any = None,
 ) -> JaxprEqn:
@@ -176,7 +183,7 @@ def call_impl(f: Any, *args: Any, **params: Any) -> Any:
     return f.call_wrapped(*args)
 
 
-def find_top_trace(_: Any = None) -> Trace:
+def find_top_trace(_: Any) -> Trace:
     """The current trace."""
     return _trace.current_trace() or _trace.eval_trace
 
@@ -207,7 +214,7 @@ class OpaqueTraceState:
 
 def get_opaque_trace_state(convention: Any = None) -> OpaqueTraceState:
     """A token of the current trace, to see whether a value belongs to another one."""
-    return OpaqueTraceState(find_top_trace())
+    return OpaqueTraceState(find_top_trace(None))
 
 
 def _traces() -> Iterator[Trace]:
@@ -243,6 +250,8 @@ def nonempty_axis_env_DO_NOT_USE() -> bool:
 
 
 __all__ = [
+    "AbstractToken",
+    "Token",
     "CallPrimitive",
     "ClosedJaxpr",
     "DebugInfo",
