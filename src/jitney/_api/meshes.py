@@ -276,8 +276,12 @@ class Mesh(BaseMesh, contextlib.ContextDecorator):
     def __hash__(self) -> int:
         return hash(self._key())
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         return f"Mesh({self._described()})" if self.axis_names else "Mesh()"
+
+    def __repr__(self) -> str:
+        types = f", axis_types={self.axis_types!r}" if self.axis_names else ""
+        return f"Mesh(axis_sizes={self.axis_sizes}, axis_names={self.axis_names!r}{types})"
 
     def __enter__(self) -> Mesh:
         _STATE.physical.append(self)
@@ -373,7 +377,7 @@ def make_mesh(
     Example:
         >>> import jitney
         >>> jitney.make_mesh((1, 1), ("x", "y"))
-        Mesh('x': 1, 'y': 1, axis_types=(Explicit, Explicit))
+        Mesh(axis_sizes=(1, 1), axis_names=('x', 'y'), axis_types=(Explicit, Explicit))
     """
     found = list(_devices() if devices is None else devices)
     count = math.prod(axis_shapes)
