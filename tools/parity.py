@@ -62,7 +62,7 @@ IN_TABLE = """
 
 # Functions that are no operations on arrays, or that take functions: tests of their own compare them.
 NOT_IN_TABLE = {
-    "numpy": """apply_along_axis apply_over_axes array_repr array_str can_cast dtype finfo from_dlpack frombuffer
+    "numpy": """apply_along_axis apply_over_axes array_repr broadcast_shapes einsum_path mask_indices array_str can_cast dtype finfo from_dlpack frombuffer
         fromfile fromfunction fromiter frompyfunc fromstring get_printoptions iinfo index_exp iscomplexobj isdtype
         isrealobj isscalar issubdtype iterable load ndim piecewise printoptions promote_types result_type s_ save savez
         set_printoptions shape size ufunc vectorize array2string""",

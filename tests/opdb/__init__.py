@@ -5,9 +5,12 @@ from __future__ import annotations
 from . import (
     contraction,
     elementwise,
+    fourier,
     indexing,
+    lax_further,
     numpy_contraction,
     numpy_elementwise,
+    numpy_further,
     numpy_reductions,
     numpy_shapes,
     ordering,
@@ -31,4 +34,7 @@ ROWS: list[Op] = [
     *ordering.ROWS,
     *scipy.ROWS,
     *signals.ROWS,
+    *numpy_further.ROWS,
+    *lax_further.ROWS,
+    *fourier.ROWS,
 ]

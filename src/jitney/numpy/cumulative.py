@@ -137,7 +137,7 @@ def _array_api(
                 f"{name}: the input has rank {rank}, so axis must be given; only vectors need none."
             )
         axis = 0
-    out = _running(name, prim, ufunc, x, axis, dtype, widen=True)
+    out = _running(name, prim, ufunc, x, axis, dtype, widen=prim is ordering.cumsum_p)
     if initial is None:
         return out
     shape = list(get_aval(out).shape)

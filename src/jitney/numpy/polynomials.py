@@ -125,8 +125,28 @@ def polydiv(u: Any, v: Any, *, trim_leading_zeros: bool = False) -> tuple[Any, A
 
 
 def poly(seq_of_zeros: Any) -> Any:
-    """Coefficients of the polynomial with the given zeros."""
-    (zeros,) = promote_inexact(_vector("poly", seq_of_zeros))
+    """Coefficients of the polynomial with the given zeros, or of the characteristic polynomial of a square matrix.
+
+    Raises:
+        ValueError: neither a vector nor a square matrix.
+
+    >>> import jitney.numpy as jnp
+    >>> jnp.poly(jnp.array([1.0, 2.0]))
+    Array([ 1., -3.,  2.], dtype=float64)
+    """
+    x = (
+        creation.array(seq_of_zeros)
+        if isinstance(seq_of_zeros, (list, tuple))
+        else array_operand("poly", seq_of_zeros)
+    )
+    shape = get_aval(x).shape
+    if len(shape) == 2 and shape[0] == shape[1] > 0:
+        from jitney.numpy import linalg
+
+        x = linalg.eigvals(x)
+    elif len(shape) > 1:
+        raise ValueError(f"poly: input must be 1d or non-empty square 2d array, got shape {shape}.")
+    (zeros,) = promote_inexact(_vector("poly", x))
     out = creation.ones(1, get_aval(zeros).dtype)
     for k in range(get_aval(zeros).size):
         out = polymul(out, raw.concatenate([creation.ones(1, get_aval(zeros).dtype), -zeros[k : k + 1]], 0))

@@ -305,7 +305,7 @@ def array_equiv(a1: Any, a2: Any) -> Any:
     x, y = array_operand("array_equiv", a1), array_operand("array_equiv", a2, 1)
     try:
         broadcast_shapes(get_aval(x).shape, get_aval(y).shape)
-    except ValueError:
+    except (TypeError, ValueError):
         return wrap(np.False_)
     return all(uf.equal(x, y))
 
