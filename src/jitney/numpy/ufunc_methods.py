@@ -241,6 +241,8 @@ class ufunc(metaclass=_AlsoFunctions):
         places = numbers.at[indices].get(mode="fill", fill_value=x.size)
         second = None if b is None else manipulation.ravel(manipulation.broadcast_to(b, places.shape))
         places = manipulation.ravel(places)
+        if self.identity is True or self.identity is False:  # logical functions give truth values
+            x = x != 0
 
         def step(i: Any, flat: Any) -> Any:
             place = places[i]
