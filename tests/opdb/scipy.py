@@ -109,6 +109,11 @@ ROWS: list[Op] = [
     op("scipy.special.loggamma", "c16[2,3]", "c8[3]", tolerance=1e-11, label="scipy.special.loggamma, complex", **_P),
     op("scipy.special.sph_harm_y", given(np.array([0, 2, 3, 4]), np.array([0, 1, -2, 4]), np.array([0.3, 0.5, 1.0, 2.0]), np.array([0.4, 1.0, 2.0, 3.0])), batch=False,
        bad=[bad(given(np.array([1.0]), np.array([1]), np.array([0.3]), np.array([0.4])), TypeError), bad(given(np.array([1]), np.array([1]), np.array([0.3]), np.array([0.4]), diff_n=1), NotImplementedError)]),
+    op("scipy.special.betainc", "f8[3] f8[3] f8[3]", "f8[2,3] float f8[3]", order=1, reference=_scipy_special("betainc"), tolerance=1e-11, **_U),
+    op("scipy.special.zeta", "f8[3] f8[3]", "f8 f8", order=1, reference=_scipy_special("zeta"), tolerance=1e-11, within=(1.2, 3)),
+    op("scipy.special.polygamma", given(np.array([0, 1, 2]), np.array([0.5, 1.5, 2.5])), given(2, np.array([0.5, 1.5])), bad=[bad("f8[2] f8[2]", ValueError)], batch=False),
+    op("scipy.special.comb", given(np.array([5.0, 10.0, 3.0]), np.array([2.0, 3.0, 4.0])), sample("f8[3] f8[3]", (3, 8), repetition=True), order=1, within=(1, 6)),
+    op("scipy.special.multigammaln", sample("f8[3]", (3, 6), d=3), sample("f8", (3, 6), d=1), order=1),
     op("scipy.special.bernoulli", given(0), given(1), given(2), reference=_scipy_special("bernoulli"), bad=[bad(given(-1), ValueError)], concrete=True),
 ]
 # fmt: on

@@ -83,7 +83,10 @@ def _bell(x: Any, y: Any) -> Any:
     high = [ew.convert(ew.convert(v, np.dtype(np.float32)), _F64) for v in (x, y)]
     rest = [ew.mul(ew.sub(v, h), ew.add(v, h)) for v, h in zip((x, y), high, strict=True)]
     top = ew.sub(ew.mul(high[1], high[1]), ew.mul(high[0], high[0]))
-    return ew.mul(ew.exp(top), ew.exp(ew.sub(rest[1], rest[0])))
+    small = ew.sub(rest[1], rest[0])
+    few = ew.lt(ew.abs(small), literal(x, 1.0))
+    top = where(few, top, ew.add(top, small))
+    return ew.mul(ew.exp(top), ew.exp(where(few, small, literal(x, 0.0))))
 
 
 def _turn(x: Any, y: Any) -> tuple[Any, Any]:

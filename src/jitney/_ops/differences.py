@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from jitney._core.primitive import Primitive
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops.families import broadcast_like, literal
@@ -24,9 +23,9 @@ def _weight(j: int) -> float:
 
 
 def slope(
-    prim: Primitive, place: int, radius: Callable[..., Any], g: Any, y: Any, xs: tuple[Any, ...]
+    f: Callable[..., Any], place: int, radius: Callable[..., Any], g: Any, y: Any, xs: tuple[Any, ...]
 ) -> Any:
-    """``g`` times the derivative of ``prim`` at ``xs`` by operand ``place``.
+    """``g`` times the derivative of ``f`` at ``xs`` by operand ``place``.
 
     ``radius(*xs)`` is the distance of the nearest singularity, or over which the function changes by an order of
     magnitude. With steps of a 40th of it the error of the formula is below rounding, which costs some 40 units of the last
@@ -43,7 +42,7 @@ def slope(
         up, down = (
             [move(x, step) if i == place else v for i, v in enumerate(wide)] for move in (ew.add, ew.sub)
         )
-        part = ew.mul(literal(x, _weight(j)), ew.sub(prim.bind(*up), prim.bind(*down)))
+        part = ew.mul(literal(x, _weight(j)), ew.sub(f(*up), f(*down)))
         total = part if total is None else ew.add(total, part)
     return ew.mul(g, ew.convert(ew.div(total, h), aval.dtype))
 

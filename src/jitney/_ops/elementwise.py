@@ -473,6 +473,17 @@ def _no_derivative(name: str, operand: str) -> Any:
     return rule
 
 
+def _slope(name: str, *first: Any) -> Any:
+    """The rule `name` of parameter_slopes, which is made of primitives of this module."""
+
+    def rule(*args: Any) -> Any:
+        from jitney._ops import parameter_slopes
+
+        return getattr(parameter_slopes, name)(*first, *args)
+
+    return rule
+
+
 def _np_polygamma(m: Any, x: Any) -> Any:
     import scipy.special
 
@@ -503,7 +514,7 @@ zeta_p = elementwise(
     "f",
     numpy=_special("zeta"),
     jvp=[
-        _no_derivative("zeta", "x"),
+        _slope("zeta"),
         lambda g, y, x, q: mul(neg(mul(g, x)), zeta(add(x, literal(x, 1.0)), q)),
     ],
     lower=_math("zeta"),
@@ -568,7 +579,7 @@ igamma_grad_a_p = elementwise(
     "igamma_grad_a",
     "f",
     numpy=_np_igamma_grad_a,
-    jvp=[_no_derivative("igamma_grad_a", "a"), _no_derivative("igamma_grad_a", "x")],
+    jvp=[_slope("igamma_grad_a"), _slope("igamma_grad_x")],
     lower=_math("igamma_grad_a"),
 )
 
@@ -590,7 +601,7 @@ random_gamma_grad_p = elementwise(
     "random_gamma_grad",
     "f",
     numpy=_np_random_gamma_grad,
-    jvp=[_no_derivative("random_gamma_grad", "a"), _no_derivative("random_gamma_grad", "x")],
+    jvp=[_slope("random_gamma_grad_a"), _slope("random_gamma_grad_x")],
     lower=_math("random_gamma_grad"),
 )
 igamma_p = elementwise(
@@ -623,7 +634,7 @@ regularized_incomplete_beta_p = elementwise(
     "regularized_incomplete_beta",
     "f",
     numpy=_special("betainc"),
-    jvp=[_no_derivative("betainc", "a"), _no_derivative("betainc", "b"), _betainc_dx],
+    jvp=[_slope("betainc", 0), _slope("betainc", 1), _betainc_dx],
     lower=_math("betainc"),
 )
 

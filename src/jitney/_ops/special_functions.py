@@ -246,12 +246,16 @@ spherical_legendre_p = _function(
 
 
 tgamma_p = _function("tgamma", _scipy("gamma"), [lambda g, y, x: ew.mul(g, ew.mul(y, ew.digamma(x)))])
+# Its reciprocal.
+rgamma_p = _function(
+    "rgamma", _scipy("rgamma"), [lambda g, y, x: ew.neg(ew.mul(g, ew.mul(y, ew.digamma(x))))]
+)
 
 # -- hypergeometric functions -----------------------------------------------------------------------
 
 
 def _by_parameter(name: str, place: int, radius: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda g, y, *xs: slope(registry[name], place, radius, g, y, xs)
+    return lambda g, y, *xs: slope(registry[name].bind, place, radius, g, y, xs)
 
 
 def _kummer_x(g: Any, y: Any, a: Any, b: Any, x: Any) -> Any:

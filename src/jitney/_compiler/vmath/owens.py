@@ -46,7 +46,8 @@ def owens_t(m: Math, h: E, a: E) -> E:
     size, slope = m.abs(h), m.abs(a)
     steep = slope > 1.0
     far = m.select((size == 0.0) & (slope == INF), 0.0, size * slope)
-    value = inner(m, m.select(steep, far, size), m.select(steep, 1.0 / slope, slope))
+    height = m.at_most(m.select(steep, far, size), 1e300)
+    value = inner(m, height, m.select(steep, 1.0 / slope, slope))
 
     def turned() -> E:
         q1, q2 = tail(m, size), tail(m, far)

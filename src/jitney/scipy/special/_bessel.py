@@ -16,23 +16,23 @@ from jitney.numpy.operands import array_operand
 from jitney.scipy.operands import floats, strong
 
 
-def i0e(x: Any, /) -> Any:
+def i0e(x: Any) -> Any:
     """``exp(-|x|) * i0(x)``, which does not overflow."""
     return ew.bessel_i0e_p.bind(*floats("i0e", x))
 
 
-def i0(x: Any, /) -> Any:
+def i0(x: Any) -> Any:
     """Modified Bessel function of order 0."""
     (x,) = floats("i0", x)
     return uf.exp(uf.abs(x)) * ew.bessel_i0e_p.bind(x)
 
 
-def i1e(x: Any, /) -> Any:
+def i1e(x: Any) -> Any:
     """``exp(-|x|) * i1(x)``, which does not overflow."""
     return ew.bessel_i1e_p.bind(*floats("i1e", x))
 
 
-def i1(x: Any, /) -> Any:
+def i1(x: Any) -> Any:
     """Modified Bessel function of order 1."""
     (x,) = floats("i1", x)
     return uf.exp(uf.abs(x)) * ew.bessel_i1e_p.bind(x)

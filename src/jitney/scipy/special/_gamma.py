@@ -10,17 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from jitney import lax
 from jitney._base import dtypes
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
+from jitney._ops import special_functions as sf
 from jitney._ops.complex_special import log_gamma_p
 from jitney.numpy import ufuncs as uf
+from jitney.numpy.elementwise import rint
 from jitney.numpy.operands import array_operand
 from jitney.scipy.operands import floats, promoted, strong, where
 
 
-def gammaln(x: Any, /) -> Any:
+def gammaln(x: Any) -> Any:
     """Logarithm of ``|gamma(x)|``; infinite at 0, -1, -2, ...
 
     >>> from jitney.scipy.special import gammaln
@@ -47,7 +50,7 @@ def loggamma(x: Any) -> Any:
     return where(uf.less(x, 0.0), math.nan, ew.lgamma_p.bind(x))
 
 
-def gammasgn(x: Any, /) -> Any:
+def gammasgn(x: Any) -> Any:
     """Sign of the gamma function: 1 or -1; NaN at the poles -1, -2, ..., the sign of the zero at 0."""
     (x,) = floats("gammasgn", x)
     x = strong(x)
@@ -60,13 +63,12 @@ def gammasgn(x: Any, /) -> Any:
     return ew.convert(sign, get_aval(x).dtype)
 
 
-def gamma(x: Any, /) -> Any:
+def gamma(x: Any) -> Any:
     """Gamma function; NaN at -1, -2, ... and ``-inf``."""
-    (x,) = floats("gamma", x)
-    return gammasgn(x) * uf.exp(ew.lgamma_p.bind(x))
+    return sf.tgamma_p.bind(*map(strong, floats("gamma", x)))
 
 
-def digamma(x: Any, /) -> Any:
+def digamma(x: Any) -> Any:
     """Derivative of :func:`gammaln`; NaN at 0, -1, -2, ..."""
     return ew.digamma_p.bind(*floats("digamma", x))
 
@@ -155,7 +157,32 @@ def _betaln_large(a: Any, b: Any) -> Any:
 def beta(a: Any, b: Any) -> Any:
     """Beta function ``gamma(a) gamma(b) / gamma(a + b)``."""
     a, b = floats("beta", a, b)
-    return gammasgn(a) * gammasgn(b) * gammasgn(a + b) * uf.exp(betaln(a, b))
+    direct = _moderate(a) & _moderate(b) & _moderate(a + b)
+    x, y = where(direct, a, 1.0), where(direct, b, 1.0)
+    total, error = _sum_and_error(x, y)
+    rest = sf.rgamma_p.bind(total) * (1.0 - _correction(total, error))
+    product = sf.tgamma_p.bind(x) * rest * sf.tgamma_p.bind(y)
+    a, b = where(direct, 1.0, a), where(direct, 1.0, b)
+    return where(direct, product, gammasgn(a) * gammasgn(b) * gammasgn(a + b) * uf.exp(betaln(a, b)))
+
+
+def _sum_and_error(x: Any, y: Any) -> tuple[Any, Any]:
+    """``x + y`` as rounded, and what rounding took off (D. Knuth); the latter without derivative."""
+    total = x + y
+    back = total - x
+    return total, lax.stop_gradient((x - (total - back)) + (y - back))
+
+
+def _correction(x: Any, error: Any) -> Any:
+    """The relative change of ``gamma(x)`` by an error of ``x``."""
+    known = uf.not_equal(error, 0.0)
+    return lax.stop_gradient(error * ew.digamma_p.bind(where(known, x, 1.0)))
+
+
+def _moderate(x: Any) -> Any:
+    """Where the gamma function and its reciprocal, or a product of two, are ordinary numbers."""
+    limits = {"float64": 160.0, "float16": 7.0}
+    return uf.less(uf.abs(x), limits.get(get_aval(x).dtype.name, 32.0))
 
 
 def factorial(n: Any, exact: bool = False) -> Any:
@@ -167,7 +194,8 @@ def factorial(n: Any, exact: bool = False) -> Any:
     if exact:
         raise NotImplementedError("factorial with exact=True is not implemented: results are floats.")
     (n,) = floats("factorial", n)
-    return where(uf.less(n, 0.0), 0.0, uf.exp(ew.lgamma_p.bind(n + 1.0)))
+    negative = uf.less(n, 0.0)
+    return where(negative, 0.0, sf.tgamma_p.bind(where(negative, 0.0, n) + 1.0))
 
 
 def comb(N: Any, k: Any, *, repetition: bool = False) -> Any:
@@ -177,13 +205,36 @@ def comb(N: Any, k: Any, *, repetition: bool = False) -> Any:
         return where(uf.equal(N, 0.0) & uf.equal(k, 0.0), 1.0, comb(N + k - 1.0, k))
     valid = uf.less_equal(k, N) & uf.greater_equal(N, 0.0) & uf.greater_equal(k, 0.0)
     top, bottom = where(valid, N, 1.0), where(valid, k, 0.0)
-    return where(valid, uf.exp(-betaln(1.0 + top - bottom, 1.0 + bottom)) / (top + 1.0), 0.0)
+    direct = _moderate(top)
+    n, m = where(direct, top, 1.0), where(direct, bottom, 0.0)
+    quotient = sf.tgamma_p.bind(n + 1.0) / (sf.tgamma_p.bind(m + 1.0) * sf.tgamma_p.bind(n - m + 1.0))
+    whole = uf.equal(uf.floor(n), n) & uf.equal(uf.floor(m), m)
+    quotient = quotient + lax.stop_gradient(where(whole, rint(quotient) - quotient, 0.0))
+    top, bottom = where(direct, 1.0, top), where(direct, 0.0, bottom)
+    large = uf.exp(-betaln(1.0 + top - bottom, 1.0 + bottom)) / (top + 1.0)
+    return where(valid, where(direct, quotient, large), 0.0)
 
 
 def poch(z: Any, m: Any) -> Any:
     """Rising factorial ``gamma(z + m) / gamma(z)``."""
     z, m = floats("poch", z, m)
-    value = gammasgn(z + m) * gammasgn(z) * uf.exp(ew.lgamma_p.bind(z + m) - ew.lgamma_p.bind(z))
+    end, error = _sum_and_error(z, m)
+    # A product of whole many factors: for z <= 0 by reflection, which knows no poles.
+    turned = uf.less_equal(z, 0.0) & uf.equal(m, uf.floor(m))
+    first, last = where(turned, 1.0 - end, z), where(turned, 1.0 - z, end)
+    direct = _moderate(first) & _moderate(last)
+    x, y = where(direct, first, 1.0), where(direct, last, 1.0)
+    value = sf.tgamma_p.bind(y) * sf.rgamma_p.bind(x)
+    value = value * (1.0 + where(direct & ~turned, _correction(y, error), 0.0))
+    large = ~direct & uf.greater(first, _LARGE) & uf.greater(last, _LARGE)
+    b = where(large, first, 2 * _LARGE)
+    value = where(large, uf.exp(-_log_gamma_ratio(where(large, m, 0.0), b)), value)
+    rest = direct | large
+    x, y = where(rest, 1.0, first), where(rest, 1.0, last)
+    other = gammasgn(y) * gammasgn(x) * uf.exp(ew.lgamma_p.bind(y) - ew.lgamma_p.bind(x))
+    value = where(rest, value, other)
+    odd = uf.not_equal(uf.floor(m * 0.5) * 2.0, m)
+    value = where(turned & odd, -value, value)
     return where(uf.equal(m, 0.0), 1.0, value)
 
 
