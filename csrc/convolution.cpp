@@ -3,10 +3,14 @@
 // With several output channels: blocks of the matrix of windows ("im2col") are packed where they stay in the cache, and
 // multiplied by the matrix of weights by BLAS; windows of one element are not packed where they lie as BLAS reads.
 // With few: a padded copy of the image, in which every window is complete, and sums of its shifted rows.
+// With several short rows and few channels: the same sums, for all rows of the padded copy as if they were one.
+// With windows much larger than the result (derivatives by weights): padded copies of images and weights of one shape, so that
+// every window of an image is one run of memory, from a place of its own on.
 #include <algorithm>
 #include <atomic>
 #include <limits>
 
+#include "dots.h"
 #include "factorisations.h"
 #include "library.h"
 #include "taps.h"
@@ -537,10 +541,13 @@ struct Padded {
         return place % s * phase + place / s;
     }
 
-    void fill(const T* x, T* to) const {
+    void fill(const T* x, T* to) const { fill(x, 0, p.group_channels(), to); }
+
+    // Channels [first, last).
+    void fill(const T* x, int64_t first, int64_t last, T* to) const {
         const Axis& a = p.last();
         const int64_t rows = total / size[p.rank - 1];
-        for (int64_t c = 0; c < p.group_channels(); ++c)
+        for (int64_t c = first; c < last; ++c)
             for (int64_t r = 0; r < rows; ++r, to += size[p.rank - 1]) {
                 int64_t rest = r, offset = c * p.x_channel;
                 bool there = true;
@@ -633,8 +640,283 @@ bool by_rows(const Plan& p, const T* x, const T* w, T* y) {
     return done;
 }
 
+// ---- by sums of whole shifted images
+
+constexpr int64_t kFlatBlock = 128;         // places that are computed together
+constexpr int64_t kFlatSlice = 4096;        // places of a slice that is one task
+constexpr int64_t kFlatBytes = 256 << 10;   // of the part of the image that a block reads
+
+// Whether the padded image can be run through as one row, so that vectors do not end where rows do; what is computed
+// between rows, where windows go round a corner, is thrown away.
+template <class T>
+bool is_flat(const Plan& p) {
+    if (p.rank < 2 || p.window() == 1) return false;
+    int64_t pitch = 1, reach = 0, span = 1;
+    for (int64_t d = p.rank - 1; d >= 0; --d) {
+        const Axis& a = p.axis()[d];
+        if (a.stride != 1) return false;
+        reach += (a.window - 1) * a.gap * pitch;
+        span += (a.out - 1) * pitch;
+        pitch *= a.out + (a.window - 1) * a.gap;
+    }
+    return span >= 32 && 5 * span <= 7 * p.places() &&
+           p.group_channels() * (kFlatBlock + reach) * int64_t(sizeof(T)) <= kFlatBytes;
+}
+
+// Elements [low, high) of a row of several outputs.
+template <class T>
+void write_rows(const T* from, T* to, int64_t low, int64_t high, int64_t outputs, int64_t step, int64_t step_output) {
+    if (step_output == 1 && step != 1) {  // outputs are neighbours
+        for (int64_t j = low; j < high; ++j)
+            for (int64_t o = 0; o < outputs; ++o) to[j * step + o] = from[o * kFlatBlock + j];
+        return;
+    }
+    for (int64_t o = 0; o < outputs; ++o, from += kFlatBlock, to += step_output)
+        if (step == 1)
+            for (int64_t j = low; j < high; ++j) to[j] = from[j];
+        else
+            for (int64_t j = low; j < high; ++j) to[j * step] = from[j];
+}
+
+template <class T>
+TapsOfMany<T> choose_taps_of_many() {
+#if defined(__x86_64__)
+    if (vectors() == Vectors::avx512) return taps_of_many_avx512<T>();
+    if (vectors() == Vectors::avx2) return taps_of_many_avx2<T>();
+#endif
+    return taps_of_many_plain<T>();
+}
+
+constexpr int64_t kFlatOutputs = 8;  // that are computed together
+
+template <class T>
+bool by_flat_rows(const Plan& p, const T* x, const T* w, T* y) {
+    static const TapsOfMany<T> taps = choose_taps_of_many<T>();
+    const int64_t terms = p.group_channels() * p.window(), outputs = p.group_outputs(), rank = p.rank;
+    const Axis& a = p.last();
+    const int64_t outer = p.axis()[0].out, each = std::max<int64_t>(1, ceil_div(kFlatSlice * outer, p.places()));
+    const int64_t slices = ceil_div(outer, each), tasks = p.groups() * p.group_images() * slices;
+    Workspace all_weights(p.groups() * outputs * terms * int64_t(sizeof(T)));
+    T* weights = reinterpret_cast<T*>(all_weights.get());
+    if (!weights) return false;
+    Shape s;
+    s.terms = terms, s.outputs = outputs, s.order = Order::places;
+    for (int64_t g = 0; g < p.groups(); ++g) pack_weights(p, s, p.weights(w, g), weights + g * outputs * terms);
+    std::atomic<bool> done{true};
+    auto task = [&](int64_t number) {
+        const int64_t slice = number % slices, image = number / slices % p.group_images(), g = number / slices / p.group_images();
+        const int64_t begin = slice * each, end = std::min(outer, begin + each);
+        const Padded<T> padded(p, begin, end);
+        const int64_t rows = (end - begin) * (p.places() / (outer * a.out));
+        int64_t span = a.out + (end - begin - 1) * padded.pitch[0];
+        for (int64_t d = 1; d + 1 < rank; ++d) span += (p.axis()[d].out - 1) * padded.pitch[d];
+        const int64_t copied = padded.total * p.group_channels();
+        Workspace own((terms + 2 * rows) * 8 + (copied + (1 + kFlatOutputs) * kFlatBlock) * int64_t(sizeof(T)));
+        int64_t* offsets = reinterpret_cast<int64_t*>(own.get());
+        if (!offsets) {
+            done = false;
+            return;
+        }
+        int64_t *starts = offsets + terms, *targets = starts + rows;  // of rows, in the padded image and in the result
+        T *copy = reinterpret_cast<T*>(targets + rows), *block = copy + copied + kFlatBlock;
+        padded.fill(p.image(x, g) + image * p.x_image, copy);
+        std::fill(copy + copied, block, T(0));
+        int64_t at[kMostAxes] = {}, channel = 0;
+        for (int64_t k = 0; k < terms; ++k) {
+            offsets[k] = channel * padded.total;
+            for (int64_t d = 0; d < rank; ++d) offsets[k] += at[d] * p.axis()[d].gap * padded.pitch[d];
+            if (advance(p, rank, at, of_window)) ++channel;
+        }
+        std::fill(at, at + rank, 0);
+        for (int64_t r = 0; r < rows; ++r) {
+            starts[r] = 0;
+            targets[r] = image * p.y_image + begin * p.axis()[0].y;
+            for (int64_t d = 0; d + 1 < rank; ++d) {
+                starts[r] += at[d] * padded.pitch[d];
+                targets[r] += at[d] * p.axis()[d].y;
+            }
+            advance(p, rank - 1, at, of_places);
+        }
+        const T* own_weights = weights + g * outputs * terms;
+        T* result = p.result(y, g);
+        int64_t first = 0;  // row that a block meets
+        for (int64_t q = 0; q < span; q += kFlatBlock) {
+            const int64_t length = std::min(kFlatBlock, ceil_div(span - q, 32) * 32);
+            while (first + 1 < rows && starts[first] + a.out <= q) ++first;
+            for (int64_t o = 0; o < outputs; o += kFlatOutputs) {
+                const int64_t some = std::min(kFlatOutputs, outputs - o);
+                taps(copy + q, offsets, own_weights + o * terms, terms, some, terms, block, kFlatBlock, length);
+                for (int64_t r = first; r < rows && starts[r] < q + length; ++r) {
+                    const int64_t low = std::max<int64_t>(0, q - starts[r]), high = std::min(a.out, q + length - starts[r]);
+                    const T* from = block + starts[r] - q;
+                    T* to = result + o * p.y_output + targets[r];
+                    write_rows(from, to, low, high, some, a.y, p.y_output);
+                }
+            }
+        }
+    };
+    const double ns = double(terms) * double(outputs) * double(p.places()) * double(p.group_images() * p.groups()) /
+                      double(tasks) * 0.02 * sizeof(T) / 4;
+    share(tasks, ns, [&](int64_t begin, int64_t end) {
+        for (int64_t k = begin; k < end; ++k) task(k);
+    });
+    return done;
+}
+
+// ---- by long sums at shifted places
+
+template <class T>
+Dots<T> choose_dots() {
+#if defined(__x86_64__)
+    if (vectors() == Vectors::avx512) return dots_avx512<T>();
+    if (vectors() == Vectors::avx2) return dots_avx2<T>();
+#endif
+    return dots_plain<T>();
+}
+
+constexpr int64_t kLeastRun = 256;         // elements of a window, from which runs are long
+constexpr int64_t kCopyBytes = 384 << 10;  // of the padded channels that are worked on together
+constexpr int64_t kRunPiece = 1024;        // elements of a run that stay in the nearest cache
+constexpr int64_t kMostRunParts = 8;
+
+// Whether windows are so much larger than the result that padding them costs little.
+bool has_long_runs(const Plan& p) {
+    int64_t padded = 1;
+    for (int64_t d = 0; d < p.rank; ++d) {
+        const Axis& a = p.axis()[d];
+        if (a.stride != 1 || a.spread != 1 || a.gap != 1) return false;
+        padded *= a.out + a.window - 1;
+    }
+    return p.group_channels() * p.window() >= kLeastRun && 2 * p.window() >= padded && p.window() > 1;
+}
+
+template <class T>
+class LongRuns {
+    const Plan& p;
+    Padded<T> padded;
+    int64_t images, channels, outputs, places, columns;
+    int64_t parts, each, together, pitch, image_pitch;  // channels of a part, and of them those worked on together
+
+  public:
+    explicit LongRuns(const Plan& p) : p(p), padded(p, 0, p.axis()[0].out) {
+        images = p.group_images(), channels = p.group_channels(), outputs = p.group_outputs(), places = p.places();
+        columns = images * places;
+        // what is shared among threads follows from the shapes alone
+        const double macs = double(outputs) * double(columns) * double(channels) * double(padded.total);
+        const int64_t wanted = std::max<int64_t>(1, int64_t(macs / 1e6));
+        parts = std::min({kMostRunParts, channels, wanted});
+        each = ceil_div(channels, parts);
+        parts = ceil_div(channels, each);
+        const int64_t bytes = (images + outputs) * padded.total * int64_t(sizeof(T));
+        together = std::max<int64_t>(1, std::min(each, kCopyBytes / bytes));
+        pitch = ceil_div(together * padded.total, kDotsStep) * kDotsStep;
+        image_pitch = together * padded.total;
+    }
+
+    // False where there is no memory to work in, or where zeros times what is not finite would spoil sums.
+    bool run(const T* x, const T* w, T* y) const {
+        Workspace sums(p.groups() * parts * outputs * columns * int64_t(sizeof(T)));
+        T* all = reinterpret_cast<T*>(sums.get());
+        if (!all) return false;
+        std::fill(all, all + p.groups() * parts * outputs * columns, T(0));
+        std::atomic<bool> good{true};
+        const double macs = double(outputs) * double(columns) * double(each) * double(padded.total);
+        share(p.groups() * parts, macs * 0.01 * sizeof(T), [&](int64_t begin, int64_t end) {
+            for (int64_t k = begin; k < end && good; ++k) {
+                const int64_t g = k / parts, first = k % parts * each;
+                if (!part(p.image(x, g), p.weights(w, g), first, std::min(channels, first + each),
+                          all + k * outputs * columns))
+                    good = false;
+            }
+        });
+        if (!good) return false;
+        for (int64_t g = 0; g < p.groups(); ++g) {
+            T* first = all + g * parts * outputs * columns;
+            for (int64_t k = 1; k < parts; ++k)
+                for (int64_t i = 0; i < outputs * columns; ++i) first[i] += first[k * outputs * columns + i];
+            scatter(first, p.result(y, g));
+        }
+        return true;
+    }
+
+  private:
+    // The sums over channels [first, last).
+    bool part(const T* x, const T* w, int64_t first, int64_t last, T* sums) const {
+        static const Dots<T> dots = choose_dots<T>();
+        const int64_t copies = images * image_pitch, beyond = padded.total + kDotsStep;
+        Workspace own((copies + beyond + outputs * pitch) * int64_t(sizeof(T)) + columns * 8);
+        int64_t* offsets = reinterpret_cast<int64_t*>(own.get());
+        if (!offsets) return false;
+        T* image = reinterpret_cast<T*>(offsets + columns);
+        T* weights = image + copies + beyond;
+        places_of_columns(offsets);
+        for (int64_t c = first; c < last; c += together) {
+            const int64_t count = std::min(together, last - c), used = count * padded.total;
+            T rest = 0;
+            for (int64_t n = 0; n < images; ++n) {
+                T* to = image + n * image_pitch;
+                padded.fill(x + n * p.x_image, c, c + count, to);
+                std::fill(to + used, to + image_pitch, T(0));
+            }
+            std::fill(image + copies, image + copies + beyond, T(0));
+            for (int64_t i = 0; i < copies; ++i) rest += image[i] * T(0);
+            if (rest != T(0)) return false;
+            pack(w, c, count, weights);
+            const int64_t length = ceil_div(used, kDotsStep) * kDotsStep;
+            for (int64_t t = 0; t < length; t += kRunPiece)
+                dots(weights + t, pitch, outputs, image + t, offsets, columns, std::min(kRunPiece, length - t), sums);
+        }
+        return true;
+    }
+
+    // Where the window of each result begins in the padded images.
+    void places_of_columns(int64_t* offsets) const {
+        int64_t at[kMostAxes] = {};
+        for (int64_t c = 0; c < places; ++c) {
+            int64_t offset = 0;
+            for (int64_t d = 0; d < p.rank; ++d) offset += at[d] * padded.pitch[d];
+            for (int64_t n = 0; n < images; ++n) offsets[n * places + c] = n * image_pitch + offset;
+            advance(p, p.rank, at, of_places);
+        }
+    }
+
+    // The weights of some channels in the shape of the padded images, zeros behind the window.
+    void pack(const T* w, int64_t first, int64_t count, T* to) const {
+        const Axis& a = p.last();
+        std::fill(to, to + outputs * pitch, T(0));
+        for (int64_t o = 0; o < outputs; ++o)
+            for (int64_t c = 0; c < count; ++c) {
+                int64_t at[kMostAxes] = {};
+                do {
+                    const T* from = w + o * p.w_output + (first + c) * p.w_channel;
+                    T* row = to + o * pitch + c * padded.total;
+                    for (int64_t d = 0; d + 1 < p.rank; ++d) {
+                        from += at[d] * p.axis()[d].w;
+                        row += at[d] * padded.pitch[d];
+                    }
+                    for (int64_t j = 0; j < a.window; ++j) row[j] = from[j * a.w];
+                } while (!advance(p, p.rank - 1, at, of_window));
+            }
+    }
+
+    void scatter(const T* sums, T* y) const {
+        for (int64_t o = 0; o < outputs; ++o)
+            for (int64_t n = 0; n < images; ++n) {
+                int64_t at[kMostAxes] = {};
+                for (int64_t c = 0; c < places; ++c) {
+                    T* to = y + n * p.y_image + o * p.y_output;
+                    for (int64_t d = 0; d < p.rank; ++d) to += at[d] * p.axis()[d].y;
+                    *to = sums[o * columns + n * places + c];
+                    advance(p, p.rank, at, of_places);
+                }
+            }
+    }
+};
+
 template <class T>
 bool convolve_dense(const Plan& p, const T* x, const T* w, T* y) {
+    if (has_long_runs(p) && LongRuns<T>(p).run(x, w, y)) return true;
+    if (is_flat<T>(p)) return by_flat_rows(p, x, w, y);
     const bool few = p.group_outputs() < 4 && (p.last().out >= 16 || p.group_channels() * p.window() < 256);
     return few ? by_rows(p, x, w, y) : by_products(p, x, w, y);
 }
@@ -659,7 +941,37 @@ static_assert(sizeof(OwnPlan) == sizeof(Plan) + kMostAxes * sizeof(Axis), "axes 
 // Where elements of the image are `spread` apart and windows are not, every spread-th place of the result meets the same part of
 // the window: as many convolutions, without zeros between elements.
 template <class T>
+bool convolve(const Plan& p, const T* x, const T* w, T* y);
+
+// Where windows are dilated and larger than the result: every gap-th place meets the same elements of the image.
+template <class T>
+bool convolve_dilated(const Plan& p, int64_t d, const T* x, const T* w, T* y) {
+    const Axis a = p.axis()[d];
+    OwnPlan own;
+    own.plan = p;
+    std::copy(p.axis(), p.axis() + p.rank, own.axes);
+    for (int64_t r = 0; r < std::min(a.gap, a.out); ++r) {
+        const int64_t first = ((r - a.low) % a.gap + a.gap) % a.gap;  // of the image
+        Axis& part = own.axes[d];
+        part = a;
+        part.gap = 1;
+        part.out = ceil_div(a.out - r, a.gap);
+        part.y = a.y * a.gap;
+        part.in = first < a.in ? ceil_div(a.in - first, a.gap) : 0;
+        part.x = a.x * a.gap;
+        part.low = (first - r + a.low) / a.gap;
+        if (!convolve(own.plan, part.in ? x + first * a.x : x, w, y + r * a.y)) return false;
+    }
+    return true;
+}
+
+template <class T>
 bool convolve(const Plan& p, const T* x, const T* w, T* y) {
+    for (int64_t d = 0; d < p.rank; ++d) {
+        const Axis& a = p.axis()[d];
+        if (a.gap > 1 && a.stride == 1 && a.spread == 1 && a.window >= 2 * a.out)
+            return convolve_dilated(p, d, x, w, y);
+    }
     int64_t d = 0;
     while (d < p.rank && !(p.axis()[d].spread > 1 && p.axis()[d].stride == 1 && p.axis()[d].gap == 1)) ++d;
     if (d == p.rank) return convolve_dense(p, x, w, y);

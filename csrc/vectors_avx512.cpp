@@ -2,6 +2,7 @@
 #if defined(__x86_64__)
 #define JT_VECTOR_BYTES 64
 #define JT_VECTOR_KIND avx512
+#include "dots_engine.h"
 #include "fft_engine.h"
 #include "taps_engine.h"
 #endif

@@ -177,3 +177,59 @@ def test_shapes_and_axes() -> None:
         assert tuple(map(int, shape)) == (2, 4, 16, 16)
         dims = L.lax.conv_dimension_numbers(X, W, ("NWHC", "HWIO", "CHWN"))
         assert tuple(dims) == ((0, 3, 2, 1), (3, 2, 0, 1), (3, 0, 1, 2))
+
+
+# -- by any engine: the formula itself
+
+
+def _by_definition(x: Any, w: Any, pads: Any, gap: Any) -> np.ndarray:
+    """Sums over the window, place by place, in double precision."""
+    x, w = x.astype(float), w.astype(float)
+    x = np.pad(x, [(0, 0), (0, 0), *[(max(lo, 0), max(hi, 0)) for lo, hi in pads]])
+    for d, (lo, hi) in enumerate(pads, 2):
+        x = np.take(x, range(max(-lo, 0), x.shape[d] - max(-hi, 0)), axis=d)
+    out = [n - (k - 1) * g for n, k, g in zip(x.shape[2:], w.shape[2:], gap, strict=True)]
+    y = np.zeros((x.shape[0], w.shape[0], *out))
+    for t in np.ndindex(*w.shape[2:]):
+        part = x[(..., *[slice(k * g, k * g + n) for k, g, n in zip(t, gap, out, strict=True)])]
+        y += np.einsum("nc...,oc->no...", part, w[(..., *t)])
+    return y
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_engines_and_threads(seed: int) -> None:
+    """Few places and long windows, dilated or not; short rows; both types: to the last bit the same on any threads."""
+    r = np.random.default_rng(seed)
+    rank, dtype = int(r.integers(1, 4)), r.choice([np.float32, np.float64])
+    few = bool(seed % 2)
+    places = [int(r.integers(1, 5) if few else r.integers(6, 20)) for _ in range(rank)]
+    window = [
+        int(r.integers(2, {1: 300, 2: 24, 3: 9}[rank]) if few else r.integers(1, 4)) for _ in range(rank)
+    ]
+    gap = [int(r.integers(1, 4)) for _ in range(rank)]
+    pads = [(int(r.integers(-1, 3)), int(r.integers(-1, 3))) for _ in range(rank)]
+    size = [
+        max(1, n + (k - 1) * g - lo - hi) for n, k, g, (lo, hi) in zip(places, window, gap, pads, strict=True)
+    ]
+    pads = [
+        (lo, n + (k - 1) * g - lo - s)
+        for n, k, g, (lo, _), s in zip(places, window, gap, pads, size, strict=True)
+    ]
+    x = r.normal(size=(int(r.integers(1, 6)), int(r.integers(1, 9)), *size)).astype(dtype)
+    w = r.normal(size=(int(r.integers(1, 10)), x.shape[1], *window)).astype(dtype)
+    conv = jitney.jit(lambda x, w: jitney.lax.conv_general_dilated(x, w, (1,) * rank, pads, rhs_dilation=gap))
+    got = np.asarray(conv(x, w))
+    scale = np.sqrt(w[0].size) * np.finfo(dtype).eps
+    np.testing.assert_allclose(got, _by_definition(x, w, pads, gap), rtol=0, atol=30 * scale)
+    with jitney.threads(1):
+        np.testing.assert_array_equal(conv(x, w), got)
+
+
+def test_long_windows_of_what_is_not_finite() -> None:
+    """What is not finite spoils the results whose windows meet it, and no others."""
+    x, w = RNG.normal(size=(3, 4, 20, 20)), RNG.normal(size=(5, 4, 18, 18))
+    x[1, 2, 0, 0], x[2, 0, 19, 19] = np.inf, np.nan
+    got = np.asarray(jitney.jit(lambda x, w: jitney.lax.conv(x, w, (1, 1), "VALID"))(x, w))
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(got, _by_definition(x, w, [(0, 0)] * 2, (1, 1)), rtol=1e-9, atol=1e-9)
+    assert np.isfinite(got).sum() == got.size - 2 * 5
