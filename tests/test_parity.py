@@ -31,7 +31,7 @@ UNFINISHED = """
     . lax lax.linalg random nn nn.initializers image ops extend extend.core.primitives extend.random
     scipy scipy.special scipy.stats scipy.linalg scipy.sparse.linalg scipy.ndimage scipy.integrate scipy.interpolate
     scipy.optimize scipy.cluster scipy.cluster.vq scipy.spatial.transform
-    experimental.ode experimental.sparse experimental.sparse.linalg
+    experimental.ode
     example_libraries.optimizers example_libraries.stax
 """.split()
 # Modules whose functions all have a row in the op table; more are to follow.

@@ -31,6 +31,23 @@ _LISTS: dict[str, dict[str, str]] = {
     },
     "distributed": {"initialize": _DEVICES + "; start independent processes instead"},
     "experimental": {"EArray cur_qdd primal_tangent_dtype": _HIGH},
+    "experimental.sparse": {
+        """BCSR COO CSC CSR bcsr_broadcast_in_dim bcsr_concatenate bcsr_dot_general bcsr_extract bcsr_fromdense
+        bcsr_sum_duplicates bcsr_todense coo_fromdense coo_matmat coo_matvec coo_todense csr_fromdense csr_matmat
+        csr_matvec csr_todense""": "arrays are stored in coordinates; use BCOO and its functions",
+        """bcoo_dot_general_p bcoo_dot_general_sampled_p bcoo_extract_p bcoo_fromdense_p bcoo_sort_indices_p
+        bcoo_spdot_general_p bcoo_sum_duplicates_p bcoo_todense_p bcoo_transpose_p bcsr_dot_general_p bcsr_extract_p
+        bcsr_fromdense_p bcsr_todense_p coo_fromdense_p coo_matmat_p coo_matvec_p coo_todense_p csr_fromdense_p
+        csr_matmat_p csr_matvec_p csr_todense_p todense_p""": "sparse functions are made of gathers and scatters; there is no primitive of their own",
+        "ad api bcoo bcsr coo csr random transform util": "everything is in jitney.experimental.sparse itself",
+        "bcoo_conv_general_dilated bcoo_dot_general_sampled bcoo_gather": "use mat.todense()",
+        "jacfwd jacobian jacrev": "take the Jacobian of a function of mat.data",
+        "SparseTracer sparsify": "call the methods of BCOO and the bcoo_ functions",
+    },
+    "experimental.sparse.linalg": {
+        "lobpcg_standard": "use jitney.numpy.linalg.eigh of mat.todense()",
+        "spsolve spsolve_p": "use jitney.scipy.sparse.linalg.gmres(lambda x: mat @ x, b), or numpy.linalg.solve of mat.todense()",
+    },
     "export": {
         """DisabledSafetyCheck Exported SymbolicScope default_export_platform deserialize export is_symbolic_dim
         maximum_supported_calling_convention_version minimum_supported_calling_convention_version
