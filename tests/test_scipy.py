@@ -29,7 +29,8 @@ POSITIVE = [v.ravel() for v in np.meshgrid([0.2, 1.0, 3.5, 20.0], [0.1, 1.0, 4.0
 
 # function, operands, greatest relative error against SciPy
 VALUES = [
-    *((name, (EDGES,), 4e-16) for name in "erf erfc expit logit entr i0 i1 i0e i1e gammasgn".split()),
+    *((name, (EDGES,), 4e-16) for name in "erf erfc expit logit entr i0e i1e gammasgn".split()),
+    *((name, (EDGES[EDGES != np.inf],), 4e-16) for name in ("i0", "i1")),  # SciPy's are NaN at infinity
     ("gammaln", (EDGES,), 4e-16),
     ("digamma", (np.delete(EDGES, [0, 1]),), 4e-16),
     ("gamma", (EDGES,), 1e-13),

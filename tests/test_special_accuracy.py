@@ -246,6 +246,8 @@ def test_edges_as_scipy(name):
         ("expn", (2.5, 1.0), NAN),
         ("expn", (3, INF), 0.0),
         ("expn", (1, -0.5), NAN),
+        ("i0", (INF,), INF),
+        ("i1", (-INF,), -INF),
         ("boxcox", (0.0, -1.0), -INF),
         ("boxcox1p", (-1.0, 0.0), -INF),
     ],
@@ -369,6 +371,12 @@ def test_where_formulas_would_cancel(name, exact, operands):
         with mp.workdps(40):
             want = float(exact(*map(mpf, row)))
         np.testing.assert_allclose(getattr(special, name)(*row), want, rtol=1e-13)
+
+
+@pytest.mark.parametrize("name, first, second", [("i0", 0.0, 0.5), ("i1", 0.5, 0.0)])
+def test_modified_bessel_functions_are_smooth_at_zero(name, first, second):
+    slope = jitney.grad(getattr(special, name))
+    assert (slope(0.0), jitney.grad(slope)(0.0)) == (first, second)
 
 
 def test_boxcox_at_zero():

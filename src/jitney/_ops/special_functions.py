@@ -217,6 +217,34 @@ def _bessel_jn_jvp(g: Any, y: Any, n: Any, x: Any) -> Any:
 
 bessel_jn_p = _function("bessel_jn", _scipy("jv"), [_no_slope("bessel_jn", "n"), _bessel_jn_jvp])
 
+# I_1(x)/x in powers of x^2
+_I1_SERIES = [0.5 / (4.0**k * math.factorial(k) * math.factorial(k + 1)) for k in range(12)]
+
+
+def _modified(name: str, scaled: Primitive, jvp: Callable[..., Any]) -> Primitive:
+    """A modified Bessel function from the one times e^-|x|; in two steps, as e^|x| overflows before it."""
+
+    def body(x: Any) -> Any:
+        x = ew.maximum(ew.minimum(x, literal(x, 1e4)), literal(x, -1e4))  # not 0 times infinity
+        half = ew.exp(times(ew.abs(x), 0.5))
+        return ew.mul(half, ew.mul(half, scaled.bind(x)))
+
+    prim = elementwise(name, "f", numpy=body, jvp=[jvp])
+    prim.expand = body
+    return prim
+
+
+def _i1_jvp(g: Any, y: Any, x: Any) -> Any:
+    """I_0(x) - I_1(x)/x"""
+    small = ew.lt(ew.abs(x), literal(x, 1.0))
+    near = polynomial(ew.square(inside(small, x, 0.0)), _I1_SERIES)
+    ratio = where(small, near, ew.div(y, inside(ew.not_(small), x, 1.0)))
+    return ew.mul(g, ew.sub(bessel_i0_p.bind(x), ratio))
+
+
+bessel_i0_p = _modified("bessel_i0", ew.bessel_i0e_p, lambda g, y, x: ew.mul(g, bessel_i1_p.bind(x)))
+bessel_i1_p = _modified("bessel_i1", ew.bessel_i1e_p, _i1_jvp)
+
 # -- spherical harmonics ----------------------------------------------------------------------------
 
 

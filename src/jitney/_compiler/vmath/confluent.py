@@ -121,10 +121,20 @@ def along(m: Math, a: E, a_lo: E, b: E, start: E, end: E, y: E, slope: E, active
 def by_series(m: Math, a: E, a_lo: E, b: E, x: E, active: E):
     """(M, count of scalings)"""
     positive = (a >= 0.0) & (b > 0.0)
-    short = m.select(positive, x, 150.0 / (m.abs(a) + 1.0))
-    near = m.at_most(x, m.at_least(short, 1e-3))
+    # For b < 0 the equation has a solution x^(1-b), which would grow out of roundings: only if there is no other way,
+    # and not far below 0.
+    limited = m.at_most(x, m.at_least(150.0 / (m.abs(a) + 1.0), 1e-3))
+    near = m.select(positive | (b < 0.0), x, limited)
     y, slope, scaled, held = series(m, a, a_lo, b, near, active)
     y = m.select(held, y, NAN)
+    lost = active & ~held & (b > -2.5) & (near > limited)
+
+    def sooner():
+        again = series(m, a, a_lo, b, limited, lost)
+        found = (m.select(again[3], again[0], NAN), again[1], again[2], limited)
+        return [m.select(lost, p, q) for p, q in zip(found, (y, slope, scaled, near), strict=True)]
+
+    y, slope, scaled, near = two_where(m, lost, sooner, (y, slope, scaled, near))
     rest = active & (near < x)
 
     def further():
@@ -160,7 +170,8 @@ def at_infinity(m: Math, a: E, a_lo: E, b: E, x: E, extra: E, active: E):
     power = m.call("pow", x, ((a - b) + a_lo) * 0.5)
     gammas = m.call("tgamma", b) * m.call("rgamma", a)
     sum_, sum_lo = m.two_sum(x, extra)
-    return exp_pair(m, sum_, sum_lo) * power * total * gammas * power, good
+    half = exp_pair(m, sum_ * 0.5, sum_lo * 0.5) * power
+    return half * (total * gammas) * half, good
 
 
 @define("hyp1f1", 3, inline=False, single=False)

@@ -11,7 +11,6 @@ from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
 from jitney._ops import special_functions as sf
-from jitney.numpy import ufuncs as uf
 from jitney.numpy.operands import array_operand
 from jitney.scipy.operands import floats, strong
 
@@ -23,8 +22,7 @@ def i0e(x: Any) -> Any:
 
 def i0(x: Any) -> Any:
     """Modified Bessel function of order 0."""
-    (x,) = floats("i0", x)
-    return uf.exp(uf.abs(x)) * ew.bessel_i0e_p.bind(x)
+    return sf.bessel_i0_p.bind(*floats("i0", x))
 
 
 def i1e(x: Any) -> Any:
@@ -34,8 +32,7 @@ def i1e(x: Any) -> Any:
 
 def i1(x: Any) -> Any:
     """Modified Bessel function of order 1."""
-    (x,) = floats("i1", x)
-    return uf.exp(uf.abs(x)) * ew.bessel_i1e_p.bind(x)
+    return sf.bessel_i1_p.bind(*floats("i1", x))
 
 
 def bessel_jn(z: Any, *, v: int, n_iter: int = 50) -> Any:
