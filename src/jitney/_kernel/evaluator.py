@@ -219,6 +219,14 @@ def _math(v: Value, *xs: Any) -> Any:
         "float_of_half": lambda x: x.view(np.uint32).astype(np.uint16).view(np.float16).astype(np.float32),
         "half_of_float": lambda x: x.astype(np.float16).view(np.uint16).astype(np.uint32).view(np.float32),
         "trigamma": lambda x: sp.polygamma(1, x),
+        "sine_integral": lambda x: sp.sici(x)[0],
+        "cosine_integral": lambda x: sp.sici(x)[1],
+        "fresnel_sine": lambda x: sp.fresnel(x)[0],
+        "fresnel_cosine": lambda x: sp.fresnel(x)[1],
+        "sin_quarter": lambda x: np.sin(np.pi / 2 * np.fmod(x * x, 4)),
+        "cos_quarter": lambda x: np.cos(np.pi / 2 * np.fmod(x * x, 4)),
+        "bessel_jn": sp.jv,
+        "spherical_legendre": lambda n, m, x: sp.sph_harm_y(int(n), int(m), x, 0.0).real,
     }
     found = table.get(v.attr) or getattr(np, v.attr, None) or getattr(sp, v.attr)
     return found(*xs)
