@@ -44,6 +44,7 @@ from jitney._base.lazily import at_first_use as _at_first_use
 from jitney._core.trace import Array
 
 __version__ = "0.1.0"
+__version_info__ = (0, 1, 0)
 
 
 def _unsupported(name):  # type: ignore[no-untyped-def]

@@ -54,6 +54,12 @@ def primitives() -> list[Primitive]:
 MADE_BY_PASSES = frozenset(("fft_of_pairs", "fft_along"))
 
 
+# What passes write in terms of others before anything is lowered: split_complex, keys_as_words.
+REWRITTEN_BY_PASSES = frozenset(
+    ("complex", "conj", "imag", "real", "random_clone", "random_unwrap", "random_wrap")
+)
+
+
 def missing(prim: Primitive, slot: str) -> bool:
     """Whether an empty ``slot`` of ``prim`` is a rule that somebody will miss."""
     if getattr(prim, slot, None) is not None:
@@ -74,10 +80,10 @@ def missing(prim: Primitive, slot: str) -> bool:
 
 
 def native(prim: Primitive) -> bool:
-    """Whether compiled code needs no Python for ``prim``: a rule of its own, a library, or inlined."""
-    return (
-        prim.lower is not None or prim.expand is not None or prim.higher_order or prim.name == "dot_general"
-    )
+    """Whether compiled code needs no Python for ``prim``: a rule of its own, a library, inlined, or rewritten."""
+    if prim.name == "dot_general" or prim.name in REWRITTEN_BY_PASSES:
+        return True
+    return prim.lower is not None or prim.expand is not None or prim.higher_order
 
 
 def summary(prims: Sequence[Primitive]) -> str:
