@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import pickle
 from pathlib import Path
 from typing import Any
@@ -256,3 +258,25 @@ def test_linear_call() -> None:
         jitney.grad(f)(2.0, 3.0)
     with pytest.raises(TypeError, match="must match those of linear inputs"):
         linear_call(lambda r, x: x, lambda r, ct: (ct, ct), (), 1.0)
+
+
+DOCUMENTED = """
+    _api.meshes _api.shardings _api.mapping _api.slices _api.layouts _api.linear_call _api.array_pictures _api.contexts
+    _api.environment _api.linear_functions _api.autodiff monitoring profiler dlpack dtypes experimental.compute_on
+    experimental.mesh_utils experimental.multihost_utils experimental.sparse._bcoo experimental.sparse._products
+    experimental.sparse._transforms extend.backend numpy.bits numpy.fitting numpy.ufunc_methods lax.ragged lax.marks
+"""
+
+
+@pytest.mark.parametrize("name", DOCUMENTED.split())
+def test_examples_in_docstrings(name: str) -> None:
+    module = importlib.import_module(f"jitney.{name}")
+    runner, parser = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE), doctest.DocTestParser()
+    for label, value in vars(module).items():
+        members = {label: value} | ({} if not isinstance(value, type) else vars(value))
+        for member, one in members.items():
+            text = getattr(one, "__doc__", None)
+            own = (getattr(one, "__module__", None) or "").startswith("jitney")
+            if own and isinstance(text, str) and ">>>" in text:
+                runner.run(parser.get_doctest(text, {}, member, None, 0))
+    assert runner.summarize(verbose=False).failed == 0
