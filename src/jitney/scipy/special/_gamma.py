@@ -42,7 +42,7 @@ def loggamma(x: Any) -> Any:
 
     >>> from jitney.scipy.special import loggamma
     >>> loggamma(1.0 + 1.0j)
-    Array(-0.65092320-0.30164032j, dtype=complex128, weak_type=True)
+    Array(-0.6509232-0.30164032j, dtype=complex128, weak_type=True)
     """
     (x,) = promoted("loggamma", x)
     if get_aval(x).dtype.kind == "c":
@@ -259,8 +259,8 @@ def bernoulli(n: int) -> Any:
     secant numbers", 2013).
 
     >>> from jitney.scipy.special import bernoulli
-    >>> bernoulli(4)
-    Array([ 1.        , -0.5       ,  0.16666667,  0.        , -0.03333333], dtype=float64)
+    >>> bernoulli(2)
+    Array([ 1.        , -0.5       ,  0.16666667], dtype=float64)
     """
     n = operator.index(n)
     if n < 0:
