@@ -1,6 +1,7 @@
 // The buffer pool: 64-byte aligned memory that is kept and reused, because fresh pages cost more than arithmetic.
 // Begin with jt_alloc and jt_free.
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <thread>
 
@@ -86,26 +87,48 @@ int size_class(size_t bytes, size_t* rounded) {
     return 4 * (e - 7) + int(k - 5);
 }
 
-void* system_alloc(size_t bytes) {
-    size_t align = bytes >= 2 * kHugePage ? kHugePage : kAlign;
-    size_t whole = (bytes + align - 1) / align * align;
-#if defined(_WIN32)
-    return _aligned_malloc(whole, align);
-#else
-    void* p = nullptr;
-    if (posix_memalign(&p, align, whole) != 0) return nullptr;
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (align == kHugePage) madvise(p, whole, MADV_HUGEPAGE);
+#if defined(__linux__)
+// Large blocks are mappings of their own: memory that malloc gives again may have been touched in small pages, and keeps them.
+size_t mapped_bytes(size_t bytes) { return (bytes + kHugePage - 1) / kHugePage * kHugePage; }
+
+void* map_large(size_t bytes) {
+    const size_t whole = mapped_bytes(bytes);
+    char* p = static_cast<char*>(
+        mmap(nullptr, whole + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    if (p == MAP_FAILED) return nullptr;
+    const size_t before = (kHugePage - reinterpret_cast<uintptr_t>(p) % kHugePage) % kHugePage;
+    if (before) munmap(p, before);
+    if (before < kHugePage) munmap(p + before + whole, kHugePage - before);
+    madvise(p + before, whole, MADV_HUGEPAGE);
+    return p + before;
+}
 #endif
-    return p;
+
+bool is_large(size_t bytes) { return bytes >= 2 * kHugePage; }
+
+void* system_alloc(size_t bytes) {
+#if defined(_WIN32)
+    return _aligned_malloc(bytes, kAlign);
+#else
+#if defined(__linux__)
+    if (is_large(bytes)) return map_large(bytes);
+#endif
+    void* p = nullptr;
+    return posix_memalign(&p, kAlign, bytes) == 0 ? p : nullptr;
 #endif
 }
 
-void system_free(void* p) {
+void system_free(Header* h) {
 #if defined(_WIN32)
-    _aligned_free(p);
+    _aligned_free(h);
 #else
-    std::free(p);
+#if defined(__linux__)
+    if (is_large(h->bytes)) {
+        munmap(h, mapped_bytes(h->bytes));
+        return;
+    }
+#endif
+    std::free(h);
 #endif
 }
 

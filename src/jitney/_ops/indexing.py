@@ -695,10 +695,10 @@ def _native_place(
 def _native_inside(b: Any, start: Any, limit: int) -> list[Any]:
     """Conditions for ``0 <= start <= limit``; those that the index dtype guarantees are left out."""
     bounds = np.iinfo(start.dtype)
-    good = [] if bounds.min >= 0 else [b.ge(start, b.const(0, start.dtype))]
     if limit < bounds.max:
-        good.append(b.le(start, b.const(limit, start.dtype)))
-    return good
+        unsigned = np.dtype(f"u{start.dtype.itemsize}")  # negative ones are large
+        return [b.le(b.cast(start, unsigned), b.const(limit, unsigned))]
+    return [] if bounds.min >= 0 else [b.ge(start, b.const(0, start.dtype))]
 
 
 gather_p.abstract = lru_cache(maxsize=4096)(_gather_abstract)
