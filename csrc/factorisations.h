@@ -11,6 +11,7 @@ struct RoutineEntry {
 };
 
 const RoutineEntry* factorisations();  // factorisations.cpp; ends with a null name
+const RoutineEntry* condensed_forms();  // condensed.cpp
 const RoutineEntry* products();        // products.cpp
 const RoutineEntry* convolutions();    // convolution.cpp
 

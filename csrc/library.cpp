@@ -50,10 +50,12 @@ void* slot(const std::string& name) {
     if (name == #field) return &l.field;
     JT_SLOT(gemm) JT_SLOT(gemv) JT_SLOT(syrk) JT_SLOT(trsm) JT_SLOT(trsv) JT_SLOT(potrf) JT_SLOT(getrf) JT_SLOT(geqrf)
     JT_SLOT(gelqf) JT_SLOT(orgqr) JT_SLOT(orglq) JT_SLOT(syevd) JT_SLOT(gesdd) JT_SLOT(geev)
+    JT_SLOT(gehrd) JT_SLOT(sytrd) JT_SLOT(trsyl) JT_SLOT(gees) JT_SLOT(geqp3)
 #undef JT_SLOT
     if (name == "ungqr") return &l.orgqr;
     if (name == "unglq") return &l.orglq;
     if (name == "heevd") return &l.syevd;
+    if (name == "hetrd") return &l.sytrd;
     return nullptr;
 }
 
@@ -116,7 +118,7 @@ PyObject* limit_library(PyObject*, PyObject* n) {
 PyObject* library_symbols(PyObject*, PyObject*) {
     PyObject* d = PyDict_New();
     if (!d) return nullptr;
-    for (const RoutineEntry* table : {factorisations(), products(), convolutions()})
+    for (const RoutineEntry* table : {factorisations(), condensed_forms(), products(), convolutions()})
         for (const RoutineEntry* e = table; e->name; ++e) {
             Ref v(PyLong_FromVoidPtr(reinterpret_cast<void*>(e->fn)));
             if (!v || PyDict_SetItemString(d, e->name, v.p) != 0) {

@@ -54,7 +54,10 @@ struct Library {
     void (*gelqf)(I, I, T*, I, T*, T*, I, int*);
     void (*orgqr)(I, I, I, T*, I, In, T*, I, int*);  // ungqr of complex types
     void (*orglq)(I, I, I, T*, I, In, T*, I, int*);  // unglq
-    void *syevd, *gesdd, *geev;                      // heevd
+    void (*gehrd)(I, I, I, T*, I, T*, T*, I, int*);
+    void (*sytrd)(C, I, T*, I, Real<T>*, Real<T>*, T*, T*, I, int*);  // hetrd of complex types
+    void (*trsyl)(C, C, I, I, I, In, I, In, I, T*, I, Real<T>*, int*);
+    void *syevd, *gesdd, *geev, *gees, *geqp3;  // heevd
 };
 template <class T>
 inline Library<T> library{};

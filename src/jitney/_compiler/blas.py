@@ -19,13 +19,13 @@ from typing import Any
 
 _TIMEOUT = "OPENBLAS_THREAD_TIMEOUT"
 _BLAS = "gemm gemv trsm trsv"
-_LAPACK = "potrf getrf geqrf gelqf gesdd geev"
+_LAPACK = "potrf getrf geqrf gelqf gesdd geev gehrd trsyl gees geqp3"
 # By type: what has another name for real and for complex numbers, or is needed of real ones alone.
 _OWN = {
-    "s": "orgqr orglq syevd",
-    "d": "orgqr orglq syevd",
-    "c": "ungqr unglq heevd",
-    "z": "ungqr unglq heevd",
+    "s": "orgqr orglq syevd sytrd",
+    "d": "orgqr orglq syevd sytrd",
+    "c": "ungqr unglq heevd hetrd",
+    "z": "ungqr unglq heevd hetrd",
 }
 
 

@@ -84,7 +84,9 @@ def _eigh(x: Any, lower: bool, vectors: bool) -> RoutineCall | None:
     else:
         work = (1 + 6 * n + 2 * n * n + _BLOCK * n, 0, 3 + 5 * n)
     scratch = _bytes(x.dtype, work) + (0 if vectors else _aligned(n * n * x.dtype.itemsize))
-    return _call("eigh", x, (_count(x), n, lower, vectors, *work), scratch, (5 if vectors else 1) * n**3)
+    return _call(
+        "eigh", x, (_count(x), n, lower, vectors, *work), scratch, (5 if vectors else 1) * n**3, checked=2
+    )
 
 
 def svd(in_avals: Any, *, full_matrices: bool, compute_uv: bool) -> RoutineCall | None:
@@ -128,10 +130,19 @@ def _bytes(dtype: np.dtype, work: tuple[int, int, int]) -> int:
 
 
 def _call(
-    name: str, x: Any, args: tuple, scratch: int, products: float, operands: tuple[int, ...] | None = None
+    name: str,
+    x: Any,
+    args: tuple,
+    scratch: int,
+    products: float,
+    operands: tuple[int, ...] | None = None,
+    checked: int = 3,
 ) -> RoutineCall | None:
-    """The call for ``args[0]`` matrices of the type of ``x``; None where there is nothing to do, or too much."""
-    if 0 in x.shape or not all(args[1:3]) or max(map(int, args[1:])) > _LIMIT:
+    """The call for ``args[0]`` matrices of the type of ``x``; None where there is nothing to do, or too much.
+
+    The first ``checked`` of ``args`` are sizes; others are flags and may be 0.
+    """
+    if 0 in x.shape or not all(args[1:checked]) or max(map(int, args[1:])) > _LIMIT:
         return None
     cost = products * args[0] * (0.5 if x.dtype.kind == "c" else 0.15)
     return RoutineCall(f"jt_{name}_{x.dtype.name}", tuple(map(int, args)), _aligned(scratch), operands, cost)

@@ -751,23 +751,31 @@ def _qr_abstract(x: ShapedArray, *, full_matrices: bool) -> list[ShapedArray]:
     return [shaped_array((*batch, m, k), x.dtype), shaped_array((*batch, k, n), x.dtype)]
 
 
-def _qr_jvp(primals: Any, tangents: Any, *, full_matrices: bool) -> tuple[list, list]:
-    (x,), (g,) = primals, tangents
-    m, n = get_aval(x).shape[-2:]
+def _check_differentiable_qr(x: ShapedArray, full_matrices: bool) -> None:
+    m, n = x.shape[-2:]
     if m < n or (full_matrices and m != n):
         raise NotImplementedError(
             f"Derivatives of qr are not defined for matrices of shape {(m, n)} with full_matrices={full_matrices}: "
             "the matrix must have full column rank, and be square if full_matrices."
         )
+
+
+def _qr_jvp(primals: Any, tangents: Any, *, full_matrices: bool) -> tuple[list, list]:
+    (x,), (g,) = primals, tangents
+    _check_differentiable_qr(get_aval(x), full_matrices)
     q, r = qr_p.bind(x, full_matrices=False)
+    return [q, r], _qr_tangents(q, r, g)
+
+
+def _qr_tangents(q: Any, r: Any, g: Any) -> list[Any]:
     change = triangular_solve(r, g, left_side=False, lower=False)
     inner = matmul(adjoint(q), change)
     below = tril(inner, -1)
     turn = ew.sub(below, adjoint(below))
-    if get_aval(x).dtype.kind == "c":  # the diagonal of r stays real
+    if get_aval(q).dtype.kind == "c":  # the diagonal of r stays real
         turn = ew.add(turn, _where(_places(get_aval(inner).shape, ew.eq), _imaginary(inner)))
     d_q = ew.add(matmul(q, ew.sub(turn, inner)), change)
-    return [q, r], [d_q, matmul(ew.sub(inner, turn), r)]
+    return [d_q, matmul(ew.sub(inner, turn), r)]
 
 
 def _imaginary(x: Any) -> Any:

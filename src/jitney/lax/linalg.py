@@ -5,16 +5,53 @@ Leading axes count matrices. Up to 8 rows, ``cholesky``, ``lu`` and ``triangular
 
 from __future__ import annotations
 
+import enum
 from typing import Any
-
-import numpy as np
 
 from jitney._api.calls import expose as _expose
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import linear_algebra as la
+from jitney._ops.condensed import *  # noqa: F403
+from jitney._ops.condensed import qr_pivoted_p as _qr_pivoted_p
 from jitney._ops.linear_algebra import *  # noqa: F403
+from jitney._ops.matrix_equations import *  # noqa: F403
+from jitney.lax.condensed import cholesky_update as cholesky_update
+from jitney.lax.condensed import hessenberg as hessenberg
+from jitney.lax.condensed import householder_product as householder_product
+from jitney.lax.condensed import ormqr as ormqr
+from jitney.lax.condensed import schur as schur
+from jitney.lax.condensed import symmetric_product as symmetric_product
+from jitney.lax.condensed import tridiagonal as tridiagonal
+from jitney.lax.condensed import tridiagonal_solve as tridiagonal_solve
 from jitney.lax.operands import operand, operands
+from jitney.lax.polar import qdwh as qdwh
+
+
+class EigImplementation(enum.Enum):
+    """Libraries for eigenvalues of general matrices; all mean LAPACK here."""
+
+    CUSOLVER = "cusolver"
+    MAGMA = "magma"
+    LAPACK = "lapack"
+
+
+class EighImplementation(enum.Enum):
+    """Algorithms for eigenvalues of Hermitian matrices; all mean LAPACK's here."""
+
+    QR = "qr"
+    JACOBI = "jacobi"
+    QDWH = "qdwh"
+
+
+class SvdAlgorithm(enum.Enum):
+    """Algorithms for singular values; all mean LAPACK's here."""
+
+    DEFAULT = "default"
+    QR = "QR"
+    JACOBI = "Jacobi"
+    POLAR = "polar"
+    DIVIDE_AND_CONQUER = "divide_and_conquer"
 
 
 def _array(name: str, x: Any) -> Any:
@@ -109,15 +146,17 @@ def lu_pivots_to_permutation(pivots: Any, permutation_size: int) -> Any:
 
 def qr(
     x: Any, *, pivoting: bool = False, full_matrices: bool = True, use_magma: bool | None = None
-) -> tuple[Any, Any]:
+) -> tuple[Any, ...]:
     """Orthogonal and upper triangular factors of ``[..., m, n]`` matrices.
 
-    Raises:
-        NotImplementedError: for ``pivoting``.
+    Args:
+        x: matrices.
+        pivoting: exchange columns so that the diagonal of the triangular factor falls; the third result is their
+            order, int32 ``[..., n]``, with ``x[..., order] = Q R``.
+        full_matrices: a square ``Q``.
     """
-    if pivoting:
-        raise NotImplementedError("qr with pivoting is not available.")
-    return tuple(la.qr_p.bind(_array("qr", x), full_matrices=full_matrices))  # type: ignore[return-value]
+    prim = _qr_pivoted_p if pivoting else la.qr_p
+    return tuple(prim.bind(_array("qr", x), full_matrices=full_matrices))
 
 
 def eigh(
@@ -195,19 +234,6 @@ def svd(
         first, last = subset_by_index
         out = [y[..., first:last, :] if k == 2 else y[..., first:last] for k, y in enumerate(out)]
     return out[0] if not compute_uv else (out[1], out[0], out[2])
-
-
-def householder_product(a: Any, taus: Any) -> Any:
-    """The orthogonal matrix of elementary reflectors ``1 - tau v v^H`` that lie below the diagonal of ``a``."""
-    a, taus = operands("householder_product", a, taus)
-    *batch, m, n = get_aval(a).shape
-    q = la.eye((*batch, m, m), get_aval(a).dtype)
-    for k in reversed(range(get_aval(taus).shape[-1])):
-        column = la.tril(a, -1)[..., k] + la.eye((*batch, m, m), get_aval(a).dtype)[..., k]
-        column = la.raw.expand_dims(column, (len(batch) + 1,))
-        factor = taus[..., k][..., np.newaxis, np.newaxis]
-        q = q - factor * la.matmul(column, la.matmul(la.adjoint(column), q))
-    return q[..., :n]
 
 
 _expose(globals())

@@ -20,6 +20,7 @@ from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import linear_algebra as la
 from jitney._ops import raw
+from jitney._ops.condensed import geqrf_p as _geqrf_p
 from jitney._ops.stopping import stop_gradient_leaf
 from jitney.numpy.linear import outer as _outer
 from jitney.numpy.operands import (
@@ -257,13 +258,15 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 
     Args:
         a: ``[..., m, n]``.
-        mode: ``"reduced"``, ``"complete"``, or ``"r"`` for the triangular factor alone.
+        mode: ``"reduced"``, ``"complete"``, ``"r"`` for the triangular factor alone, or ``"raw"`` for LAPACK's
+            reflectors: their transposed array with the triangular factor, and their factors.
     """
     (a,) = _matrices("qr", a)
     if mode not in ("reduced", "r", "full", "complete", "raw"):
         raise ValueError(f"Unsupported QR decomposition mode '{mode}'")
     if mode == "raw":
-        raise NotImplementedError("qr: the mode 'raw' is not available.")
+        packed, taus = _geqrf_p.bind(a)
+        return QRResult(la.transposed(packed), taus)
     q, r = la.qr_p.bind(a, full_matrices=mode in ("full", "complete"))
     return r if mode == "r" else QRResult(q, r)
 
@@ -284,6 +287,10 @@ def svd(
         hermitian: the matrices are Hermitian: by their eigenvalues.
         subset_by_index: the first and the last (exclusive) value to return.
     """
+    if full_matrices and subset_by_index is not None:
+        raise ValueError(
+            "svd: full_matrices and subset_by_index cannot both be set: pass full_matrices=False."
+        )
     (a,) = _matrices("svd", a)
     if hermitian:
         w, v = eigh(a)
@@ -642,6 +649,8 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 def cond(x: Any, p: Any = None) -> Any:
     """Condition numbers: the norm of order ``p`` of a matrix times that of its inverse; by default the ratio of singular values."""
     (x,) = _matrices("cond", x)
+    if not get_aval(x).size:
+        raise ValueError(f"cond requires matrices that are not empty, got shape {get_aval(x).shape}.")
     if p in (None, 2, -2):
         s = svd(x, compute_uv=False)
         ratio = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
@@ -655,7 +664,7 @@ def matrix_rank(M: Any, rtol: Any = None, *, hermitian: bool = False, tol: Any =
     """How many singular values exceed ``rtol`` times the greatest (or ``tol``)."""
     x = array_operand("matrix_rank", M)
     if get_aval(x).ndim < 2:
-        return ew.convert(jnp.any(x != 0), _dtypes.default_dtype("i"))
+        return ew.convert(jnp.any(x != 0), np.dtype(np.int32))
     (x,) = _matrices("matrix_rank", x)
     s = svd(x, compute_uv=False, hermitian=hermitian)
     if tol is not None:

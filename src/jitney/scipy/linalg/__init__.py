@@ -10,12 +10,38 @@ import numpy as np
 from jitney import lax
 from jitney import numpy as jnp
 from jitney._api.calls import expose as _expose
+from jitney._base import dtypes
 from jitney._core.trace import get_aval
 from jitney._ops import linear_algebra as la
 from jitney._ops import raw
 from jitney.numpy import linalg as _linalg
 from jitney.numpy.linalg import _matrices
 from jitney.numpy.operands import array_operand, broadcast_shapes, broadcast_to
+from jitney.scipy.linalg._functions import eigh_tridiagonal as eigh_tridiagonal
+from jitney.scipy.linalg._functions import expm_frechet as expm_frechet
+from jitney.scipy.linalg._functions import funm as funm
+from jitney.scipy.linalg._functions import hessenberg as hessenberg
+from jitney.scipy.linalg._functions import polar as polar
+from jitney.scipy.linalg._functions import qr_multiply as qr_multiply
+from jitney.scipy.linalg._functions import rsf2csf as rsf2csf
+from jitney.scipy.linalg._functions import schur as schur
+from jitney.scipy.linalg._functions import solve_sylvester as solve_sylvester
+from jitney.scipy.linalg._functions import sqrtm as sqrtm
+from jitney.scipy.linalg._special_matrices import circulant as circulant
+from jitney.scipy.linalg._special_matrices import companion as companion
+from jitney.scipy.linalg._special_matrices import convolution_matrix as convolution_matrix
+from jitney.scipy.linalg._special_matrices import dft as dft
+from jitney.scipy.linalg._special_matrices import fiedler as fiedler
+from jitney.scipy.linalg._special_matrices import fiedler_companion as fiedler_companion
+from jitney.scipy.linalg._special_matrices import hadamard as hadamard
+from jitney.scipy.linalg._special_matrices import hankel as hankel
+from jitney.scipy.linalg._special_matrices import helmert as helmert
+from jitney.scipy.linalg._special_matrices import hilbert as hilbert
+from jitney.scipy.linalg._special_matrices import invhilbert as invhilbert
+from jitney.scipy.linalg._special_matrices import invpascal as invpascal
+from jitney.scipy.linalg._special_matrices import leslie as leslie
+from jitney.scipy.linalg._special_matrices import pascal as pascal
+from jitney.scipy.linalg._special_matrices import toeplitz as toeplitz
 
 
 def _right_side(name: str, a: Any, b: Any) -> tuple[Any, Any, bool]:
@@ -182,7 +208,7 @@ def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False, check_finite:
     low, up = la.unpack_lu(packed)
     m = get_aval(a).shape[-2]
     places = jnp.arange(m, dtype="int32")
-    p = (order[..., np.newaxis, :] == places[:, np.newaxis]).astype(get_aval(a).dtype)
+    p = (order[..., np.newaxis, :] == places[:, np.newaxis]).astype(dtypes.real_dtype(get_aval(a).dtype))
     return (jnp.matmul(p, low), up) if permute_l else (p, low, up)
 
 
@@ -198,8 +224,8 @@ def qr(
     if mode not in ("full", "economic", "r"):
         raise ValueError(f"Unsupported QR decomposition mode '{mode}'")
     (a,) = _matrices("qr", a)
-    q, r = lax.linalg.qr(a, pivoting=pivoting, full_matrices=mode != "economic")
-    return (r,) if mode == "r" else (q, r)
+    q, r, *order = lax.linalg.qr(a, pivoting=pivoting, full_matrices=mode != "economic")
+    return (r, *order) if mode == "r" else (q, r, *order)
 
 
 def svd(
@@ -302,15 +328,6 @@ def block_diag(*arrs: Any) -> Any:
         rows.append(jnp.pad(x, ((0, 0), (start, columns - start - x.shape[1]))))
         start += x.shape[1]
     return jnp.concatenate(rows, 0)
-
-
-def toeplitz(c: Any, r: Any = None) -> Any:
-    """The matrix with first column ``c`` and first row ``r`` (``conj(c)`` by default) and constant diagonals."""
-    c = jnp.ravel(array_operand("toeplitz", c))
-    r = jnp.conj(c) if r is None else jnp.ravel(array_operand("toeplitz", r, 1))
-    values = jnp.concatenate([jnp.flip(c), r[1:]])
-    places = (c.shape[0] - 1) - np.arange(c.shape[0])[:, np.newaxis] + np.arange(r.shape[0])
-    return values[places]
 
 
 _expose(globals())
