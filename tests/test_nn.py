@@ -152,3 +152,52 @@ def test_misuse() -> None:
         nn.initializers.variance_scaling(1.0, "fan_in", "cauchy")(key, (3, 3))
     with pytest.raises(ValueError, match="algorithm"):
         nn.standardize(X, algorithm="slow")
+
+
+# -- attention
+
+
+def _heads(batch: int, length: int, heads: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(batch, length, heads, 8))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"scale": 0.3, "is_causal": True},
+        {"local_window_size": (1, 2)},
+        {"local_window_size": 2, "is_causal": True},
+        {"query_seq_lengths": np.int32([3, 5]), "key_value_seq_lengths": np.int32([7, 4])},
+        {"bias": RNG.normal(size=(2, 4, 5, 7))},
+        {"mask": RNG.random((1, 4, 5, 7)) < 0.7, "bias": RNG.normal(size=(1, 1, 5, 7))},
+        {"return_residual": True},
+    ],
+)
+def test_attention(options: dict[str, Any]) -> None:
+    groups = 2
+    q, k, v = _heads(2, 5, 4, 0), _heads(2, 7, groups, 1), _heads(2, 7, groups, 2)
+    ours = lambda q, k, v: nn.dot_product_attention(q, k, v, **options)  # noqa: E731
+    theirs = lambda q, k, v: jax.nn.dot_product_attention(q, k, v, **options)  # noqa: E731
+    for f in (ours, jitney.jit(ours)):
+        for got, want in zip(jax.tree.leaves(f(q, k, v)), jax.tree.leaves(theirs(q, k, v)), strict=True):
+            same("attention", np.asarray(got), np.asarray(want), 3e-6)  # JAX scores in float32
+    if "bias" in options:
+        total = lambda f, n: lambda q, k, v: n.sum(n.sin(f(q, k, v)))  # noqa: E731
+        got = jitney.jit(jitney.grad(total(ours, jitney.numpy), (0, 1, 2)))(q, k, v)
+        want = jax.grad(total(theirs, jax.numpy), (0, 1, 2))(q, k, v)
+        for g, w in zip(got, want, strict=True):
+            same("attention", g, w, 3e-6)
+
+
+@pytest.mark.parametrize("groups", [4, 1])
+def test_attention_groups(groups: int) -> None:
+    q, k, v = _heads(2, 5, 4, 0), _heads(2, 7, groups, 1), _heads(2, 7, groups, 2)
+    same("attention", nn.dot_product_attention(q, k, v), jax.nn.dot_product_attention(q, k, v), 3e-6)
+
+
+def test_attention_without_a_batch() -> None:
+    q, k, v = (x[0] for x in (_heads(1, 5, 4, 0), _heads(1, 7, 2, 1), _heads(1, 7, 2, 2)))
+    same("attention", nn.dot_product_attention(q, k, v), jax.nn.dot_product_attention(q, k, v), 3e-6)
+    with pytest.raises(ValueError, match="multiple of groups"):
+        nn.dot_product_attention(q[:, :3], k, v)

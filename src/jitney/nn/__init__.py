@@ -28,12 +28,14 @@ from jitney.nn.activations import (
     squareplus,
     swish,
 )
+from jitney.nn.attention import dot_product_attention
 from jitney.nn.normalisations import log_softmax, logmeanexp, one_hot, softmax, standardize
 from jitney.numpy import tanh
 from jitney.scipy.special import logsumexp
 
 __all__ = [
     "celu",
+    "dot_product_attention",
     "elu",
     "gelu",
     "glu",
