@@ -131,12 +131,7 @@ def _add_output(graph: Graph, node: Node, number: int) -> None:
 def _same_memory(node: Node) -> Node:
     """The result of a step or fold whose elements ``node`` gives another shape: it is written to the output at once."""
     view = whole_run(node)
-    if (
-        view is None
-        or view.node.complete
-        or view.node.out >= 0
-        or view.node.aval.size != node.aval.size
-    ):
+    if view is None or view.node.complete or view.node.out >= 0 or view.node.aval.size != node.aval.size:
         return node
     return view.node
 
