@@ -87,6 +87,10 @@ _LISTS: dict[str, dict[str, str]] = {
     "lax": {
         "precv psend ragged_all_to_all": _DEVICES,
     },
+    "nn": {
+        "get_scaled_dot_general_config scaled_dot_general scaled_matmul": "products of numbers scaled in blocks are "
+        "instructions of accelerators; use lax.dot_general on numbers of 16 bits or more"
+    },
     "profiler": {
         "ProfileData ProfileEvent ProfilePlane": "profiles are pages and tables; see jitney.profile",
         "device_memory_profile save_device_memory_profile": "see jit(f).lower(x).compile().memory_analysis()",

@@ -1,6 +1,9 @@
 """``jitney.nn``: functions of neural networks."""
 
+from typing import Any as _Any
+
 from jitney._api.calls import expose as _expose
+from jitney._api.unsupported import stand_in as _stand_in
 from jitney.nn import initializers
 from jitney.nn.activations import (
     celu,
@@ -68,5 +71,10 @@ __all__ = [
     "swish",
     "tanh",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    return _stand_in("nn", name)
+
 
 _expose(globals())
