@@ -80,6 +80,8 @@ class Primitive:
     skip_canonicalization = False
     # ``(*avals, **params) -> (aval, effects)`` of a primitive whose effects depend on its operands.
     effectful_abstract: Callable[..., Any] | None = None
+    # Why there is no ``jvp``, of a primitive that has none on purpose: ends the error's sentence.
+    no_derivative = "it has neither a jvp rule nor a body of other primitives"
 
     def __init__(self, name: str, *, multiple_results: bool = False, higher_order: bool = False) -> None:
         self.name = name
@@ -122,6 +124,12 @@ class Primitive:
     def get_bind_params(self, params: dict[str, Any]) -> dict[str, Any]:
         """The keyword arguments of ``bind`` for an equation's ``params``."""
         return dict(params)
+
+    def undifferentiable(self) -> NotImplementedError:
+        """The error of whoever differentiates a primitive without a derivative."""
+        return NotImplementedError(
+            f"Differentiation rule for {self.name!r} not implemented: {self.no_derivative}"
+        )
 
     def def_impl(self, impl: Callable[..., Any]) -> Callable[..., Any]:
         """Define the value: ``impl(*args, **params)``, in NumPy or in jitney. Also a decorator."""

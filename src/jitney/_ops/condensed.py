@@ -60,6 +60,10 @@ def _aval(x: Any) -> ShapedArray:
     return shaped_array(x.shape, x.dtype)
 
 
+_NOT_UNIQUE = "is not unique and has no derivative; functions of a matrix have: sqrtm, expm, eigh, svd"
+    "is not unique, so that it has no derivative; the product of its factors does: it is the matrix itself"
+)
+
 # -- hessenberg -------------------------------------------------------------------------------------------
 
 hessenberg_p = Primitive("hessenberg", multiple_results=True)
@@ -83,6 +87,7 @@ def _np_hessenberg(x: Any) -> list[Any]:
 
 hessenberg_p.abstract = _hessenberg_abstract
 hessenberg_p.numpy = _np_hessenberg
+hessenberg_p.no_derivative = f"a Hessenberg form {_NOT_UNIQUE}"
 hessenberg_p.batch = la._batch_leading(hessenberg_p)
 hessenberg_p.lower = Routine(condensed_plans.hessenberg, True)
 
@@ -118,6 +123,7 @@ def _np_tridiagonal(x: Any, *, lower: bool) -> list[Any]:
 
 tridiagonal_p.abstract = _tridiagonal_abstract
 tridiagonal_p.numpy = _np_tridiagonal
+tridiagonal_p.no_derivative = f"a tridiagonal form {_NOT_UNIQUE}"
 tridiagonal_p.batch = la._batch_leading(tridiagonal_p)
 tridiagonal_p.lower = Routine(condensed_plans.tridiagonal, True)
 
@@ -148,6 +154,7 @@ def _np_schur(x: Any, *, compute_schur_vectors: bool) -> list[Any]:
 
 schur_p.abstract = _schur_abstract
 schur_p.numpy = _np_schur
+schur_p.no_derivative = f"a Schur form {_NOT_UNIQUE}"
 schur_p.batch = la._batch_leading(schur_p)
 schur_p.lower = Routine(condensed_plans.schur, True)
 schur_p.dce = lambda eqn, used: (
@@ -171,6 +178,7 @@ def _np_geqrf(x: Any) -> list[Any]:
 
 geqrf_p.abstract = _geqrf_abstract
 geqrf_p.numpy = _np_geqrf
+geqrf_p.no_derivative = "packed reflectors have none here: differentiate numpy.linalg.qr or scipy.linalg.qr"
 geqrf_p.batch = la._batch_leading(geqrf_p)
 geqrf_p.lower = Routine(condensed_plans.geqrf, True)
 
@@ -202,6 +210,7 @@ def _np_geqp3(x: Any) -> list[Any]:
 
 geqp3_p.abstract = _geqp3_abstract
 geqp3_p.numpy = _np_geqp3
+geqp3_p.no_derivative = "packed reflectors have none here: differentiate numpy.linalg.qr or scipy.linalg.qr"
 geqp3_p.batch = la._batch_leading(geqp3_p)
 geqp3_p.lower = Routine(condensed_plans.geqp3, True)
 

@@ -21,6 +21,9 @@ from jitney._ops import linear_algebra as la
 from jitney._ops.condensed import each_matrix, lapack, schur_p
 from jitney._ops.families import check_same_dtype
 
+# What only follows a Schur form, whose derivative would be asked for first.
+_OF_SCHUR = "it works on Schur forms, which are not unique and have no derivative"
+
 # -- tridiagonal systems ----------------------------------------------------------------------------------
 
 tridiagonal_solve_p = Primitive("tridiagonal_solve")
@@ -145,6 +148,7 @@ def _np_triangular_sylvester(a: Any, b: Any, c: Any) -> Any:
 
 triangular_sylvester_p.numpy = _np_triangular_sylvester
 triangular_sylvester_p.may_warn = True
+triangular_sylvester_p.no_derivative = _OF_SCHUR
 triangular_sylvester_p.batch = la._batch_leading(triangular_sylvester_p)
 triangular_sylvester_p.lower = Routine(condensed_plans.sylvester, True)
 
@@ -232,6 +236,7 @@ def _np_triangular_sqrt(t: Any) -> Any:
 
 triangular_sqrt_p.numpy = _np_triangular_sqrt
 triangular_sqrt_p.may_warn = True
+triangular_sqrt_p.no_derivative = _OF_SCHUR
 triangular_sqrt_p.batch = la._batch_leading(triangular_sqrt_p)
 triangular_sqrt_p.lower = Routine(condensed_plans.triangular_sqrt, True)
 
@@ -275,6 +280,7 @@ def _np_parlett(t: Any, values: Any) -> Any:
 
 parlett_p.numpy = _np_parlett
 parlett_p.may_warn = True
+parlett_p.no_derivative = _OF_SCHUR
 parlett_p.batch = la._batch_leading(parlett_p)
 parlett_p.lower = Routine(condensed_plans.parlett, True)
 

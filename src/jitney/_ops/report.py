@@ -73,7 +73,7 @@ def missing(prim: Primitive, slot: str) -> bool:
     if slot == "transpose":
         return prim.name in LINEAR
     if slot == "jvp":
-        return prim.name not in DISCRETE
+        return prim.name not in DISCRETE and prim.no_derivative == Primitive.no_derivative
     if slot == "batch" and type(prim).bind is not Primitive.bind:
         return False  # meets the trace itself
     return True

@@ -93,10 +93,7 @@ class JetTrace(Trace):
         if rule is None:
             if primitive.expand is not None:
                 return primitive.expand(*args, **params)
-            raise NotImplementedError(
-                f"Differentiation rule for {primitive.name!r} not implemented: it has neither a jvp rule nor a body "
-                "of other primitives, so that jet has no series of it."
-            )
+            raise primitive.undifferentiable()
         before = swap_trace(self.parent)
         try:
             out = rule(*series, **params)

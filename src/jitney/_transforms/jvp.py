@@ -56,10 +56,7 @@ class JVPTrace(Trace):
         if active and primitive.jvp is None:
             if primitive.expand is not None:  # the derivative of its body
                 return primitive.expand(*args, **params)
-            raise NotImplementedError(
-                f"Differentiation rule for {primitive.name!r} not implemented: it has neither a jvp rule nor a body "
-                "of other primitives"
-            )
+            raise primitive.undifferentiable()
         before = swap_trace(self.parent)
         try:
             if not active:
