@@ -60,9 +60,7 @@ def _aval(x: Any) -> ShapedArray:
     return shaped_array(x.shape, x.dtype)
 
 
-_NOT_UNIQUE = "is not unique and has no derivative; functions of a matrix have: sqrtm, expm, eigh, svd"
-    "is not unique, so that it has no derivative; the product of its factors does: it is the matrix itself"
-)
+_NOT_UNIQUE = "is not unique and has no derivative; functions of a matrix have one: sqrtm, expm, eigh, svd"
 
 # -- hessenberg -------------------------------------------------------------------------------------------
 
