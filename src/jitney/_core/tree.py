@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -198,10 +199,35 @@ def _node(kind: type, aux: Any, children: list[Any]) -> Any:
     return kind(*children) if is_named_tuple(kind) else kind(children)
 
 
+def _ordered(spec: Any) -> Any:
+    """``spec`` whose dicts are rebuilt with sorted keys: optree would keep the order in which they came."""
+    if spec.num_nodes == spec.num_leaves:
+        return spec
+    try:
+        return _with_sorted_keys(spec)
+    except TypeError:  # static data that cannot be hashed
+        return spec.transform(_sorted_node)
+
+
+# Specs that differ in the order of keys alone are equal: one of them is found for all.
+@functools.lru_cache(maxsize=4096)
+def _with_sorted_keys(spec: Any) -> Any:
+    return spec.transform(_sorted_node)
+
+
+def _sorted_node(spec: Any) -> Any:
+    if spec.type not in (dict, collections.defaultdict):
+        return spec
+    node = spec.unflatten([0] * spec.num_leaves)
+    items = {key: 0 for key in spec.entries()}
+    made = items if type(node) is dict else collections.defaultdict(node.default_factory, items)
+    return optree.tree_structure(made, namespace=NAMESPACE)
+
+
 def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], PyTreeDef]:
     """Leaves and structure of ``tree``; what ``is_leaf`` is true of counts as a leaf."""
     found, spec = optree.tree_flatten(tree, is_leaf, namespace=NAMESPACE)
-    return found, PyTreeDef(spec)
+    return found, PyTreeDef(_ordered(spec))
 
 
 def unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:
@@ -216,7 +242,7 @@ def leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]
 
 def structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> PyTreeDef:
     """The structure of ``tree``."""
-    return PyTreeDef(optree.tree_structure(tree, is_leaf, namespace=NAMESPACE))
+    return PyTreeDef(_ordered(optree.tree_structure(tree, is_leaf, namespace=NAMESPACE)))
 
 
 def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
@@ -229,9 +255,9 @@ def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], b
         >>> jitney.tree.map(lambda x, y: x + y, {"a": 1, "b": (2, 3)}, {"a": 10, "b": (20, 30)})
         {'a': 11, 'b': (22, 33)}
     """
-    if not rest:
-        return optree.tree_map(f, tree, is_leaf=is_leaf, namespace=NAMESPACE)
     found, treedef = flatten(tree, is_leaf)
+    if not rest:
+        return treedef.unflatten([f(x) for x in found])
     columns = [up_to(treedef, tree, other, "tree", is_leaf) for other in rest]
     return treedef.unflatten([f(*xs) for xs in zip(found, *columns, strict=True)])
 
