@@ -109,6 +109,23 @@ bool make_key_dtype(PyObject* module) {
            PyModule_AddObjectRef(module, "key<fry>", reinterpret_cast<PyObject*>(KeyScalarType)) == 0;
 }
 
+PyObject* key_dtype_text(PyObject*) { return PyUnicode_FromString("key<fry>"); }
+
+// What programs ask of a key's dtype: it prints as key<fry>, and its `type` is the class that stands for keys.
+// NumPy's class for the dtype is closed to assignment from Python, so its dictionary is filled here.
+PyObject* describe_key_dtype(PyObject*, PyObject* kind) {
+    PyTypeObject* cls = Py_TYPE(key_descr);
+    static PyMethodDef text = {"name", reinterpret_cast<PyCFunction>(key_dtype_text), METH_O, nullptr};
+    Ref getter(PyCFunction_New(&text, nullptr));
+    Ref name(getter ? PyObject_CallOneArg(reinterpret_cast<PyObject*>(&PyProperty_Type), getter.p) : nullptr);
+    if (!name || PyDict_SetItemString(cls->tp_dict, "name", name.p) < 0) return nullptr;
+    if (PyDict_SetItemString(cls->tp_dict, "type", kind) < 0) return nullptr;
+    cls->tp_repr = key_dtype_text;
+    cls->tp_str = key_dtype_text;
+    PyType_Modified(cls);
+    Py_RETURN_NONE;
+}
+
 // ---- Threefry-2x32, 20 rounds -------------------------------------------------------------------
 
 inline uint32_t rotate(uint32_t x, int n) { return (x << n) | (x >> (32 - n)); }
@@ -314,6 +331,8 @@ PyMethodDef random_functions[] = {
      "threefry_split($module, keys, each, /)\n--\n\nThe words of `each` new keys for each key, flat."},
     {"threefry_fold", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(threefry_fold)), METH_FASTCALL,
      "threefry_fold($module, keys, counters, /)\n--\n\nThe words of the keys that the counters are encrypted to, flat."},
+    {"describe_key_dtype", describe_key_dtype, METH_O,
+     "describe_key_dtype($module, kind, /)\n--\n\nLet the dtype of keys have `kind` as its `type`, and print as key<fry>."},
     {nullptr, nullptr, 0, nullptr}};
 
 int init_random(PyObject* module) { return make_key_dtype(module) ? 0 : -1; }

@@ -264,6 +264,9 @@ def threefry_uniform(
 def threefry_split(keys: np.ndarray[Any, Any], each: int, /) -> np.ndarray[Any, Any]:
     """The words of ``each`` new keys for each key, flat."""
 
+def describe_key_dtype(kind: type, /) -> None:
+    """Let the dtype of keys have ``kind`` as its ``type``, and print as key<fry>."""
+
 def threefry_fold(keys: np.ndarray[Any, Any], counters: np.ndarray[Any, Any], /) -> np.ndarray[Any, Any]:
     """The words of the keys that the counters are encrypted to, flat."""
 

@@ -68,7 +68,10 @@ class extended(np.generic):  # noqa: N801  (named as the scalar types of NumPy a
 
 
 class prng_key(extended):  # noqa: N801
-    """Stands for the dtypes of random keys: ``issubdtype(key.dtype, jitney.dtypes.prng_key)``."""
+    """Stands for the dtypes of random keys: ``issubdtype(key.dtype, jitney.dtypes.prng_key)``, ``key.dtype.type``."""
+
+
+_ext.describe_key_dtype(prng_key)
 
 
 _bool = np.dtype(bool)
