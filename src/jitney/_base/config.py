@@ -52,8 +52,17 @@ _DEFAULTS: dict[str, Any] = {
     "jax_remove_size_one_mesh_axis_from_type": False,
     "jax2tf_associative_scan_reductions": False,
     "jax_use_direct_linearize": True,
+    "jax_explicit_x64_dtypes": "warn",  # when a 64-bit dtype is named while jax_enable_x64 is off
     "profiling": False,  # on in blocks of ``jitney.profile``
     "num_threads": None,  # of compiled programs and BLAS; None: what the machine and the environment give
+}
+
+# Values of switches that have a few only.
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "jax_numpy_rank_promotion": ("allow", "warn", "raise"),
+    "jax_numpy_dtype_promotion": ("standard", "strict"),
+    "jax_explicit_x64_dtypes": ("warn", "error"),
+    "jax_legacy_prng_key": ("allow", "warn", "error"),
 }
 
 # What programs are traced under, and what else makes the dispatcher ask Python.
@@ -79,10 +88,8 @@ class Config:
     def __init__(self) -> None:
         self._values = dict(_DEFAULTS)
         self._listeners: dict[str, list[Callable[[Any], None]]] = {}
-        for name in self._values:
-            text = os.environ.get(name.upper()) if name.startswith("jax_") else None
-            if text is not None:
-                self._values[name] = _parse(text, self._values[name])
+        for name, value in self._values.items():
+            self._values[name] = _from_environment(name, value)
         self._numbers: dict[tuple, int] = {}
         self._traced_under = _TRACED_UNDER
         self._derive()
@@ -101,14 +108,28 @@ class Config:
     def update(self, name: str, value: Any) -> None:
         """Set switch ``name``; unknown names raise ``AttributeError``."""
         if name not in self._values:
-            known = ", ".join(sorted(self._values))
-            raise AttributeError(f"Unrecognized config option: {name!r}. Known options: {known}")
+            self._find(name)
+        if name in _CHOICES and value not in _CHOICES[name]:
+            choices = ", ".join(map(repr, _CHOICES[name]))
+            raise ValueError(f"config option {name}: the value must be one of {choices}, got {value!r}")
         if name == "num_threads" and value is not None:
             value = number_of_threads("config.num_threads", value)
         self._values[name] = value
         self._derive()
         for listener in self._listeners.get(name, ()):
             listener(value)
+
+    def _find(self, name: str) -> None:
+        """Take up the switch ``name`` that has no effect here; ``AttributeError`` if there is none."""
+        from jitney._base.xla_switches import WITHOUT_EFFECT
+
+        if name not in WITHOUT_EFFECT:
+            import difflib
+
+            near = difflib.get_close_matches(name, [*self._values, *WITHOUT_EFFECT], 3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise AttributeError(f"Unrecognized config option: {name}{hint}")
+        self._values[name] = _from_environment(name, WITHOUT_EFFECT[name])
 
     def on_change(self, name: str, listener: Callable[[Any], None]) -> None:
         """Call ``listener(value)`` now and at every update of ``name``."""
@@ -121,8 +142,36 @@ class Config:
         self._traced_under = (*self._traced_under, name)
         self._derive()
 
+    def add_absl_flags(self) -> None:
+        """Let absl's command line set the switches; the values count from ``absl.app.run`` on."""
+        from jitney._base import absl_flags
+
+        absl_flags.add(self)
+
+    config_with_absl = use_absl = add_absl_flags
+
+    def parse_flags_with_absl(self) -> None:
+        """Set the switches that are flags of this process's command line (``--jax_debug_nans``)."""
+        from jitney._base import absl_flags
+
+        absl_flags.parse(self)
+
+    def complete_absl_config(self, absl_flags: Any) -> None:
+        """Take over the switches that absl's command line set."""
+        from jitney._base import absl_flags as ours
+
+        ours.complete(self, absl_flags)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All switches and their values, those without effect included."""
+        from jitney._base.xla_switches import WITHOUT_EFFECT
+
+        return {**WITHOUT_EFFECT, **self._values}
+
     def read(self, name: str) -> Any:
-        return self._values[name]
+        """The value of switch ``name``."""
+        return getattr(self, name)
 
     @contextlib.contextmanager
     def temporarily(self, name: str, value: Any) -> Iterator[None]:
@@ -135,10 +184,12 @@ class Config:
             self.update(name, before)
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["_values"][name]
-        except KeyError:
-            raise AttributeError(f"Unrecognized config option: {name!r}") from None
+        values = self.__dict__["_values"]
+        if name not in values:
+            if not name.startswith(("jax", "check_", "eager_", "mock_")):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            self._find(name)
+        return values[name]
 
     @property
     def x64_enabled(self) -> bool:
@@ -163,6 +214,12 @@ def number_of_threads(name: str, n: Any) -> int:
     if n < 1:
         raise ValueError(f"{name}: the number of threads must be at least 1, got {n}.")
     return n
+
+
+def _from_environment(name: str, value: Any) -> Any:
+    """What the environment says of switch ``name``, or ``value``."""
+    text = os.environ.get(name.upper()) if name.startswith("jax_") else None
+    return value if text is None else _parse(text, value)
 
 
 def _parse(text: str, default: Any) -> Any:

@@ -168,6 +168,25 @@ def canonicalize_dtype(dtype: Any) -> np.dtype:
     return dtype if _wide else _TO_32.get(dtype, dtype)
 
 
+def requested(dtype: Any) -> np.dtype:
+    """The dtype that an array gets for which a user named ``dtype``; a word about 64 bits that it does not get."""
+    named = as_dtype(dtype)
+    made = canonicalize_dtype(named)
+    if made is not named and made.itemsize != named.itemsize:
+        _narrowed(named, made)
+    return made
+
+
+def _narrowed(named: np.dtype, made: np.dtype) -> None:
+    text = f"Explicitly requested dtype {named.name} is not available while jax_enable_x64 is off"
+    cure = 'turn it on by config.update("jax_enable_x64", True) or in the environment, JAX_ENABLE_X64=1.'
+    if config.read("jax_explicit_x64_dtypes") == "error":
+        raise ValueError(f"{text}: {cure}")
+    from jitney._base import sources
+
+    sources.warn(f"{text}, and will be truncated to dtype {made.name}: {cure}")
+
+
 def as_dtype(dtype: Any) -> np.dtype:
     """``np.dtype`` of a dtype, scalar type, Python type or name; TypeError for what arrays cannot hold."""
     if isinstance(dtype, np.dtype):

@@ -6,6 +6,7 @@ import linecache
 import os
 import threading
 import time
+import warnings
 from typing import Any, NamedTuple
 
 from jitney import _ext
@@ -47,6 +48,16 @@ def swap_here(source: Any) -> Any:
     """Let what is recorded from now on count as made at ``source`` (None: at the user's frame); returns the one before."""
     before, current.source = current.source, source
     return before
+
+
+_warned: dict[Any, Any] = {}  # what Python's filters remember of places
+
+
+def warn(text: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the user's line."""
+    place = resolve(_ext.user_frame())
+    file, line = (place.file, place.line) if place else ("<unknown>", 1)
+    warnings.warn_explicit(text, category, file, line, registry=_warned)
 
 
 def resolve(source: Any) -> Location | None:

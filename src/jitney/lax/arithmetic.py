@@ -251,7 +251,7 @@ def betainc(a: Any, b: Any, x: Any) -> Any:
 
 def convert_element_type(operand: Any, new_dtype: Any) -> Any:
     """``operand`` as ``new_dtype``."""
-    dtype = dtypes.canonicalize_dtype(new_dtype)
+    dtype = dtypes.requested(new_dtype)
     x = as_operand("convert_element_type", operand)
     if isinstance(x, Array) and x.aval.dtype == dtype and not x.aval.weak_type:
         return x

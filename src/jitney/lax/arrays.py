@@ -149,7 +149,7 @@ def iota(dtype: Any, size: int) -> Any:
 
 def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int, *, out_sharding: Any = None) -> Any:
     """An array whose elements are their index along ``dimension``."""
-    return shapes.iota(dtypes.canonicalize_dtype(dtype), to_shape("iota", shape), dimension)
+    return shapes.iota(dtypes.requested(dtype), to_shape("iota", shape), dimension)
 
 
 def full(shape: Sequence[int], fill_value: Any, dtype: Any = None, *, sharding: Any = None) -> Any:
@@ -234,7 +234,7 @@ def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
 def _arg(prim: Any, operand: Any, axis: int, index_dtype: Any) -> Any:
     x = as_operand(prim.name, operand)
     axis = to_axis(prim.name, axis, get_aval(x).ndim)
-    return prim.bind(x, axes=(axis,), index_dtype=dtypes.canonicalize_dtype(index_dtype))
+    return prim.bind(x, axes=(axis,), index_dtype=dtypes.requested(index_dtype))
 
 
 def dot_general(

@@ -94,7 +94,7 @@ def empty(shape: Sequence[int], dtype: Any, *, out_sharding: Any = None) -> Any:
         >>> lax.empty((2,), "float32")
         Array([0., 0.], dtype=float32)
     """
-    return raw.full(to_shape("empty", shape), 0, dtypes.canonicalize_dtype(dtype))
+    return raw.full(to_shape("empty", shape), 0, dtypes.requested(dtype))
 
 
 def dtype(x: Any) -> np.dtype:
@@ -108,7 +108,7 @@ def dtype(x: Any) -> np.dtype:
     if is_array_like(x) or hasattr(x, "dtype") and not isinstance(x, type):
         return get_aval(x).dtype
     try:
-        return dtypes.canonicalize_dtype(x)
+        return dtypes.requested(x)
     except TypeError:
         raise TypeError(f"Cannot determine dtype of {x!r}") from None
 

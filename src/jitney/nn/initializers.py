@@ -50,7 +50,7 @@ class Initializer(Protocol):
 
 def _dtype(given: Any, default: Any = None) -> np.dtype:
     wanted = given if given is not None else default
-    return np.dtype(dtypes.default_dtype("f") if wanted is None else dtypes.canonicalize_dtype(wanted))
+    return np.dtype(dtypes.default_dtype("f") if wanted is None else dtypes.requested(wanted))
 
 
 def _initializer(draw: Callable[[Any, tuple, np.dtype], Any], default: Any) -> Initializer:

@@ -148,7 +148,7 @@ def _view(self: Any, dtype: Any = None, type: None = None) -> Any:
         raise NotImplementedError("`type` argument of array.view() is not supported.")
     if dtype is None:
         return self
-    made = dtypes.canonicalize_dtype(dtype)
+    made = dtypes.requested(dtype)
     aval = get_aval(self)
     if aval.dtype == made:
         return self

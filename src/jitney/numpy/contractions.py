@@ -132,7 +132,7 @@ def einsum(
     xs = [array_operand("einsum", x, i) for i, x in enumerate(operands)]
     inputs, output, path = _plan(form, tuple(get_aval(x).shape for x in xs), _hashable(optimize))
     if preferred_element_type is not None:
-        preferred_element_type = dtypes.canonicalize_dtype(preferred_element_type)
+        preferred_element_type = dtypes.requested(preferred_element_type)
     xs = promote_dtypes(*xs)
     terms = [_unary(x, labels) for x, labels in zip(xs, _drop_broadcast(xs, inputs), strict=True)]
     for group in path:

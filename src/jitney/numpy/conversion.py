@@ -86,7 +86,7 @@ def asarray(
 
 def _cast(x: Any, dtype: Any) -> Any:
     """``x`` in ``dtype``; a Python scalar type asks for its default precision, strongly typed."""
-    return ew.convert(x, dtypes.canonicalize_dtype(dtype))
+    return ew.convert(x, dtypes.requested(dtype))
 
 
 def _from_data(x: Any) -> Any:
@@ -236,7 +236,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = False, device: Any = None) -> 
     Array([0, 2], dtype=int32)
     """
     x = array_operand("astype", x)
-    dtype = dtypes.default_dtype("f") if dtype is None else dtypes.canonicalize_dtype(dtype)
+    dtype = dtypes.default_dtype("f") if dtype is None else dtypes.requested(dtype)
     if get_aval(x).dtype.kind == "c" and dtype.kind != "c":
         if dtype.kind == "b":
             return uf.not_equal(x, 0)

@@ -58,7 +58,7 @@ __all__ = [
 
 
 def _dtype_or(dtype: Any, default: str) -> np.dtype:
-    return dtypes.default_dtype(default) if dtype is None else dtypes.canonicalize_dtype(dtype)
+    return dtypes.default_dtype(default) if dtype is None else dtypes.requested(dtype)
 
 
 def zeros(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Any:
@@ -96,7 +96,7 @@ def full(
         value = array(value)
     if dtype is not None:
         value = (
-            convert(value, dtypes.canonicalize_dtype(dtype)) if _fits(value, dtype) else astype(value, dtype)
+            convert(value, dtypes.requested(dtype)) if _fits(value, dtype) else astype(value, dtype)
         )
     shape = to_shape("full", shape)
     return broadcast_to(
@@ -148,7 +148,7 @@ def full_like(
     """``fill_value`` in the shape and dtype of ``a`` (or of ``shape`` and ``dtype``)."""
     like = _like("full_like", a)
     weak = dtype is None and getattr(like, "weak_type", False)
-    target = np.dtype(like.dtype) if dtype is None else dtypes.canonicalize_dtype(dtype)
+    target = np.dtype(like.dtype) if dtype is None else dtypes.requested(dtype)
     size = tuple(like.shape) if shape is None else to_shape("full_like", shape)
     if type(fill_value) in PYTHON_SCALARS and _fits(fill_value, target):
         if current_trace() is None or not size:
@@ -210,7 +210,7 @@ def arange(
             raise TypeError(f"arange requires numbers, got {type(x).__name__} ({short(x)}).")
     types = [get_aval(x) for x in given]
     result, _ = dtypes.promote(tuple((a.dtype, a.weak_type) for a in types))
-    target = result if dtype is None else dtypes.canonicalize_dtype(dtype)
+    target = result if dtype is None else dtypes.requested(dtype)
     if stop is None:
         size = math.ceil(numbers[0])
         if size <= 0 or target.kind not in "iuf":
@@ -267,7 +267,7 @@ def linspace(
     )
     a, b = (array_operand("linspace", x) for x in promote_inexact(a, b))
     computed = get_aval(a).dtype
-    target = computed if dtype is None else dtypes.canonicalize_dtype(dtype)
+    target = computed if dtype is None else dtypes.requested(dtype)
     if dtypes.is_inexact(target):
         computed = (
             np.promote_types(computed, target) if target.kind != "V" and computed.kind != "V" else computed
@@ -327,7 +327,7 @@ def logspace(
     axis: int = 0,
 ) -> Any:
     """``base`` to the power of ``linspace(start, stop, num)``."""
-    target = None if dtype is None else dtypes.canonicalize_dtype(dtype)
+    target = None if dtype is None else dtypes.requested(dtype)
     out = arithmetic.power(base, linspace(start, stop, num, endpoint, axis=axis))
     return out if target is None else ew.convert(out, target)
 
@@ -344,7 +344,7 @@ def geomspace(
     sign = uf.sign(a) if get_aval(a).dtype.kind != "c" else uf.exp(1j * arithmetic.angle(a))
     out = logspace(arithmetic.log10(a / sign), arithmetic.log10(b / sign), num, endpoint, 10.0, None, 0)
     out = raw.move_axis(sign * out, 0, to_axis(axis, get_aval(out).ndim))
-    return ew.convert(out, get_aval(a).dtype if dtype is None else dtypes.canonicalize_dtype(dtype))
+    return ew.convert(out, get_aval(a).dtype if dtype is None else dtypes.requested(dtype))
 
 
 def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None, *, device: Any = None) -> Any:
@@ -371,7 +371,7 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """An ``N`` by ``M`` matrix of ones on and below diagonal ``k``, zeros above (float32 by default)."""
     rows, cols = to_shape("tri", (N, N if M is None else M))
     return ew.convert(
-        lower_mask(rows, cols, k), np.dtype("f4") if dtype is None else dtypes.canonicalize_dtype(dtype)
+        lower_mask(rows, cols, k), np.dtype("f4") if dtype is None else dtypes.requested(dtype)
     )
 
 

@@ -85,7 +85,7 @@ def _running(
 def _running_dtype(have: np.dtype, dtype: Any, widen: bool) -> np.dtype:
     """Booleans are counted in the default integers; ``widen``: narrow integers as well."""
     if dtype is not None:
-        return dtypes.canonicalize_dtype(dtype)
+        return dtypes.requested(dtype)
     if have == BOOL or (widen and have.kind == "i" and have.itemsize < 8):
         return dtypes.default_dtype("i")
     if widen and have.kind == "u":

@@ -57,7 +57,7 @@ def _sequence(name: str, arrays: Any) -> list[Any]:
 
 def _join_dtype(xs: list[Any], dtype: Any) -> list[Any]:
     if dtype is not None:
-        return [ew.convert(x, dtypes.canonicalize_dtype(dtype)) for x in xs]
+        return [ew.convert(x, dtypes.requested(dtype)) for x in xs]
     return promote_dtypes(*xs)
 
 

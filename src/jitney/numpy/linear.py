@@ -61,7 +61,7 @@ def _eager(function: Any, a: Any, b: Any) -> Any:
 
 
 def _result_type(preferred: Any) -> np.dtype | None:
-    return None if preferred is None else dtypes.canonicalize_dtype(preferred)
+    return None if preferred is None else dtypes.requested(preferred)
 
 
 def _is_complex(x: Any) -> bool:

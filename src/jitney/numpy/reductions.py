@@ -128,7 +128,7 @@ def _accumulate(
         aval = get_aval(x)
         axes = to_axes(axis, aval.ndim)
         target = (
-            _sum_dtype(aval.dtype, promote_integers) if dtype is None else dtypes.canonicalize_dtype(dtype)
+            _sum_dtype(aval.dtype, promote_integers) if dtype is None else dtypes.requested(dtype)
         )
         work = _F32 if dtypes.kind_of(target) == "f" and target.itemsize < 4 else target
         x = ew.convert(_real_if(x, work), work)
@@ -376,7 +376,7 @@ def mean(
     x = operand("mean", a)
     aval = get_aval(x)
     axes = to_axes(axis, aval.ndim)
-    target = dtypes.to_inexact(aval.dtype) if dtype is None else dtypes.canonicalize_dtype(dtype)
+    target = dtypes.to_inexact(aval.dtype) if dtype is None else dtypes.requested(dtype)
     work = _F32 if dtypes.kind_of(target) == "f" and target.itemsize < 4 else dtypes.to_inexact(target)
     number = _count(aval.shape, axes, where, work, keepdims)
     total = sum(x, axes, dtype=work, keepdims=keepdims, where=where)
@@ -487,7 +487,7 @@ def _mean_of(x: Any, axes: tuple[int, ...], where: Any) -> Any:
 def _var_dtypes(have: np.dtype, dtype: Any) -> tuple[np.dtype, np.dtype]:
     """The dtype to compute in and that of the result."""
     if dtype is not None:
-        wanted = dtypes.canonicalize_dtype(dtype)
+        wanted = dtypes.requested(dtype)
         if have.kind == "c" and wanted.kind != "c":
             raise ValueError(
                 "jax.numpy.var does not yet support real dtype parameters when computing the variance of complex arrays"

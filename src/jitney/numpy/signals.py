@@ -183,7 +183,7 @@ def _convolved(a: Any, v: Any, mode: str, preferred: Any, late: bool = False) ->
     }[mode]
     dtype = get_aval(a).dtype
     if preferred is not None:
-        wanted = dtypes.canonicalize_dtype(preferred)
+        wanted = dtypes.requested(preferred)
         if wanted.itemsize < dtype.itemsize:
             raise TypeError("`preferred_element_type` must not be narrower than the original type.")
         dtype = wanted

@@ -81,7 +81,7 @@ def argsort(
     """The places along ``axis`` of the elements in ascending order; integers of ``dtype`` (int64)."""
     _refuse("argsort", kind, order)
     a, axis = _along("argsort", a, axis)
-    index_dtype = dtypes.default_dtype("i") if dtype is None else dtypes.canonicalize_dtype(dtype)
+    index_dtype = dtypes.default_dtype("i") if dtype is None else dtypes.requested(dtype)
     return ordering.argsort(a, axis, stable, descending, index_dtype)
 
 

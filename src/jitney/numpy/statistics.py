@@ -55,7 +55,7 @@ def cov(
     parts = [_rows(x, rowvar) for x in promote_inexact(*given)]
     x = raw.concatenate(parts, 0)
     if dtype is not None:
-        x = ew.convert(x, dtypes.canonicalize_dtype(dtype))
+        x = ew.convert(x, dtypes.requested(dtype))
     ddof = (0 if bias else 1) if ddof is None else ddof
     weights = _weights(fweights, aweights, get_aval(x).shape[1])
     if weights is None:

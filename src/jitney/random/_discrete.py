@@ -62,7 +62,7 @@ def bits(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = No
     if dtype is None:
         made = np.dtype(f"u{dtypes.default_dtype('i').itemsize}")
     else:
-        made = dtypes.canonicalize_dtype(dtype)
+        made = dtypes.requested(dtype)
     if made.kind != "u":
         raise ValueError(f"dtype argument to `bits` must be an unsigned int dtype, got {made}")
     return random_bits(key_of("bits", key), 8 * made.itemsize, shape_of("bits", shape))
@@ -88,7 +88,7 @@ def randint(
     >>> jitney.random.randint(jitney.random.key(0), (3,), 0, 10).shape
     (3,)
     """
-    made = dtypes.default_dtype("i") if dtype is None else dtypes.canonicalize_dtype(dtype)
+    made = dtypes.default_dtype("i") if dtype is None else dtypes.requested(dtype)
     if made.kind not in "iu":
         raise TypeError(f"randint only accepts integer dtypes, got {made}")
     shape = shape_of("randint", shape)
@@ -225,7 +225,7 @@ def _bernoulli(key: Any, p: Any, *, shape: tuple[int, ...], high: bool) -> Any:
 
 def rademacher(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """-1 or 1, with equal probability."""
-    made = int_dtype("rademacher", dtype) if dtype is None else dtypes.canonicalize_dtype(dtype)
+    made = int_dtype("rademacher", dtype) if dtype is None else dtypes.requested(dtype)
     return sample(_rademacher, key_of("rademacher", key), shape=shape_of("rademacher", shape), dtype=made)
 
 

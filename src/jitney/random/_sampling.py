@@ -98,7 +98,7 @@ def float_dtype(name: str, dtype: Any, kinds: str = "f") -> np.dtype:
     """A dtype argument of a continuous sampler, float64 by default."""
     if dtype is None or dtype is float:
         return dtypes.default_dtype("f")
-    made = dtypes.canonicalize_dtype(dtype)
+    made = dtypes.requested(dtype)
     if dtypes.kind_of(made) not in kinds:
         wanted = "a float or complex dtype" if "c" in kinds else "a float dtype"
         raise ValueError(f"dtype argument to `{name}` must be {wanted}, got {made}")
@@ -107,7 +107,7 @@ def float_dtype(name: str, dtype: Any, kinds: str = "f") -> np.dtype:
 
 def int_dtype(name: str, dtype: Any) -> np.dtype:
     """A dtype argument of a discrete sampler, int64 by default."""
-    made = dtypes.default_dtype("i") if dtype is None else dtypes.canonicalize_dtype(dtype)
+    made = dtypes.default_dtype("i") if dtype is None else dtypes.requested(dtype)
     if made.kind not in "iu":
         raise ValueError(f"dtype argument to `{name}` must be an int dtype, got {made}")
     return made
