@@ -46,6 +46,7 @@ NB_MODULE(_ext, m) {
     using namespace jt;
     check(PyArray_ImportNumPyAPI() == 0);
     install_fork_handlers();
+    nanobind::set_leak_warnings(false);  // compiled functions live as long as the process where libraries cache them
     m.attr("__doc__") = "Arrays, jit dispatch, threads and memory of jitney, in C++.";
     check(init_array(m.ptr()) == 0 && init_boundary(m.ptr()) == 0 && init_executable(m.ptr()) == 0 &&
           init_dispatch(m.ptr()) == 0 && init_random(m.ptr()) == 0);

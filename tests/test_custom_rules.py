@@ -466,3 +466,46 @@ def test_missing_batching_rule() -> None:
         return lib.custom_batching.custom_vmap(lambda x: x)(1.0)
 
     assert_raises_alike(run, "def_vmap")
+
+
+def test_rules_get_arrays_and_booleans() -> None:
+    """Numbers have a shape and a dtype in rules, whatever was passed; booleans stay Python's."""
+    seen: dict[str, list[Any]] = {}
+
+    def build(lib: Any) -> Any:
+        here = seen.setdefault(lib.__name__, [])
+        note = lambda *xs: here.append([x if type(x) is bool else (np.shape(x), str(x.dtype)) for x in xs])  # noqa: E731
+
+        @lib.custom_vjp
+        def f(x: Any, n: Any, flag: Any) -> Any:
+            note(x, n, flag)
+            return x * n
+
+        def fwd(x: Any, n: Any, flag: Any) -> Any:
+            note(x, n, flag)
+            return x * n, (n, flag, np.ones(2), 3)
+
+        def bwd(residuals: Any, g: Any) -> Any:
+            note(*residuals, g)
+            return g, None, None
+
+        f.defvjp(fwd, bwd)
+
+        @lib.custom_jvp
+        def h(x: Any, n: Any) -> Any:
+            note(x, n)
+            return x * n
+
+        @h.defjvp
+        def rule(primals: Any, tangents: Any) -> Any:
+            note(*primals, tangents[0])
+            return h(*primals), tangents[0]
+
+        f(1.0, 2, True)
+        lib.grad(lambda x: f(x, 2, True))(1.0)
+        lib.jit(lib.grad(lambda x: f(x, 2, True)))(1.0)
+        lib.grad(lambda x: h(x, 2))(1.0)
+
+    for lib in (jitney, jax):
+        build(lib)
+    assert seen["jitney"] == seen["jax"]

@@ -208,3 +208,28 @@ def test_misuse(theirs: Any) -> None:
             lib.eval_shape(lambda x: x, "a")
     with pytest.raises(TypeError, match="callable"):
         jitney.named_call(3)
+
+
+def test_types_may_stand_for_outputs_where_nothing_runs(theirs: Any) -> None:
+    found = []
+    for lib in (jitney, theirs):
+        kind = lib.ShapeDtypeStruct((2,), "float32")
+        found.append(
+            [str(lib.eval_shape(lambda x, k=kind: (x, k), 1.0)), str(lib.make_jaxpr(lambda k=kind: k)())]
+        )
+    assert found[0] == found[1]
+    with pytest.raises(TypeError, match="returned a ShapeDtypeStruct"):
+        jitney.jit(lambda: jitney.ShapeDtypeStruct((), "float32"))()
+
+
+def test_make_jaxpr_closes_over_values_that_are_being_traced(theirs: Any) -> None:
+    """They are constants of the program, not further inputs."""
+    for lib in (jitney, theirs):
+
+        def outer(x: Any, lib: Any = lib) -> Any:
+            closed = lib.make_jaxpr(lambda y: x * y + 1.0)(2.0)
+            assert len(closed.jaxpr.invars) == 1 and len(closed.consts) == 1
+            return lib.core.eval_jaxpr(closed.jaxpr, closed.consts, 5.0)[0]
+
+        assert float(lib.jit(outer)(3.0)) == 16.0
+        assert float(lib.grad(outer)(3.0)) == 5.0

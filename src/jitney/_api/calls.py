@@ -118,11 +118,14 @@ class FlatFunction:
         return tree.unflatten(self._aux_tree, self._aux_leaves)
 
 
-def check_outputs(leaves: Sequence[Any], fun: Any, what: str, out_tree: Any) -> None:
+def check_outputs(leaves: Sequence[Any], fun: Any, what: str, out_tree: Any, described: bool = False) -> None:
+    """Raise ``TypeError`` for an output that is no array; with ``described``, a type may stand for one."""
     if refs.in_use():
         place = lambda n: f" at output{tree.leaf_suffixes(tree.unflatten(out_tree, leaves))[n]}"  # noqa: E731
         refs.check_no_refs(leaves, f"function {sources.function_location(fun)} traced for {what}", place)
     for number, leaf in enumerate(leaves):
+        if described and isinstance(getattr(leaf, "aval", None), ShapedArray):
+            continue
         if (
             not is_array_like(leaf)
             or isinstance(leaf, (np.ndarray, np.generic))

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jitney._api.calls import as_arrays, boundary
+from jitney._api.calls import as_array, as_arrays, boundary
 from jitney._api.custom_rules import (
     Declaration,
     SymbolicZero,
@@ -14,6 +14,7 @@ from jitney._api.custom_rules import (
     check_rule_outputs,
     match_tangent,
     name_of,
+    rule_values,
     suffix,
 )
 from jitney._control.custom_jvp import custom_jvp_call_p
@@ -153,9 +154,9 @@ class _Call:
         def jvp(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
             count = len(self.fixed_arrays)
             fixed = self.fixed(primals[:count])
-            primals, tangents = primals[count:], tangents[count:]
+            primals, tangents = rule_values(primals[count:]), tangents[count:]
             given = [
-                (SymbolicZero(t.aval) if symbolic else instantiate(t)) if type(t) is Zero else t
+                (SymbolicZero(t.aval) if symbolic else instantiate(t)) if type(t) is Zero else as_array(t)
                 for t in tangents
             ]
             pair = user(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jitney._api.calls import boundary, check_leaf, check_outputs, leaf_names
+from jitney._api.calls import as_array, boundary, check_leaf, check_outputs, leaf_names
 from jitney._core import tree
 from jitney._core.avals import ShapedArray, float0, tangent_aval
 from jitney._core.tangents import Zero
@@ -143,10 +143,18 @@ class Declaration:
 
     def call(self, fixed: dict[int, Any], in_tree: Any, leaves: Sequence[Any]) -> tuple[list[Any], Any]:
         """Leaves and tree of what the function returns."""
-        out = self.fun(*merge(fixed, tree.unflatten(in_tree, leaves)))
+        out = self.fun(*merge(fixed, tree.unflatten(in_tree, rule_values(leaves))))
         flat, out_tree = tree.flatten(out)
         check_outputs(flat, self.fun, self.what, out_tree)
         return flat, out_tree
+
+
+def rule_values(xs: Sequence[Any]) -> list[Any]:
+    """What functions with rules, and the rules, are called with: arrays, which can be asked for shape and dtype.
+
+    Booleans stay Python's: they steer rules, as often as not.
+    """
+    return [x if type(x) is bool else as_array(x) for x in xs]
 
 
 def merge(fixed: dict[int, Any], dynamic: Sequence[Any]) -> list[Any]:

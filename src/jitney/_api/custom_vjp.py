@@ -15,6 +15,7 @@ from jitney._api.custom_rules import (
     check_rule_outputs,
     merge,
     name_of,
+    rule_values,
 )
 from jitney._base import errors
 from jitney._control.custom_vjp import custom_vjp_call_p
@@ -165,6 +166,7 @@ class _Call:
         described = f"Custom VJP fwd rule {name_of(user)} for function {self.declaration.name}"
 
         def fwd(primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple[list, list, Any]:
+            primals = rule_values(primals)
             if symbolic:
                 primals = [CustomVJPPrimal(x, p) for x, p in zip(primals, perturbed, strict=True)]
             pair = user(*merge(self.fixed, tree.unflatten(self.in_tree, primals)))
@@ -197,7 +199,7 @@ class _Call:
             ]
             found = user(
                 *self.fixed.values(),
-                tree.unflatten(residual_tree, residuals),
+                tree.unflatten(residual_tree, rule_values(residuals)),
                 tree.unflatten(out_tree, given),
             )
             return self._checked(found, avals)

@@ -11,6 +11,7 @@ from jitney._api.stages import out_info
 from jitney._core import axes
 from jitney._core.avals import ShapedArray
 from jitney._core.refs import AbstractRef, Ref
+from jitney._core.staging import as_constants
 from jitney._core.trace import get_aval
 
 
@@ -30,15 +31,14 @@ def make_jaxpr(
         { lambda ; a:f64[]. let b:f64[] = sin a in (b,) }
     """
     check_callable(fun, "make_jaxpr")
-    jitted = Jitted(fun, frozenset(as_indices(static_argnums)), frozenset())
+    jitted = Jitted(fun, frozenset(as_indices(static_argnums)), frozenset(), described=True)
 
     def maker(*args: Any, **kwargs: Any) -> Any:
         call = jitted.signature(args, kwargs)
         with axes.binding(axis_env or ()):
             program = jitted.trace(call, jitted.described_avals(call))
-        if return_shape:
-            return program.closed, out_info(program.closed, program.out_tree)
-        return program.closed
+        closed = as_constants(program.closed, program.hoisted)
+        return (closed, out_info(closed, program.out_tree)) if return_shape else closed
 
     return boundary(maker, fun)
 
@@ -54,7 +54,7 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         ShapeDtypeStruct(shape=(2, 3), dtype=float64)
     """
     check_callable(fun, "eval_shape")
-    jitted = Jitted(fun, frozenset(), frozenset())
+    jitted = Jitted(fun, frozenset(), frozenset(), described=True)
     call = jitted.signature(args, kwargs)
     program = jitted.trace(call, jitted.described_avals(call))
     return out_info(program.closed, program.out_tree)

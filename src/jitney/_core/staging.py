@@ -19,6 +19,7 @@ from jitney._core.trace import (
     Trace,
     Tracer,
     get_aval,
+    is_array_like,
     raise_leaked,
     swap_trace,
     to_numpy,
@@ -131,7 +132,7 @@ class StagingTrace(Trace):
             if hasattr(x, "__jax_array__"):
                 return self.atom(x.__jax_array__())
             aval = get_aval(x)
-            if aval.ndim == 0 and aval.dtype is not KEY:
+            if aval.ndim == 0 and aval.dtype is not KEY and is_array_like(x):
                 value = to_numpy(x) if kind is not ArrayImpl else x._np
                 return Literal(value.item() if aval.weak_type else value[()], aval)
         var = self.const_ids.get(id(x))
@@ -209,6 +210,17 @@ def hoist_tracers(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Any]]:
         constvars=[v for v, _ in kept], invars=[v for v, _ in hoisted] + jaxpr.invars, debug_info=None
     )
     return ClosedJaxpr(program, [c for _, c in kept]), [c for _, c in hoisted]
+
+
+def as_constants(closed: ClosedJaxpr, tracers: Sequence[Any]) -> ClosedJaxpr:
+    """The program whose first inputs are constants of values ``tracers``: what ``hoist_tracers`` began with."""
+    if not tracers:
+        return closed
+    jaxpr, count = closed.jaxpr, len(tracers)
+    program = jaxpr.replace(
+        constvars=jaxpr.invars[:count] + jaxpr.constvars, invars=jaxpr.invars[count:], debug_info=None
+    )
+    return ClosedJaxpr(program, [*tracers, *closed.consts])
 
 
 def argument_names(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jitney._api.callbacks import effects_barrier
+from jitney._base.sources import PACKAGE_DIR
 from jitney._core.trace import current_trace
 
 
@@ -21,6 +22,12 @@ _exclude_paths: list[str] = []
 def register_exclusion(path: str) -> None:
     """Note that the frames of ``path`` are a library's."""
     _exclude_paths.append(path)
+
+
+def include_frame(frame: Any) -> bool:
+    """Whether a frame is of no library that was noted, and not jitney's."""
+    file = frame.f_code.co_filename
+    return not file.startswith((PACKAGE_DIR, *_exclude_paths))
 
 
 def api_boundary(fun: Any = None, **options: Any) -> Any:
