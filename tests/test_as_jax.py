@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -178,3 +179,25 @@ def test_as_a_plugin_of_pytest(tmp_path: Any) -> None:
         "-m", "pytest", "-q", "-p", "jitney.as_jax", "-p", "no:cacheprovider", str(tmp_path), cwd=tmp_path
     )
     assert "1 passed" in out
+
+
+# Packages that are not installed for tests are compared where they are.
+PACKAGES = {
+    "diffrax": ("diffrax_gradient.py", 1e-3),
+    "optimistix": ("optimistix_roots.py", 1e-5),
+    "equinox": ("equinox_mlp.py", 1e-3),
+    "flax": ("flax_linen.py", 1e-3),
+    "tinygp": ("tinygp_likelihood.py", 1e-4),
+    "numpyro": ("numpyro_nuts.py", 1e-6),
+}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_other_packages_as_with_jax(package: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
+    name, tolerance = PACKAGES[package]
+    want, got = (program(name, hook) for hook in (False, True))
+    assert want.keys() == got.keys()
+    for key in want:
+        np.testing.assert_allclose(got[key], want[key], rtol=tolerance, atol=tolerance, err_msg=key)

@@ -240,3 +240,59 @@ def test_strict_dtype_promotion() -> None:
         with pytest.raises(Exception, match="strict"):
             jnp.add(x3(), jnp.ones(3, jnp.float32))
         jnp.add(x3(), 1)
+
+
+NUMBERS = [
+    300,
+    -1,
+    2.7,
+    1 + 2j,
+    True,
+    float("nan"),
+    2**63,
+    2**70,
+    [300],
+    [1, 2.5],
+    [1 + 2j],
+    [2**63],
+    [float("inf")],
+]
+
+
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize(
+    "dtype", [None, "uint8", "int32", "float32", "bool", "complex64", "uint64", int, float]
+)
+def test_python_numbers_fit_or_raise(dtype: Any, wide: bool) -> None:
+    """As NumPy reads them: an integer that does not fit its type is an error, never another number."""
+    if dtype == "uint64" and not wide:
+        return
+    for number in [*NUMBERS, 2439491574, [range(3)]]:
+        outs = []
+        for lib, np_ in ((jax, jax.numpy), (jitney, jnp)):
+            with lib.enable_x64(wide):
+                try:
+                    out = np_.array(number, dtype)
+                    outs.append((str(out.dtype), out.weak_type, np.asarray(out).tolist()))
+                except (OverflowError, TypeError, ValueError) as error:
+                    outs.append(type(error).__name__)
+        assert str(outs[0]) == str(outs[1]), number
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda np_, lax, n: np_.where(np_.array([True]), n, 0),
+        lambda np_, lax, n: np_.full((2,), n),
+        lambda np_, lax, n: lax.cond(True, lambda x: x, lambda x: x, n),
+        lambda np_, lax, n: lax.fori_loop(0, 2, lambda i, c: c, n),
+        lambda np_, lax, n: np_.ones(2, np_.int32) + n,
+        lambda np_, lax, n: np_.arange(n, n + 2),
+    ],
+)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_python_integers_never_wrap(use: Any, compiled: bool) -> None:
+    with jitney.enable_x64(False):
+        run = (lambda f: jitney.jit(f)()) if compiled else (lambda f: f())
+        with pytest.raises(OverflowError, match="Python integer 2439491574 .*does not fit|out of bounds"):
+            run(lambda: use(jnp, jitney.lax, 2439491574))

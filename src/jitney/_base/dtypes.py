@@ -223,7 +223,13 @@ def default_dtype(kind: str) -> np.dtype:
 
 
 def scalar_dtype(value: Any) -> np.dtype:
-    """The dtype of a Python scalar."""
+    """The dtype of a Python scalar; ``OverflowError`` for an integer beyond it."""
+    if type(value) is int and not -(1 << 31) <= value < 1 << 31:
+        bits = 63 if _wide else 31
+        if not -(1 << bits) <= value < 1 << bits:
+            raise OverflowError(
+                f"Python integer {value} does not fit dtype int{bits + 1}: give it a dtype, jnp.array({value}, dtype)."
+            )
     return default_dtype(_SCALAR_KIND[type(value)])
 
 

@@ -14,6 +14,12 @@ def trace_state_clean() -> bool:
     return current_trace() is None
 
 
+class ExtendedDType:
+    """The base of element types of other libraries' own. They can be described; arrays of them cannot be made."""
+
+
+DType = Any
+
 # -- traceback_util: which frames a traceback hides. jitney hides its own, and those of nobody else. -------
 
 _exclude_paths: list[str] = []

@@ -59,9 +59,10 @@ def array(
         return wrap(np.array(object, canonical, order="C"))
     if order not in (None, "K", "C", "A"):
         raise NotImplementedError(f"Only implemented for order='K' (row-major), got order={order!r}.")
-    x = _from_data(object)
-    if dtype is not None:
-        x = _cast(x, dtype)
+    target = None if dtype is None else dtypes.requested(dtype)
+    x = _from_data(object, target)
+    if target is not None:
+        x = ew.convert(x, target)
     if ndmin > get_aval(x).ndim:
         x = raw.expand_dims(x, range(ndmin - get_aval(x).ndim))
     if copy and isinstance(object, Tracer) and x is object:
@@ -84,18 +85,16 @@ def asarray(
     return array(a, dtype, bool(copy), order)
 
 
-def _cast(x: Any, dtype: Any) -> Any:
-    """``x`` in ``dtype``; a Python scalar type asks for its default precision, strongly typed."""
-    return ew.convert(x, dtypes.requested(dtype))
-
-
-def _from_data(x: Any) -> Any:
-    if type(x) is ArrayImpl or isinstance(x, Tracer) or type(x) in PYTHON_SCALARS:
-        return array_operand("array", x)
+def _from_data(x: Any, dtype: np.dtype | None = None) -> Any:
+    """An array of ``x``; Python's numbers are read as ``dtype`` at once, what is an array already keeps its own."""
+    if type(x) is ArrayImpl or isinstance(x, Tracer):
+        return x
+    if type(x) in PYTHON_SCALARS:
+        return _from_number(x, dtype)
     if x is None:
         raise ValueError("None is not a valid value for jnp.array")
-    if isinstance(x, (list, tuple)):
-        return _from_sequence(x)
+    if isinstance(x, (list, tuple, range)):
+        return _from_sequence(x, dtype)
     if isinstance(x, (np.ndarray, np.generic)):
         return _from_numpy(x, x)
     if hasattr(x, "__jax_array__"):
@@ -107,13 +106,21 @@ def _from_data(x: Any) -> Any:
         or isinstance(x, (int, float, complex))
     ):
         if isinstance(x, Sequence) and not isinstance(x, (str, bytes)):
-            return _from_sequence(list(x))
+            return _from_sequence(list(x), dtype)
         raise TypeError(
             f"Value {short(x)} of type {type(x).__name__} is not a valid array: arrays hold numbers and booleans only."
         )
-    if isinstance(x, (int, float, complex)):
-        return array_operand("array", x)
+    for base in (int, float, complex):  # IntEnum and other subclasses of Python numbers
+        if isinstance(x, base):
+            return _from_number(base(x), dtype)
     return _from_numpy(np.asarray(x), x)
+
+
+def _from_number(x: Any, dtype: np.dtype | None) -> Any:
+    if dtype is not None:
+        return wrap(_exact(x, dtype))
+    aval = get_aval(x)
+    return wrap(_exact(x, aval.dtype), aval.weak_type)
 
 
 def _has_buffer(x: Any) -> bool:
@@ -133,7 +140,7 @@ def _from_numpy(value: Any, origin: Any) -> Any:
     return wrap(np.array(value, dtypes.canonicalize_dtype(value.dtype), order="C", subok=False))
 
 
-def _from_sequence(x: Any) -> Any:
+def _from_sequence(x: Any, wanted: np.dtype | None = None) -> Any:
     leaves: list[Any] = []
     _collect(x, leaves)
     if any(isinstance(leaf, (Tracer, ArrayImpl)) or hasattr(leaf, "__jax_array__") for leaf in leaves):
@@ -148,10 +155,10 @@ def _from_sequence(x: Any) -> Any:
             raise TypeError(
                 f"Value {short(leaf)} in a list is not a valid array element: arrays hold numbers only."
             )
-    value = _nested(x)
     if all(type(leaf) in PYTHON_SCALARS for leaf in leaves):
         kind = "bifc"[max("bifc".index(KIND[type(leaf)]) for leaf in leaves)]
-        return wrap(_exact(value, leaves, dtypes.default_dtype(kind)))
+        return wrap(_exact(x, wanted or dtypes.default_dtype(kind)))
+    value = _nested(x)
     types = [get_aval(leaf) for leaf in leaves if _is_number(leaf)]
     if len(types) != len(leaves):
         bad = next(leaf for leaf in leaves if not _is_number(leaf))
@@ -181,7 +188,7 @@ def _is_number(x: Any) -> bool:
 
 
 def _collect(x: Any, leaves: list[Any]) -> None:
-    if isinstance(x, (list, tuple)):
+    if isinstance(x, (list, tuple, range)):
         for part in x:
             _collect(part, leaves)
     else:
@@ -193,23 +200,42 @@ def _nested(x: Any) -> np.ndarray:
     try:
         value = np.array(x)
     except ValueError as error:
-        raise ValueError(
-            f"Cannot make an array of a ragged list: its parts have different shapes ({error})."
-        ) from None
+        raise _ragged(error) from None
     except OverflowError:
         raise OverflowError("A Python integer in the list does not fit any array dtype.") from None
     return value
 
 
-def _exact(value: np.ndarray, leaves: list[Any], dtype: np.dtype) -> np.ndarray:
-    if dtype.kind == "i" and value.dtype.kind in "Ouf":  # beyond int64
-        raise OverflowError(f"A Python integer in the list does not fit dtype {dtype.name}.")
-    return np.array(value, dtype)
+def _ragged(error: ValueError) -> ValueError:
+    return ValueError(f"Cannot make an array of a ragged list: its parts have different shapes ({error}).")
+
+
+def _exact(x: Any, dtype: np.dtype) -> np.ndarray:
+    """Python's numbers, or nested lists of them, in ``dtype``; integers must fit."""
+    if not x and isinstance(x, (list, tuple)):
+        return np.zeros(np.shape(x), dtype)
+    try:
+        if dtypes.is_extension(dtype) or dtypes.is_small_integer(dtype):
+            return np.array(x, np.float64).astype(dtype)
+        return np.array(x, dtype)
+    except OverflowError:
+        raise OverflowError(
+            f"A Python number in {short(x)} does not fit dtype {dtype.name}: name a wider one, or convert an array "
+            "by x.astype, which wraps."
+        ) from None
+    except TypeError:
+        raise TypeError(
+            f"Complex numbers ({short(x)}) do not convert to dtype {dtype.name}: take their real part."
+        ) from None
+    except ValueError as error:
+        if "NaN" in str(error):
+            raise ValueError(f"NaN in {short(x)} does not convert to dtype {dtype.name}.") from None
+        raise _ragged(error) from None
 
 
 def _stack_parts(x: Any) -> Any:
     """A list that holds arrays or tracers: each part as an array, joined along a new first axis."""
-    parts = [_stack_parts(p) if isinstance(p, (list, tuple)) else _from_data(p) for p in x]
+    parts = [_stack_parts(p) if isinstance(p, (list, tuple, range)) else _from_data(p) for p in x]
     shapes = [get_aval(p).shape for p in parts]
     if any(s != shapes[0] for s in shapes):
         raise ValueError(f"Cannot make an array of a ragged list: its parts have shapes {shapes}.")
