@@ -1,6 +1,6 @@
 """The compiler: a program in, one native function out.  Begin at :func:`compile_program`.
 
-    jaxpr   sink_constants, halves_as_words, split_complex, keys_as_words, inline_calls, drop_dead, simplify_programs,
+    jaxpr   sink_constants, narrow_as_words, split_complex, keys_as_words, inline_calls, drop_dead, simplify_programs,
             hoist_invariants, simplify_algebra, sink_transposes, share_equal            jaxpr -> jaxpr
     graph   build_graph, fuse, share_buffers, pack_stacks            jaxpr -> values, kernels
     loops   lower_kernels, drop_unused, choose_widths, pack_math, balance_divider, reuse_outputs, share_nests,
@@ -28,13 +28,13 @@ from jitney._compiler.drop_unused import drop_unused
 from jitney._compiler.emit import ENTRY, emit
 from jitney._compiler.executable import Parts, make_executable, parts_of
 from jitney._compiler.graph import Graph
-from jitney._compiler.halves_as_words import halves_as_words
 from jitney._compiler.hoist_invariants import hoist_invariants
 from jitney._compiler.inline_calls import inline_calls
 from jitney._compiler.keys_as_words import keys_as_words
 from jitney._compiler.loading import load, symbol_addresses
 from jitney._compiler.lower_kernels import lower_kernels
 from jitney._compiler.machine import Target, host_target, object_code
+from jitney._compiler.narrow_as_words import narrow_as_words
 from jitney._compiler.options import options
 from jitney._compiler.pack_math import pack_math
 from jitney._compiler.plan_memory import plan_memory
@@ -85,7 +85,7 @@ def build(closed: ClosedJaxpr) -> Built:
 
 def simplify(closed: ClosedJaxpr) -> ClosedJaxpr:
     """The program on real numbers, flat and with less in it."""
-    for run in (sink_constants, halves_as_words, split_complex):
+    for run in (sink_constants, narrow_as_words, split_complex):
         if options.enabled(run.__name__):
             closed = run(closed)
             _tell(run.__name__, closed)

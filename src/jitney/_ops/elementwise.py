@@ -800,19 +800,26 @@ shift_right_arithmetic_p = elementwise(
 )
 
 
+def _unsigned(x: Any) -> tuple[Any, int]:
+    """The bits of integers as unsigned ones, and how many there are."""
+    width = int(x.dtype.name[-1]) if dtypes.is_small_integer(x.dtype) else x.dtype.itemsize * 8
+    bits = x.astype(np.int64 if x.dtype.kind == "V" else x.dtype).astype(f"u{x.dtype.itemsize}")
+    return bits & np.array((1 << width) - 1, bits.dtype), width
+
+
 def _np_clz(x: Any) -> Any:
-    width = x.dtype.itemsize * 8
-    rest, count = x.astype(f"u{x.dtype.itemsize}"), np.full(x.shape, width, dtype=x.dtype)
+    rest, width = _unsigned(x)
+    count = np.full(x.shape, width, np.int64)
     while np.any(rest):
-        count = np.where(rest > 0, count - 1, count).astype(x.dtype)
+        count = np.where(rest > 0, count - 1, count)
         rest = rest >> np.asarray(1, rest.dtype)
-    return count
+    return count.astype(x.dtype)
 
 
 population_count_p = elementwise(
     "population_count",
     "iu",
-    numpy=lambda x: np.bitwise_count(x.astype(f"u{x.dtype.itemsize}")).astype(x.dtype),
+    numpy=lambda x: np.bitwise_count(_unsigned(x)[0]).astype(x.dtype),
     lower=lambda b, x: b.popcount(x),
 )
 clz_p = elementwise("clz", "iu", numpy=_np_clz, lower=lambda b, x: b.clz(x))
