@@ -4,6 +4,7 @@ Begin with ``key`` and ``split`` in ``_keys.py``; samplers are functions of a ke
 """
 
 from jitney._api.calls import expose as _expose
+from jitney.random._binomial import *  # noqa: F403
 from jitney.random._continuous import *  # noqa: F403
 from jitney.random._discrete import *  # noqa: F403
 from jitney.random._keys import *  # noqa: F403

@@ -29,7 +29,7 @@ from jitney.random import _sampling as sampling
 from jitney.random._continuous import _normal
 from jitney.random._sampling import common_shape, float_dtype, int_dtype, key_of, parameter, split_key
 
-__all__ = ["beta", "chisquare", "dirichlet", "f", "gamma", "loggamma", "poisson", "t"]
+__all__ = ["beta", "chisquare", "dirichlet", "f", "gamma", "loggamma", "poisson", "random_gamma_p", "t"]
 
 
 def _sample(core: Callable[..., Any], *args: Any, **static: Any) -> Any:
