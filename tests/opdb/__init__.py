@@ -6,6 +6,7 @@ from . import (
     contraction,
     elementwise,
     fourier,
+    images,
     indexing,
     lax_further,
     numpy_contraction,
@@ -37,4 +38,5 @@ ROWS: list[Op] = [
     *numpy_further.ROWS,
     *lax_further.ROWS,
     *fourier.ROWS,
+    *images.ROWS,
 ]
