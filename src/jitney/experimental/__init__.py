@@ -8,7 +8,7 @@ __getattr__, __dir__ = _at_first_use(
     globals(),
     {},
     modules="""
-        checkify compilation_cache compute_on jet layout mesh_utils multihost_utils pjit shard_map sparse
+        checkify compilation_cache compute_on jet layout mesh_utils multihost_utils ode pjit shard_map sparse
     """.split(),
     otherwise=_unsupported("experimental"),
 )
