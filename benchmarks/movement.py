@@ -131,3 +131,13 @@ def _(m: Engine) -> Any:
 @program("pad 1000x1000 by 1", GROUP)
 def _(m: Engine) -> Any:
     return lambda x: m.np.pad(x, 1), (normal(1000, 1000),)
+
+
+@program("resize 512x512x3 to 256x256", GROUP, numpy=False)
+def _(m: Engine) -> Any:
+    return lambda x: m.image.resize(x, (256, 256, 3), "linear"), (normal(512, 512, 3),)
+
+
+@program("resize 512x512x3 to 1024x1024, cubic", GROUP, numpy=False)
+def _(m: Engine) -> Any:
+    return lambda x: m.image.resize(x, (1024, 1024, 3), "cubic"), (normal(512, 512, 3),)

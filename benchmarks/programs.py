@@ -38,6 +38,8 @@ class Engine:
             "linalg": "scipy.linalg",
             "signal": "scipy.signal",
             "ndimage": "scipy.ndimage",
+            "image": "image",
+            "ode": "experimental.ode",
         }
         if name in places:
             return importlib.import_module(f"{self.package.__name__}.{places[name]}")

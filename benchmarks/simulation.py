@@ -19,6 +19,30 @@ def _accelerations(n: Any, x: Any, mass: Any) -> Any:
     return (d * (mass / (r2 * n.sqrt(r2)))[:, :, None]).sum(1)
 
 
+def _single(answer: Any) -> Any:
+    """Solvers agree within their tolerances, not to the last place."""
+    return np.float32(answer)
+
+
+@program(
+    "Lotka-Volterra by odeint, 100 times",
+    GROUP,
+    numpy=False,
+    target=0.33,
+    gradient=4.0,
+    gradient_target=0.33,
+    check=_single,
+)
+def _(m: Engine) -> Any:
+    def slope(y: Any, t: Any, p: Any) -> Any:
+        return m.np.stack([p[0] * y[0] - p[1] * y[0] * y[1], -p[2] * y[1] + p[3] * y[0] * y[1]])
+
+    def energy(p: Any, y0: Any, ts: Any) -> Any:
+        return (m.ode.odeint(slope, y0, ts, p) ** 2).mean()
+
+    return energy, (np.array([1.5, 1.0, 3.0, 1.0]), np.array([10.0, 5.0]), np.linspace(0.0, 15.0, 100))
+
+
 def _numba_forces() -> Thunk:
     import numba
 

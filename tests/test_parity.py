@@ -28,11 +28,9 @@ def _parity() -> Any:
 PARITY = _parity()
 # Modules that are not complete yet; a name goes from here when its module has all of JAX's names and signatures.
 UNFINISHED = """
-    . lax random image extend extend.core.primitives extend.random
+    . lax random extend extend.core.primitives extend.random
     scipy scipy.stats scipy.sparse.linalg scipy.ndimage scipy.interpolate
     scipy.optimize scipy.cluster scipy.cluster.vq scipy.spatial.transform
-    experimental.ode
-    example_libraries.optimizers example_libraries.stax
 """.split()
 # Modules whose functions all have a row in the op table; more are to follow.
 WITH_ROWS = ["numpy", "numpy.fft", "lax"]
