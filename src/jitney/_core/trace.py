@@ -372,6 +372,8 @@ def evaluate_eagerly(primitive: Any, args: tuple, params: dict[str, Any]) -> Any
     if primitive.impl is not None:
         return primitive.impl(*args, **params)
     if primitive.expand is not None:
+        if primitive.abstract is not None:
+            primitive.abstract(*[get_aval(x) for x in args], **params)  # says what is wrong with the operands
         return primitive.expand(*args, **params)
     if primitive.numpy is None:
         raise NotImplementedError(f"Evaluation rule for {primitive.name!r} not implemented")

@@ -54,8 +54,9 @@ __getattr__, __dir__ = _at_first_use(
         """.split(),
         "jitney.lax.precisions": """
             AccuracyMode ConvGeneralDilatedDimensionNumbers DotAlgorithm DotAlgorithmPreset
-            DotDimensionNumbers PrecisionLike RandomAlgorithm Tolerance
+            DotDimensionNumbers PrecisionLike Tolerance
         """.split(),
+        "jitney.lax.random_bits": "RandomAlgorithm rng_bit_generator rng_bit_generator_p".split(),
         "jitney.lax.ragged": """
             RaggedDotDimensionNumbers ragged_dot ragged_dot_general scaled_dot
         """.split(),

@@ -116,14 +116,6 @@ class DotAlgorithmPreset(enum.Enum):
         return None if self.accumulation_type is None else (self.accumulation_type,)
 
 
-class RandomAlgorithm(enum.IntEnum):
-    """Generators of ``rng_bit_generator``."""
-
-    RNG_DEFAULT = 0
-    RNG_THREE_FRY = 1
-    RNG_PHILOX = 2
-
-
 DotDimensionNumbers = tuple[tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]]
 ConvGeneralDilatedDimensionNumbers = Union[tuple[str, str, str], ConvDimensionNumbers, None]  # noqa: UP007
 PrecisionLike = Union[  # noqa: UP007
@@ -137,6 +129,5 @@ __all__ = [
     "DotAlgorithmPreset",
     "DotDimensionNumbers",
     "PrecisionLike",
-    "RandomAlgorithm",
     "Tolerance",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module as _import_module
 
 from jitney import lax as _lax
+from jitney._api.unsupported import stand_in as _stand_in
 from jitney._core.primitive import Primitive as _Primitive
 from jitney._core.primitive import registry as _registry
 
@@ -20,10 +21,12 @@ _NAMES = {
 }
 # Modules that register primitives when they are imported, which not every program needs.
 _LATER = (
+    "jitney._ops.counter_ciphers",
     "jitney._ops.unbound",
     "jitney._control.remat",
     "jitney._control.custom_vjp",
     "jitney.lax.linalg",
+    "jitney.lax.random_bits",
     "jitney.random",
 )
 _ATTRIBUTES = {name: attribute for attribute, name in _NAMES.items()}
@@ -38,7 +41,7 @@ def __getattr__(name: str) -> _Primitive:
         found = found or _registry.get(_NAMES.get(name, name[:-2]))
     if isinstance(found, _Primitive):
         return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _stand_in("extend.core.primitives", name)
 
 
 def __dir__() -> list[str]:
