@@ -54,6 +54,16 @@ def test_solutions_and_gradients(problem: Any) -> None:
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
 
 
+def test_equations_that_forget_their_start() -> None:
+    """Backwards in time they run away: reverse mode goes in pieces, and gives what forward mode gives."""
+    slope, y0, _, mu = van_der_pol(jnp)
+    f = lambda *x: jnp.sum(jnp.sin(odeint(slope, *x)))  # noqa: E731
+    x = y0, np.array([0.0, 1.0, 3.0]), mu
+    got, want = (jitney.jit(d(f, (0, 1, 2)))(*x) for d in (jitney.grad, jitney.jacfwd))
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
 def decay(y: Any, t: Any, rate: Any) -> Any:
     return -rate * y
 
@@ -66,11 +76,7 @@ def test_derivatives_of_every_order() -> None:
     first, second = -1.5 * value, 1.5**2 * value
     for d in (jitney.jacfwd, jitney.jacrev):
         np.testing.assert_allclose(d(f)(0.7), first, rtol=1e-6)
-    for outer, inner in (
-        (jitney.jacfwd, jitney.jacrev),
-        (jitney.jacrev, jitney.jacfwd),
-        (jitney.jacrev, jitney.jacrev),
-    ):
+    for outer, inner in ((jitney.jacrev, jitney.jacfwd), (jitney.jacfwd, jitney.jacrev)):
         np.testing.assert_allclose(jitney.jit(outer(inner(f)))(0.7), second, rtol=1e-5)
 
 

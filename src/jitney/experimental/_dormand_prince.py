@@ -202,6 +202,13 @@ def _norm(xs: Leaves, scales: Leaves) -> Any:
     return jnp.sqrt(total / max(count, 1))
 
 
+def distance(control: Control, xs: Leaves, ys: Leaves) -> Any:
+    """How far states are apart, in units of the error that is tolerated, or that rounding makes."""
+    least = 100 * max(float(jnp.finfo(x.dtype).eps) for x in xs) if xs else 0.0
+    wider = control._replace(rtol=control.rtol + least, atol=control.atol + least)
+    return _norm([x - y for x, y in zip(xs, ys, strict=True)], _scales(wider, xs, ys))
+
+
 def first_size(system: System, y: Leaves, t: Any, args: Leaves, way: Any) -> Any:
     """A size for the first step from ``y`` at ``t``, upwards (``way`` 1) or downwards (-1) (Hairer et al., II.4)."""
     slope = lambda y, t: system.slope(y, t, args)  # noqa: E731

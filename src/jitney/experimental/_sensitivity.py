@@ -31,9 +31,13 @@ from jitney._core.trace import get_aval
 from jitney._ops.raw import add_tangents, instantiate
 from jitney._transforms.batching import batch_flat, place_axis
 from jitney._transforms.jvp import jvp_flat
-from jitney.experimental._dormand_prince import Control, Leaves, System, first_size, integrate
+from jitney.experimental._dormand_prince import Control, Leaves, System, distance, first_size, integrate
 from jitney.lax.arithmetic import stop_gradient
 from jitney.lax.control_flow import scan
+from jitney.lax.while_loops import while_loop
+
+_ASTRAY = 1e3  # errors that are allowed to a state found backwards, in those allowed to a step
+_MORE, _MOST_PIECES = 8, 64  # of an interval in which it was astray
 
 Flags = tuple[bool, ...]  # for the times, then for each argument: whether there is a tangent
 
@@ -107,18 +111,18 @@ def _cotangents(system: System, active: Flags, ys: Leaves, ts: Any, args: Leaves
 
     def pass_back(carry: tuple, given: tuple) -> tuple[tuple, None]:
         cotangents, sums, size = carry
-        later, earlier, y, ct = given
-        span = jnp.stack([later, earlier])
-        state, size = solution(back, [*y, *cotangents, *sums], span, args, size)
-        reached = [x[1] for x in state[count:]]
-        return ([a + b for a, b in zip(reached[:count], ct, strict=True)], reached[count:], size), None
+        later, earlier, y, before, ct = given
+        found, size = _between_times(
+            system, back, args, (later, y), (earlier, before), [*cotangents, *sums], size
+        )
+        return ([a + b for a, b in zip(found[:count], ct, strict=True)], found[count:], size), None
 
     cotangents = [ct[-1] for ct in cts]
     if ts.shape[0] > 1:
         # Only the first step of all is chosen with care; those after a time go on with the size reached.
         state = [*[y[-1] for y in ys], *cotangents, *sums]
         size = first_size(back, *stop_gradient((state, ts[-1], args, jnp.where(ts[-1] < ts[0], 1, -1))))
-        between = ts[1:], ts[:-1], [y[1:] for y in ys], [ct[:-1] for ct in cts]
+        between = ts[1:], ts[:-1], [y[1:] for y in ys], [y[:-1] for y in ys], [ct[:-1] for ct in cts]
         (cotangents, sums, _), _ = scan(pass_back, (cotangents, sums, size), between, reverse=True)
     if not active[0]:
         return [*cotangents, *sums]
@@ -126,6 +130,42 @@ def _cotangents(system: System, active: Flags, ys: Leaves, ts: Any, args: Leaves
     of_times = sum(_products(ct, k, 1, ts.dtype) for ct, k in zip(cts, slopes, strict=True))
     of_start = sum(_products(ct, k[0], 0, ts.dtype) for ct, k in zip(cotangents, slopes, strict=True))
     return [*cotangents, of_times.at[0].add(-of_start), *sums]
+
+
+def _between_times(
+    system: System, back: System, args: Leaves, later: tuple, earlier: tuple, found: Leaves, size: Any
+) -> tuple[Leaves, Any]:
+    """Cotangents and sums at an earlier time from those at a later one; both come with their states.
+
+    The state goes along backwards. Where it misses the state that is known at the end, as it does in equations that forget
+    their start, all is done again in pieces, which begin at states found forwards.
+    """
+    (end, end_y), (begin, begin_y), count = later, earlier, system.size
+
+    def attempt(tried: tuple) -> tuple:
+        pieces = tried[0]
+
+        def piece(loop: tuple) -> tuple:
+            left, reached, found, size, error = loop
+            first = left == pieces
+            top = jnp.where(first, end, begin + (end - begin) * (left / pieces).astype(end.dtype))
+            bottom = begin + (end - begin) * ((left - 1) / pieces).astype(end.dtype)
+            start = [jnp.where(first, a, b) for a, b in zip(end_y, begin_y, strict=True)]
+            forwards = jnp.stack([jnp.where(first, end, begin), top])  # nothing to do for the first piece
+            there = [x[1] for x in solution(system, start, forwards, args, size)[0]]
+            error = jnp.maximum(error, distance(system.control, *stop_gradient((reached, there))))
+            state, size = solution(back, [*there, *found], jnp.stack([top, bottom]), args, size)
+            state = [x[1] for x in state]
+            return left - 1, state[:count], state[count:], size, error
+
+        start = pieces, end_y, found, size, jnp.zeros((), end.dtype)
+        _, reached, new, next_size, error = while_loop(lambda loop: loop[0] > 0, piece, start)
+        error = jnp.maximum(error, distance(system.control, *stop_gradient((reached, begin_y))))
+        return pieces * _MORE, new, next_size, error <= _ASTRAY
+
+    again = lambda tried: (tried[0] <= _MOST_PIECES) & ~tried[3]  # noqa: E731
+    _, new, next_size, _ = while_loop(again, attempt, (jnp.asarray(1), found, size, jnp.asarray(False)))
+    return new, next_size
 
 
 def _slopes(system: System, ys: Leaves, ts: Any, args: Leaves) -> Leaves:

@@ -54,8 +54,8 @@ def odeint(
 
     Derivatives by ``y0``, ``t``, ``args`` and whatever ``func`` closes over follow from the linearised equation in forward mode,
     and from the adjoint one in reverse mode, at any order; both are solved with the same tolerances, and reverse mode
-    keeps the states at ``t`` only. From one of them it finds the states before backwards in time: an equation that forgets its
-    start quickly loses its way there, and needs more times ``t`` between (the gradient is NaN, or inaccurate).
+    keeps the states at ``t`` only. From one of them it finds the states before backwards in time, and in shorter pieces where that
+    misses the state known at the time before, as in stiff equations.
 
     Sources: Dormand and Prince (1980); Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I; Chen et al.
     (2018) for reverse mode.
