@@ -28,7 +28,7 @@ def _parity() -> Any:
 PARITY = _parity()
 # Modules that are not complete yet; a name goes from here when its module has all of JAX's names and signatures.
 UNFINISHED = """
-    . lax random extend extend.core.primitives extend.random
+    .
     scipy scipy.stats scipy.sparse.linalg scipy.ndimage scipy.interpolate
     scipy.optimize scipy.cluster scipy.cluster.vq scipy.spatial.transform
 """.split()

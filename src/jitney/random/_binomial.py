@@ -166,7 +166,7 @@ def multinomial(
     >>> jitney.random.multinomial(jitney.random.key(0), 10, jnp.array([0.2, 0.3, 0.5])).sum()
     Array(10., dtype=float64)
     """
-    dtype = float_dtype("multinomial", dtype)
+    dtype = float_dtype("multinomial", dtype, "fiu")
     n, p = _parameters("multinomial", n, p)
     sizes = get_aval(p).shape
     if not sizes:
