@@ -87,7 +87,9 @@ def test_errors_in_threads_stay_there() -> None:
             return type(error).__name__
         return "none"
 
-    assert set(_in_threads(work)) == {"TracerBoolConversionError"}
+    with jitney.config.temporarily("jitney_python_control_flow", False):
+        assert set(_in_threads(work)) == {"TracerBoolConversionError"}
+    assert set(_in_threads(work)) == {"none"}  # the function is converted once, for all of them
 
 
 # -- fork -----------------------------------------------------------------------------------------------

@@ -195,6 +195,13 @@ def test_leaks_are_found() -> None:
 # -- running without compilation ----------------------------------------------------------------------
 
 
+@pytest.fixture
+def no_control_flow() -> Iterator[None]:
+    with jitney.config.temporarily("jitney_python_control_flow", False):
+        yield
+
+
+@pytest.mark.usefixtures("no_control_flow")
 def test_disable_jit() -> None:
     f = jitney.jit(lambda x: x if x > 0 else -x)
     with pytest.raises(jitney.errors.TracerBoolConversionError):

@@ -208,7 +208,7 @@ TRACED_ERRORS: list[tuple[str, Callable[[Any], Any], type[Exception], str]] = [
     ("function", "error", "text"), [e[1:] for e in TRACED_ERRORS], ids=[e[0] for e in TRACED_ERRORS]
 )
 def test_error_in_program(function: Callable[..., Any], error: type[Exception], text: str) -> None:
-    with pytest.raises(error, match=text):
+    with jitney.config.temporarily("jitney_python_control_flow", False), pytest.raises(error, match=text):
         jitney.jit(function)(x3())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import jitney
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-FIT, LOOP, THREADS = re.findall(
+FIT, FLOW, LOOP, THREADS = re.findall(
     r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), flags=re.M | re.S
 )
 
@@ -30,6 +31,12 @@ def test_fit() -> None:
     left = np.array([np.sum((flux - model) * d) for d in (model, model * times)])
     assert np.all(np.abs(left) < 1e-3 * np.abs([np.sum(flux * model), np.sum(flux * model * times)]))
     assert np.asarray(names["errors"]).shape == (2,)
+
+
+def test_control_flow(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text("import jitney\n\n" + FLOW)
+    names = runpy.run_path(str(tmp_path / "flow.py"))
+    assert [int(names["collatz"](n)) for n in (1, 6, 27)] == [0, 8, 111]
 
 
 def test_loop() -> None:

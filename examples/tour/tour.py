@@ -87,12 +87,12 @@ tour.same("compiled equals NumPy", plummer_dispersion_jit(r, sigma0, a), want, w
 tour.check("results are 64-bit", plummer_dispersion_jit(r, sigma0, a).dtype == np.float64)
 
 # %% [markdown]
-# ## What a compiled function may not do
+# ## Python's control flow in a compiled function
 #
 # To compile a function, jitney first runs it on stand-ins for its arguments, *tracers*, that know
 # their shape and type and record what is done to them, and have no value yet. The recording is the program.
-# So a Python `if` on a traced value cannot be answered: there are two programs, and nothing to
-# choose by.
+# A Python `if` on a traced value cannot be answered by a stand-in. Elsewhere that is an error; here the
+# function is then read from its source and written anew, with that statement as a choice *inside* the program.
 
 
 # %%
@@ -102,13 +102,13 @@ def fold(x):
     return x
 
 
+fold_branch = jitney.jit(fold)
 tour.say(f"plain Python: fold(5) = {fold(5)}, fold(-5) = {fold(-5)}")
-
-with tour.expect(jitney.errors.TracerBoolConversionError, showing="if x > 0:"):
-    jitney.jit(fold)(5)
+tour.check("a compiled if does what if does", (int(fold_branch(5)), int(fold_branch(-5))) == (-5, -5))
+print(jitney.inspect(fold)(5).source)
 
 # %% [markdown]
-# The cure is to compute both and select. It is also what lets the loop stay a straight line, and so
+# `where` computes both sides and selects. It lets a loop over many numbers stay a straight line, and so
 # be done several numbers at a time.
 
 
@@ -121,7 +121,7 @@ fold_jit = jitney.jit(fold_where)
 tour.check("where does what if did", (int(fold_jit(5)), int(fold_jit(-5))) == (-5, -5))
 
 # %% [markdown]
-# A Python loop needs its number of turns while tracing, for the same reason.
+# A loop over a range that is data becomes a loop of the program, of which reverse-mode derivatives can be taken, too.
 
 
 # %%
@@ -131,11 +131,18 @@ def add_repeatedly(value, turns):
     return value
 
 
-with tour.expect(jitney.errors.TracerIntegerConversionError, showing="range(turns)"):
-    jitney.jit(add_repeatedly)(5, 10)
+tour.check("a loop of traced length", int(jitney.jit(add_repeatedly)(5, 10)) == 15)
 
 # %% [markdown]
-# Here the number of turns is not data, it is part of *which program is meant*. Say so: a **static**
+# What JAX says of both stays available, for programs that must run there as well.
+
+# %%
+with jitney.config.temporarily("jitney_python_control_flow", False):
+    with tour.expect(jitney.errors.TracerBoolConversionError, showing="if x > 0:"):
+        jitney.jit(fold)(5)
+
+# %% [markdown]
+# Where the number of turns is not data but part of *which program is meant*, say so: a **static**
 # argument keeps its Python value, and each new value gets a program of its own.
 
 # %%

@@ -31,6 +31,20 @@ def _release_memory() -> None:
         machine.release_memory()
 
 
+def _convert_control_flow(error: BaseException) -> bool:
+    from jitney._flow.converting import convert
+
+    return convert(error)
+
+
+def _converted_source(function: Any) -> str | None:
+    if "jitney._flow.converting" not in sys.modules:
+        return None
+    from jitney._flow.converting import source_of
+
+    return source_of(function)
+
+
 def _flatten(x: Any) -> tuple[list[Any], Any]:
     return tree.flatten(x)
 
@@ -40,6 +54,8 @@ _ext.set_internal_prefix(sources.PACKAGE_DIR, os.environ.get("JITNEY_TRACEBACK",
 plugs.compile_jaxpr = _compile_jaxpr
 plugs.evaluate_large = _evaluate_large
 plugs.release_memory = _release_memory
+plugs.convert_control_flow = _convert_control_flow
+plugs.converted_source = _converted_source
 _ext.register_hook("aval", shaped_array)
 _ext.register_hook("flatten", _flatten)
 config.on_change("jax_enable_x64", _ext.set_x64)

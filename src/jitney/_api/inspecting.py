@@ -16,7 +16,7 @@ from jitney._api.calls import boundary, check_callable
 from jitney._api.jit import Jitted, jit
 from jitney._api.stages import ShapeDtypeStruct
 from jitney._base.sources import Location
-from jitney._core import tree
+from jitney._core import plugs, tree
 from jitney._core.jaxpr import ClosedJaxpr
 from jitney._core.refs import Ref
 from jitney._core.trace import Tracer
@@ -153,6 +153,8 @@ class Inspection:
     look: Look
     result: Any
     runs: int
+    source: str | None = None
+    """The function as it was written anew where its control flow depends on traced values; None if it was not."""
 
     @property
     def jaxpr(self) -> ClosedJaxpr:
@@ -292,7 +294,7 @@ def _inspect(jitted: Jitted, args: tuple, kwargs: dict[str, Any]) -> Inspection:
         leaves = [leaf.read() if isinstance(leaf, Ref) else leaf for leaf in call.leaves]
         outs, runs = _measure(seen, [*leaves, *program.held.values()])
         result = tree.unflatten(program.out_tree, outs[: program.out_tree.num_leaves])
-    return Inspection(jitted.name, seen, result, runs)
+    return Inspection(jitted.name, seen, result, runs, plugs.converted_source(jitted.fun))
 
 
 def _check_concrete(name: str, values: Sequence[Any]) -> None:

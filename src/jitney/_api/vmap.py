@@ -10,6 +10,7 @@ from jitney._api.calls import as_array, boundary, check_callable, check_leaf, ch
 from jitney._core import refs, tree
 from jitney._core.paths import prefix_errors
 from jitney._core.refs import Ref
+from jitney._core.staging import with_control_flow
 from jitney._core.trace import get_aval
 from jitney._transforms.batching import batch_flat, place_axis
 
@@ -76,7 +77,7 @@ def vmap(
             check_outputs(outs, fun, "vmap", out_tree)
             return outs
 
-        outs, out_dims = batch_flat(flat, size, leaves, dims, axis_name)
+        outs, out_dims = with_control_flow(lambda: batch_flat(flat, size, leaves, dims, axis_name))
         out = tree.unflatten(out_tree, outs)
         targets = _spread(out_axes, out, "out_axes")
         placed = [

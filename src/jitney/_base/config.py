@@ -53,6 +53,7 @@ _DEFAULTS: dict[str, Any] = {
     "jax2tf_associative_scan_reductions": False,
     "jax_use_direct_linearize": True,
     "jax_explicit_x64_dtypes": "warn",  # when a 64-bit dtype is named while jax_enable_x64 is off
+    "jitney_python_control_flow": True,  # `if`, `while` and `for` of Python on traced values
     "profiling": False,  # on in blocks of ``jitney.profile``
     "num_threads": None,  # of compiled programs and BLAS; None: what the machine and the environment give
 }
@@ -218,7 +219,7 @@ def number_of_threads(name: str, n: Any) -> int:
 
 def _from_environment(name: str, value: Any) -> Any:
     """What the environment says of switch ``name``, or ``value``."""
-    text = os.environ.get(name.upper()) if name.startswith("jax_") else None
+    text = os.environ.get(name.upper()) if name.startswith(("jax_", "jitney_")) else None
     return value if text is None else _parse(text, value)
 
 

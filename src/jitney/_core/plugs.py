@@ -17,3 +17,9 @@ compile_jaxpr: Callable[..., Any] = _empty  # _compiler: ClosedJaxpr -> _ext.Exe
 evaluate_large: Callable[..., Any] = _empty  # _compiler: one primitive on large arrays, by a cached kernel
 clear_eager_kernels: Callable[[], None] = lambda: None  # _compiler: forget the kernels of evaluate_large
 release_memory: Callable[[], None] = lambda: None  # _compiler: give back what forgotten programs held
+convert_control_flow: Callable[[BaseException], bool] = lambda _: (
+    False
+)  # _flow: write a function anew that asked for a traced truth
+converted_source: Callable[[Any], str | None] = lambda _: (
+    None
+)  # _flow: the text of a function that was written anew

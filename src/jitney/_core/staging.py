@@ -11,7 +11,8 @@ from jitney import _ext
 from jitney._base import sources
 from jitney._base.config import config
 from jitney._base.dtypes import KEY
-from jitney._core import leaks
+from jitney._base.errors import TracerBoolConversionError, TracerIntegerConversionError
+from jitney._core import leaks, plugs
 from jitney._core.avals import ShapedArray
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from jitney._core.trace import (
@@ -175,8 +176,25 @@ def stage(
 ) -> ClosedJaxpr:
     """Trace flat ``fun`` (list of arrays in, list out) on inputs of ``in_avals``.
 
-    Constants of the result may be tracers of outer traces; see ``hoist_tracers``.
+    Constants of the result may be tracers of outer traces; see ``hoist_tracers``. Where Python asks for the truth of a traced
+    value, the function that asks is written anew, and traced again.
     """
+    return with_control_flow(lambda: _stage_checked(fun, in_avals, debug))
+
+
+def with_control_flow(run: Callable[[], Any]) -> Any:
+    """``run()``; again where Python asked in it for the truth of a traced value and the function that asks was converted."""
+    while True:
+        try:
+            return run()
+        except (TracerBoolConversionError, TracerIntegerConversionError) as error:
+            if not config.jitney_python_control_flow or not plugs.convert_control_flow(error):
+                raise
+
+
+def _stage_checked(
+    fun: Callable[..., Sequence[Any]], in_avals: Sequence[ShapedArray], debug: DebugInfo | None
+) -> ClosedJaxpr:
     if not config.jax_check_tracer_leaks:
         return _stage(fun, StagingTrace(debug), in_avals)
     trace = StagingTrace(debug)

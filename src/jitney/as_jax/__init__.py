@@ -21,7 +21,7 @@ from jitney._base.config import config
 from jitney.as_jax._finder import ROOTS, VERSION, Finder
 
 # Where JAX's defaults differ from jitney's; a switch that the environment sets keeps that value.
-JAX_DEFAULTS: dict[str, Any] = {"jax_enable_x64": False}
+JAX_DEFAULTS: dict[str, Any] = {"jax_enable_x64": False, "jitney_python_control_flow": False}
 
 _finder = Finder()
 

@@ -1,0 +1,533 @@
+"""Writes a function anew with marked statements as calls: ``if`` is ``if_(test, then, else)``, a loop ``while_(test, body)``.
+
+    if x > 0:                          def _jt_then(y): y = 2 * x; return (y,)
+        y = 2 * x              ->      def _jt_else(y): y = 0; return (y,)
+    else:                              (y,) = if_(x > 0, _jt_then, _jt_else, (y,), ("y",), line)
+        y = 0
+
+Variables that a part assigns are its parameters and results. ``break`` and ``continue`` set a variable, and what follows
+is under a condition on it; a ``return`` in a branch takes the rest of the function into the other branch. Only marked
+statements change, and those around them that a jump leaves; the rest of the function stays as it is.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from jitney._flow.sources import OURS, Unsupported
+
+CALLED = "\0jitney:"  # a constant that begins so stands for a function of ``running.py``
+
+_Statements = list[ast.stmt]
+
+
+def rewritten(function: ast.AST, marked: Iterable[ast.AST]) -> ast.AST:
+    """A copy of ``function`` in which the nodes ``marked`` are calls."""
+    memo: dict[int, Any] = {}
+    made = copy.deepcopy(function, memo)
+    return _Writer({id(memo[id(node)]) for node in marked}).function(made)
+
+
+def call(name: str, *args: ast.expr) -> ast.Call:
+    return ast.Call(ast.Constant(CALLED + name), list(args), [])
+
+
+def _load(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
+
+
+def _store(name: str) -> ast.Name:
+    return ast.Name(name, ast.Store())
+
+
+def _assign(name: str, value: ast.expr) -> ast.stmt:
+    return ast.Assign([_store(name)], value)
+
+
+def _tuple(names: Sequence[str], ctx: Any) -> ast.expr:
+    return ast.Tuple([ast.Name(name, ctx()) for name in names], ctx())
+
+
+def _lambda(body: ast.expr) -> ast.Lambda:
+    return ast.Lambda(ast.arguments([], [], None, [], [], None, []), body)
+
+
+def _define(name: str, parameters: Sequence[str], body: _Statements) -> ast.stmt:
+    arguments = ast.arguments([], [ast.arg(p) for p in parameters], None, [], [], None, [])
+    made = ast.FunctionDef(name, arguments, body, [], None)
+    made.type_params = []  # type: ignore[attr-defined]
+    return made
+
+
+def _placed(statements: _Statements, origin: Any) -> _Statements:
+    """Nodes that were made here stand where ``origin`` does: errors and tracebacks show the user's own line."""
+    for statement in statements:
+        for node in ast.walk(statement):
+            if isinstance(node, (ast.stmt, ast.expr, ast.excepthandler, ast.arg)) and not hasattr(
+                node, "lineno"
+            ):
+                ast.copy_location(node, origin)
+    return statements
+
+
+class _Stores(ast.NodeVisitor):
+    """Names that statements assign, in order."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, None] = {}
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if not isinstance(node.ctx, ast.Load):
+            self.names[node.id] = None
+
+    def visit_FunctionDef(self, node: Any) -> None:
+        self.names[node.name] = None
+
+    visit_ClassDef = visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        pass
+
+    def _comprehension(self, node: Any) -> None:
+        for part in ast.walk(node):
+            if isinstance(part, ast.NamedExpr):
+                self.visit(part.target)
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+
+    def visit_Import(self, node: Any) -> None:
+        for alias in node.names:
+            self.names[alias.asname or alias.name.split(".")[0]] = None
+
+    visit_ImportFrom = visit_Import
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        if node.name:
+            self.names[node.name] = None
+        self.generic_visit(node)
+
+
+def stores(statements: Iterable[ast.AST]) -> list[str]:
+    visitor = _Stores()
+    for statement in statements:
+        visitor.visit(statement)
+    return list(visitor.names)
+
+
+def _inside(node: ast.AST) -> Iterable[ast.AST]:
+    """``node`` and what is below it, not in functions or classes of its own."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            yield from _inside(child)
+
+
+def _jumps(node: ast.AST) -> set[type]:
+    """The kinds of jumps that leave ``node``: Return, Break, Continue."""
+    kind = type(node)
+    if kind in (ast.Return, ast.Break, ast.Continue):
+        return {kind}
+    found: set[type] = set()
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            found |= _jumps(child)
+    if kind in (ast.For, ast.While):
+        inner: set[type] = set()
+        for child in node.body:  # type: ignore[attr-defined]
+            inner |= _jumps(child)
+        outer: set[type] = set()
+        for child in node.orelse:  # type: ignore[attr-defined]
+            outer |= _jumps(child)
+        found = (inner & {ast.Return}) | outer
+    return found
+
+
+def _ends(statements: Sequence[ast.stmt]) -> bool:
+    """Whether the end of a block is never reached."""
+    if not statements:
+        return False
+    last = statements[-1]
+    if isinstance(last, (ast.Return, ast.Raise, ast.Break, ast.Continue)):
+        return True
+    return isinstance(last, ast.If) and _ends(last.body) and _ends(last.orelse)
+
+
+class _Loop:
+    """The variables that stand for the jumps of a converted loop."""
+
+    def __init__(self, number: int, jumps: set[type]) -> None:
+        self.stop = f"{OURS}stop{number}" if jumps & {ast.Break, ast.Return} else None
+        self.skip = f"{OURS}skip{number}" if ast.Continue in jumps else None
+        self.left = f"{OURS}left{number}" if ast.Return in jumps else None
+        self.value = f"{OURS}value{number}" if ast.Return in jumps else None
+
+    def flags(self) -> list[str]:
+        return [name for name in (self.stop, self.skip) if name]
+
+
+class _Writer:
+    def __init__(self, marked: set[int]) -> None:
+        self.marked = marked
+        self.count = 0
+        self.outside: set[str] = set()  # names that are not the function's own
+        self.after: _Statements = []  # what a loop that was just written adds behind it
+        self.kept: list[Any] = []  # nodes made here that are marked: their ids stay theirs
+
+    # -- functions and expressions
+
+    def function(self, node: Any) -> Any:
+        before, self.outside = self.outside, set()
+        for part in node.body if isinstance(node, ast.FunctionDef) else ():
+            for inner in _inside(part):
+                if isinstance(inner, (ast.Global, ast.Nonlocal)):
+                    self.outside |= set(inner.names)
+                if isinstance(inner, (ast.Yield, ast.YieldFrom, ast.Await)) and self.touches(node):
+                    raise Unsupported("a generator cannot be traced", inner.lineno)
+        if isinstance(node, ast.Lambda):
+            node.body = self.expression(node.body)
+        else:
+            node.body = self.block(node.body, None)
+        self.outside = before
+        return node
+
+    def touches(self, node: ast.AST) -> bool:
+        return any(id(part) in self.marked for part in ast.walk(node))
+
+    def expression(self, node: Any) -> Any:
+        """``node`` with its marked parts as calls; functions inside are written anew."""
+        if node is None or not self.touches(node):
+            return node
+        if isinstance(node, ast.Lambda):
+            return self.function(node)
+        for field, value in ast.iter_fields(node):
+            if isinstance(value, ast.expr):
+                setattr(node, field, self.expression(value))
+            elif isinstance(value, list):
+                setattr(node, field, [self._part(part) for part in value])
+            elif isinstance(value, ast.AST):
+                self._part(value)
+        return self.called(node) if id(node) in self.marked else node
+
+    def _part(self, part: Any) -> Any:
+        if isinstance(part, ast.expr):
+            return self.expression(part)
+        if isinstance(part, ast.AST):  # comprehensions, keywords
+            for field, value in ast.iter_fields(part):
+                if isinstance(value, ast.expr):
+                    setattr(part, field, self.expression(value))
+                elif isinstance(value, list):
+                    setattr(part, field, [self._part(item) for item in value])
+        return part
+
+    def called(self, node: Any) -> Any:
+        if isinstance(node, ast.BoolOp):
+            name = "and_" if isinstance(node.op, ast.And) else "or_"
+            return call(name, *[_lambda(value) for value in node.values])
+        if isinstance(node, ast.UnaryOp):
+            return call("not_", node.operand)
+        if isinstance(node, ast.IfExp):
+            line = ast.Constant(node.lineno)
+            return call("choose", node.test, _lambda(node.body), _lambda(node.orelse), line)
+        if isinstance(node, ast.Compare):
+            names = [f"{OURS}c{i}" for i in range(len(node.comparators) + 1)]
+            left = node.left
+            values: list[ast.expr] = []
+            pairs = zip(names, names[1:], node.ops, node.comparators, strict=False)
+            for here, after, op, right in pairs:
+                first = ast.NamedExpr(_store(here), left) if not values else _load(here)
+                later = ast.NamedExpr(_store(after), right)
+                values.append(ast.Compare(first, [op], [later]))
+            # Each operand is evaluated once and in order, all of them: comparing has no effects.
+            return call("all_of", *values)
+        raise Unsupported(f"a {type(node).__name__} cannot be converted", node.lineno)
+
+    # -- statements
+
+    def block(self, statements: Sequence[ast.stmt], loop: _Loop | None) -> _Statements:
+        out: _Statements = []
+        for number, statement in enumerate(statements):
+            rest = list(statements[number + 1 :])
+            if not self.touches(statement) and not (loop and self.leaves(statement, loop)):
+                out.append(statement)
+                continue
+            if loop is None and isinstance(statement, ast.If) and self.dynamic(statement):
+                if ast.Return in _jumps(statement):
+                    return out + self.last_if(statement, rest)
+            made, ended = self.statement(statement, loop)
+            out += made
+            if ended:
+                return out
+            if loop and rest and not self.after and self.leaves(statement, loop):
+                return out + self.guarded(rest, loop)
+            if isinstance(statement, (ast.For, ast.While)) and self.after:
+                after, self.after = self.after, []
+                return out + self.block([*after, *rest], loop)
+        return out
+
+    def leaves(self, statement: ast.stmt, loop: _Loop) -> bool:
+        return bool(_jumps(statement))
+
+    def dynamic(self, node: ast.AST) -> bool:
+        """Whether a statement becomes a call: it is marked, or a jump out of a marked part leaves it."""
+        if id(node) in self.marked:
+            return True
+        if not isinstance(node, (ast.If, ast.For, ast.While)):
+            return False
+        return any(
+            self.dynamic(part) and _jumps(part)
+            for part in _inside(node)
+            if part is not node and isinstance(part, (ast.If, ast.For, ast.While))
+        )
+
+    def statement(self, node: Any, loop: _Loop | None) -> tuple[_Statements, bool]:
+        """What stands for ``node``, and whether its end is never reached."""
+        if loop and isinstance(node, (ast.Break, ast.Continue, ast.Return)):
+            return self.jump(node, loop), True
+        if isinstance(node, ast.FunctionDef):
+            return [self.function(node)], False
+        if isinstance(node, (ast.For, ast.While)):
+            if self.dynamic(node) or loop and ast.Return in _jumps(node):
+                return self.loop(node), False
+            return self.plain_loop(node), False
+        if isinstance(node, ast.If):
+            node.test = self.expression(node.test)
+            if self.dynamic(node):
+                return self.any_if(node, loop), False
+            node.body, node.orelse = self.block(node.body, loop), self.block(node.orelse, loop)
+            node.body = node.body or [ast.Pass()]
+            return [node], False
+        if isinstance(node, ast.Assert) and id(node) in self.marked:
+            message = node.msg or ast.Constant("")
+            return [
+                ast.Expr(
+                    call("assert_", self.expression(node.test), _lambda(message), ast.Constant(node.lineno))
+                )
+            ], False
+        if isinstance(node, ast.With):
+            if any(_jumps(part) for part in node.body) and (loop or any(map(self.dynamic, node.body))):
+                raise Unsupported("a jump leaves a `with` around traced control flow", node.lineno)
+            node.items = [self._part(item) for item in node.items]
+            node.body = self.block(node.body, loop)
+            return [node], False
+        if isinstance(node, (ast.Try, ast.ClassDef, ast.Match)):
+            raise Unsupported(f"`{type(node).__name__.lower()}` around traced control flow", node.lineno)
+        for field, value in ast.iter_fields(node):
+            if isinstance(value, ast.expr):
+                setattr(node, field, self.expression(value))
+            elif isinstance(value, list):
+                setattr(node, field, [self._part(item) for item in value])
+        return [node], isinstance(node, (ast.Return, ast.Raise))
+
+    def plain_loop(self, node: Any) -> _Statements:
+        if isinstance(node, ast.For):
+            node.iter = self.expression(node.iter)
+        else:
+            node.test = self.expression(node.test)
+        node.body, node.orelse = self.block(node.body, None), self.block(node.orelse, None)
+        return [node]
+
+    def jump(self, node: Any, loop: _Loop) -> _Statements:
+        true = ast.Constant(True)
+        if isinstance(node, ast.Continue):
+            return [_assign(loop.skip, true)]  # type: ignore[arg-type]
+        out = [_assign(loop.stop, true)]  # type: ignore[arg-type]
+        if isinstance(node, ast.Return):
+            value = self.expression(node.value) or ast.Constant(None)
+            out = [_assign(loop.value, value), _assign(loop.left, true), *out]  # type: ignore[arg-type]
+        return out
+
+    def guarded(self, rest: _Statements, loop: _Loop) -> _Statements:
+        """``rest``, unless a jump was taken."""
+        body = self.block(rest, loop)
+        test = call("none_of", *[_load(flag) for flag in loop.flags()])
+        return self.write_if(test, body, [], rest[0].lineno)
+
+    # -- if
+
+    def any_if(self, node: ast.If, loop: _Loop | None) -> _Statements:
+        body, orelse = self.block(node.body, loop), self.block(node.orelse, loop)
+        return self.write_if(node.test, body, orelse, node.lineno)
+
+    def write_if(self, test: ast.expr, body: _Statements, orelse: _Statements, line: int) -> _Statements:
+        names = self.own([*body, *orelse], line)
+        self.refuse_effects([*body, *orelse])
+        then, other = self.name("then"), self.name("else")
+        result = ast.Return(_tuple(names, ast.Load))
+        out = self.defined(names)
+        out += [
+            _define(then, names, [*body, result]),
+            _define(other, names, [*orelse, copy.deepcopy(result)]),
+        ]
+        made = call("if_", test, _load(then), _load(other), _tuple(names, ast.Load), *_labels(names, line))
+        result = ast.Assign([_tuple(names, ast.Store)], made) if names else ast.Expr(made)
+        return _placed([*out, result], test if hasattr(test, "lineno") else _At(line))
+
+    def last_if(self, node: ast.If, rest: _Statements) -> _Statements:
+        """An ``if`` out of which functions return: what follows it belongs to the branches."""
+        test = self.expression(node.test)
+        parts = [list(node.body), list(node.orelse)]
+        if not _ends(node.body) and not _ends(node.orelse):
+            parts[1] += self.copied(rest)
+        elif not _ends(node.orelse):
+            parts[1] += rest
+        if not _ends(node.body):
+            parts[0] += rest
+        blocks = [self.block(part, None) for part in parts]
+        names = self.own([*blocks[0], *blocks[1]], node.lineno)
+        self.refuse_effects([*blocks[0], *blocks[1]])
+        then, other = self.name("then"), self.name("else")
+        out = self.defined(names)
+        out += [
+            _define(name, names, block or [ast.Pass()])
+            for name, block in zip((then, other), blocks, strict=True)
+        ]
+        made = call(
+            "returned", test, _load(then), _load(other), _tuple(names, ast.Load), *_labels(names, node.lineno)
+        )
+        return _placed([*out, ast.Return(made)], node.test if hasattr(node.test, "lineno") else node)
+
+    def copied(self, statements: _Statements) -> _Statements:
+        """A copy whose marked nodes are marked, too."""
+        memo: dict[int, Any] = {}
+        made = [copy.deepcopy(s, memo) for s in statements]
+        for s in statements:
+            for node in ast.walk(s):
+                if id(node) in self.marked and id(node) in memo:
+                    self.marked.add(id(memo[id(node)]))
+        self.kept += made
+        return made
+
+    # -- loops
+
+    def loop(self, node: Any) -> _Statements:
+        jumps: set[type] = set()
+        for part in node.body:
+            jumps |= _jumps(part)
+        loop = _Loop(self.number(), jumps)
+        line = node.lineno
+        before: _Statements = []
+        if loop.stop:
+            before.append(_assign(loop.stop, ast.Constant(False)))
+        if loop.left:
+            before += [_assign(loop.left, ast.Constant(False)), _assign(loop.value, call("unset"))]  # type: ignore[arg-type]
+        body = self.block(node.body, loop)
+        if loop.skip:
+            body = [_assign(loop.skip, ast.Constant(False)), *body]
+        makes = self._for if isinstance(node, ast.For) else self._while
+        self.after = []
+        out = [*before, *makes(node, body, loop, line)]
+        if loop.left:
+            left: ast.stmt = ast.Return(_load(loop.value))  # type: ignore[arg-type]
+            self.after.append(
+                left if _endless(node, jumps) else self.later_if(_load(loop.left), [left], node)
+            )
+        if node.orelse and loop.stop:
+            self.after.append(self.later_if(call("none_of", _load(loop.stop)), node.orelse, node))
+        elif node.orelse:
+            self.after += node.orelse
+        return out
+
+    def later_if(self, test: ast.expr, body: _Statements, node: Any) -> ast.stmt:
+        """A marked ``if`` that stands behind the loop ``node``."""
+        made = ast.fix_missing_locations(ast.copy_location(ast.If(test, body, []), node))
+        self.marked.add(id(made))
+        self.kept.append(made)
+        return made
+
+    def _while(self, node: ast.While, body: _Statements, loop: _Loop, line: int) -> _Statements:
+        names = self.own(body, line)
+        self.refuse_effects(body)
+        test = self.expression(node.test)
+        if loop.stop:
+            test = call("and_", _lambda(call("none_of", _load(loop.stop))), _lambda(test))
+        go, step = self.name("test"), self.name("body")
+        out = self.defined(names)
+        out += [
+            _define(go, names, [ast.Return(test)]),
+            _define(step, names, [*body, ast.Return(_tuple(names, ast.Load))]),
+        ]
+        made = call("while_", _load(go), _load(step), _tuple(names, ast.Load), *_labels(names, line))
+        result = ast.Assign([_tuple(names, ast.Store)], made) if names else ast.Expr(made)
+        return _placed([*out, result], node.test)
+
+    def _for(self, node: ast.For, body: _Statements, loop: _Loop, line: int) -> _Statements:
+        item = f"{OURS}item"
+        body = [ast.Assign([node.target], _load(item)), *body]
+        names = self.own(body, line)
+        self.refuse_effects(body)
+        step = self.name("body")
+        out = self.defined(names)
+        out.append(_define(step, [item, *names], [*body, ast.Return(_tuple(names, ast.Load))]))
+        source = self.expression(node.iter)
+        if isinstance(source, ast.Call) and isinstance(source.func, ast.Name) and source.func.id == "range":
+            source = call("range_", source.func, *source.args) if not source.keywords else source
+        stop = ast.Constant(names.index(loop.stop) if loop.stop else -1)
+        made = call("for_", source, _load(step), _tuple(names, ast.Load), stop, *_labels(names, line))
+        return _placed([*out, ast.Assign([_tuple(names, ast.Store)], made)], node.iter)
+
+    # -- names
+
+    def number(self) -> int:
+        self.count += 1
+        return self.count
+
+    def name(self, what: str) -> str:
+        return f"{OURS}{what}{self.number()}"
+
+    def own(self, statements: _Statements, line: int) -> list[str]:
+        names = [n for n in stores(statements) if not _is_function(n)]
+        taken = [name for name in names if name in self.outside]
+        if taken:
+            raise Unsupported(
+                f"{', '.join(taken)} is global or nonlocal and assigned under a traced condition", line
+            )
+        return names
+
+    def defined(self, names: Sequence[str]) -> _Statements:
+        """Gives variables that have no value yet one that says so."""
+        out: _Statements = []
+        for name in names:
+            unset = _assign(name, call("unset", ast.Constant(name)))
+            handler = ast.ExceptHandler(_builtin_name_error(), None, [unset])
+            out.append(ast.Try([ast.Expr(_load(name))], [handler], [], []))
+        return out
+
+    def refuse_effects(self, statements: _Statements) -> None:
+        """Objects cannot be changed under a condition that is not known."""
+        for statement in statements:
+            for node in _inside(statement):
+                if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+                    raise Unsupported(
+                        f"the attribute {node.attr} is assigned under a traced condition", node.lineno
+                    )
+
+
+class _At:
+    """A place in a file, of which the line is known."""
+
+    _attributes = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+
+    def __init__(self, line: int) -> None:
+        self.lineno = self.end_lineno = line
+        self.col_offset = self.end_col_offset = 0
+
+
+def _endless(node: Any, jumps: set[type]) -> bool:
+    """Whether a loop ends by a return only."""
+    known = isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and bool(node.test.value)
+    return known and ast.Break not in jumps
+
+
+def _is_function(name: str) -> bool:
+    return name.startswith((f"{OURS}then", f"{OURS}else", f"{OURS}test", f"{OURS}body", f"{OURS}item"))
+
+
+def _builtin_name_error() -> ast.expr:
+    return ast.Constant(CALLED + "NameError")
+
+
+def _labels(names: Sequence[str], line: int) -> tuple[ast.expr, ast.expr]:
+    return ast.Tuple([ast.Constant(name) for name in names], ast.Load()), ast.Constant(line)

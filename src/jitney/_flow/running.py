@@ -1,0 +1,483 @@
+"""What converted statements call: plain Python while conditions are known, ``cond`` and loops once they are traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jitney import lax
+from jitney import numpy as jnp
+from jitney._base import dtypes
+from jitney._base.config import config
+from jitney._base.errors import TracerBoolConversionError, TracerIntegerConversionError
+from jitney._core import tree
+from jitney._core.avals import ShapedArray, shaped_array
+from jitney._core.jaxpr import ClosedJaxpr, evaluate
+from jitney._core.staging import DebugInfo, hoist_tracers, stage
+from jitney._core.trace import Tracer, get_aval, is_array_like
+from jitney._flow.sources import OURS
+
+# -- variables without a value ----------------------------------------------------------------------------
+
+
+class Unset:
+    """A variable that has no value, and why; every use of it raises."""
+
+    __slots__ = ("_name", "_why")
+
+    def __init__(self, name: str = "", why: str = "") -> None:
+        object.__setattr__(self, "_name", name)
+        object.__setattr__(self, "_why", why)
+
+    def _raise(self, *_: Any, **__: Any) -> Any:
+        why = f": {self._why}" if self._why else ""
+        raise UnboundLocalError(f"cannot access local variable {self._name!r}, which has no value{why}")
+
+    def __repr__(self) -> str:
+        return f"<{self._name} has no value>"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__jax_array__":
+            raise AttributeError(name)
+        return self._raise()
+
+
+def _refusing(name: str) -> None:
+    setattr(Unset, name, Unset._raise)
+
+
+for _operator in """add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul neg pos abs
+        invert and rand or ror xor rxor lshift rlshift rshift rrshift lt le gt ge getitem setitem len iter bool int float complex
+        index call jax_array array""".split():
+    _refusing(f"__{_operator}__")
+
+
+def unset(name: str = "") -> Unset:
+    return Unset(name)
+
+
+def _is_value(x: Any) -> bool:
+    return not isinstance(x, Unset) and is_array_like(x)
+
+
+def _is_own(name: str) -> bool:
+    """Whether a variable is one of those that stand for a jump."""
+    return name.startswith(OURS)
+
+
+# -- conditions -------------------------------------------------------------------------------------------
+
+
+def _known(value: Any) -> bool | None:
+    """The truth of a value, None if it is traced."""
+    if not isinstance(value, Tracer):
+        return bool(value)
+    try:
+        return bool(value)
+    except TracerBoolConversionError:
+        if not config.jitney_python_control_flow:
+            raise
+        return None
+
+
+def _truth(value: Any) -> Any:
+    aval = get_aval(value)
+    return value if aval.dtype == bool else jnp.not_equal(value, 0)
+
+
+def and_(*parts: Callable[[], Any]) -> Any:
+    return _joined(parts, True)
+
+
+def or_(*parts: Callable[[], Any]) -> Any:
+    return _joined(parts, False)
+
+
+def _joined(parts: Sequence[Callable[[], Any]], going: bool) -> Any:
+    """``and`` (``or``): parts are evaluated while they are true (false); a traced one does not stop the others."""
+    traced: list[Any] = []
+    value: Any = going
+    for part in parts:
+        value = part()
+        known = _known(value)
+        if known is None:
+            traced.append(value)
+        elif known is not going:
+            break
+    if not traced:
+        return value
+    if _known(value) is not None:
+        if _known(value) is not going:
+            return value if len(traced) == 0 else _fold(traced, value, going)
+        traced = traced if traced[-1] is value else [*traced, value]
+    return _fold(traced[:-1], traced[-1], going)
+
+
+def _fold(values: Sequence[Any], last: Any, going: bool) -> Any:
+    out = last
+    for value in reversed(values):
+        if get_aval(value).dtype == bool and get_aval(out).dtype == bool:
+            out = jnp.logical_and(value, out) if going else jnp.logical_or(value, out)
+        else:
+            out = jnp.where(_truth(value), out, value) if going else jnp.where(_truth(value), value, out)
+    return out
+
+
+def not_(value: Any) -> Any:
+    known = _known(value)
+    return jnp.logical_not(value) if known is None else not known
+
+
+def all_of(*values: Any) -> Any:
+    """A chain of comparisons."""
+    return _joined([lambda v=v: v for v in values], True)
+
+
+def none_of(*values: Any) -> Any:
+    """Whether none of the flags is set."""
+    return not_(_joined([lambda v=v: v for v in values], False))
+
+
+def choose(test: Any, then: Callable[[], Any], other: Callable[[], Any], line: int) -> Any:
+    known = _known(test)
+    if known is not None:
+        return then() if known else other()
+    (out,) = _branches(test, lambda: (then(),), lambda: (other(),), (), ("the expression",), line)
+    return out
+
+
+def assert_(test: Any, message: Callable[[], Any], line: int) -> None:
+    known = _known(test)
+    if known is None:
+        from jitney.debug import callback
+
+        text = message()
+
+        def check(holds: Any) -> None:
+            if not holds:
+                raise AssertionError(text)
+
+        callback(check, _truth(test))
+    elif not known:
+        raise AssertionError(message())
+
+
+# -- branches ---------------------------------------------------------------------------------------------
+
+
+def if_(test: Any, then: Any, other: Any, state: tuple, names: tuple, line: int) -> tuple:
+    known = _known(test)
+    if known is not None:
+        return (then if known else other)(*state)
+    return _branches(test, lambda: then(*state), lambda: other(*state), state, names, line)
+
+
+def returned(test: Any, then: Any, other: Any, state: tuple, names: tuple, line: int) -> Any:
+    known = _known(test)
+    if known is not None:
+        return (then if known else other)(*state)
+    (out,) = _branches(
+        test, lambda: (then(*state),), lambda: (other(*state),), (None,), ("the result",), line
+    )
+    return out
+
+
+class _Part:
+    """A branch or loop body as a program, and what it gives each variable."""
+
+    def __init__(self, run: Callable[..., tuple], avals: Sequence[ShapedArray] = ()) -> None:
+        self.values: list[Any] = []
+
+        def flat(*inputs: Any) -> list[Any]:
+            self.values = [_taken_apart(value) for value in run(*inputs)]
+            return [leaf for leaves, _ in self.values for leaf in leaves if _is_value(leaf)]
+
+        closed, self.outer = hoist_tracers(stage(flat, avals, DebugInfo("jit", flat, [])))
+        self.closed: ClosedJaxpr = closed
+        self.types = iter(closed.out_avals)
+        self.values = [
+            ([next(self.types) if _is_value(leaf) else leaf for leaf in leaves], spec)
+            for leaves, spec in self.values
+        ]
+
+    def __call__(self, *inputs: Any) -> list[Any]:
+        return evaluate(self.closed.jaxpr, self.closed.consts, *self.outer, *inputs)
+
+
+def _taken_apart(value: Any) -> tuple[list[Any], Any]:
+    if isinstance(value, Unset):
+        return [value], None
+    leaves, spec = tree.flatten(value)
+    return leaves, spec
+
+
+def _branches(test: Any, then: Any, other: Any, state: tuple, names: Sequence[str], line: int) -> tuple:
+    """Both branches as programs; variables as ``cond`` gives them."""
+    shape = get_aval(test).shape
+    if shape:
+        raise ValueError(
+            f"line {line}: The truth value of an array of shape {shape} is ambiguous. Use a.any() or a.all()."
+        )
+    parts = [_Part(then), _Part(other)]
+    plans = [
+        _merged(name, a, b, line) for name, a, b in zip(names, parts[0].values, parts[1].values, strict=True)
+    ]
+    wanted = [aval for leaves, _ in plans for aval in leaves if type(aval) is ShapedArray]
+
+    def branch(which: int) -> Callable[..., list[Any]]:
+        def run() -> list[Any]:
+            found, out = iter(parts[which]()), []
+            for (mine, _), (leaves, _) in zip(parts[which].values, plans, strict=True):
+                given = [next(found) if type(leaf) is ShapedArray else leaf for leaf in mine]
+                for leaf, aval in zip(given if len(given) == len(leaves) else leaves, leaves, strict=True):
+                    if type(aval) is ShapedArray:
+                        out.append(_as(leaf if not isinstance(leaf, (Unset, ShapedArray)) else None, aval))
+            return out
+
+        return run
+
+    results = iter(lax.cond(_truth(test), branch(0), branch(1)) if wanted else [])
+    return tuple([_put_together(leaves, spec, results) for leaves, spec in plans])
+
+
+def _as(value: Any, aval: ShapedArray) -> Any:
+    if value is None:
+        return jnp.zeros(aval.shape, aval.dtype)
+    out = jnp.asarray(value).astype(aval.dtype)
+    return out if get_aval(out).shape == aval.shape else jnp.broadcast_to(out, aval.shape)
+
+
+def _put_together(leaves: Sequence[Any], spec: Any, results: Any) -> Any:
+    leaves = [next(results) if type(leaf) is ShapedArray else leaf for leaf in leaves]
+    return leaves[0] if spec is None else spec.unflatten(leaves)
+
+
+def _merged(name: str, first: Any, second: Any, line: int) -> tuple[list[Any], Any]:
+    """The common form of what two branches give a variable."""
+    (a, a_spec), (b, b_spec) = first, second
+    if a_spec is None and b_spec is None:
+        return a, None
+    if a_spec is None or b_spec is None:
+        given, spec, missing = (b, b_spec, "if") if a_spec is None else (a, a_spec, "else")
+        if _is_own(name):
+            return given, spec
+        return [
+            Unset(
+                name,
+                f"it is set in one branch only of the `if` of line {line}, not where it is {'true' if missing == 'if' else 'false'}",
+            )
+        ], None
+    if a_spec != b_spec:
+        raise TypeError(
+            f"line {line}: {name} has another structure in each branch of a condition that is traced: {a_spec} if it is "
+            f"true, {b_spec} if not."
+        )
+    return [_merged_leaf(name, x, y, line) for x, y in zip(a, b, strict=True)], a_spec
+
+
+def _merged_leaf(name: str, a: Any, b: Any, line: int) -> Any:
+    if type(a) is ShapedArray and type(b) is ShapedArray:
+        return _common(
+            name, a, b, f"line {line}: {name} has another shape in each branch of a condition that is traced"
+        )
+    if a is b or type(a) is type(b) and type(a) is not ShapedArray and _equal(a, b):
+        return a
+    raise TypeError(
+        f"line {line}: {name} is {_shown(a)} in one branch and {_shown(b)} in the other of a condition that is traced: "
+        "only arrays and numbers can depend on it."
+    )
+
+
+def _shown(x: Any) -> str:
+    return x.str_short() if type(x) is ShapedArray else repr(x)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    try:
+        return bool(a == b)
+    except Exception:
+        return False
+
+
+def _common(name: str, a: ShapedArray, b: ShapedArray, what: str) -> ShapedArray:
+    if a.shape != b.shape:
+        raise TypeError(f"{what}: {a.str_short()} and {b.str_short()}.")
+    dtype, weak = dtypes.promote(((a.dtype, a.weak_type), (b.dtype, b.weak_type)))
+    return shaped_array(a.shape, dtype, weak)
+
+
+# -- loops ------------------------------------------------------------------------------------------------
+
+
+def while_(test: Any, body: Any, state: tuple, names: tuple, line: int) -> tuple:
+    while True:
+        known = _known(test(*state))
+        if known is None:
+            return _staged_while(test, body, state, names, line)
+        if not known:
+            return state
+        state = body(*state)
+
+
+class TracedRange:
+    """``range`` of bounds that are traced."""
+
+    def __init__(self, start: Any, stop: Any, step: Any) -> None:
+        self.start, self.stop, self.step = start, stop, step
+
+    def __len__(self) -> int:
+        raise TypeError("the length of a traced range is not known")
+
+    def __iter__(self) -> Any:
+        raise TypeError("a traced range can be looped over by a `for` statement only")
+
+
+def range_(kind: Any, *args: Any) -> Any:
+    try:
+        return kind(*args)
+    except TracerIntegerConversionError:
+        if not config.jitney_python_control_flow or kind is not range:
+            raise
+    start, stop, step = {1: (0, *args, 1), 2: (*args, 1), 3: args}[len(args)]
+    return TracedRange(start, stop, step)
+
+
+def for_(items: Any, body: Any, state: tuple, stop: int, names: tuple, line: int) -> tuple:
+    if isinstance(items, TracedRange):
+        return _staged_for(items, lambda i: i, body, state, stop, names, line)
+    for number, item in enumerate(items):
+        if stop >= 0:
+            known = _known(state[stop])
+            if known:
+                break
+            if known is None:
+                if isinstance(items, Tracer):
+                    rest = TracedRange(number, get_aval(items).shape[0], 1)
+                    return _staged_for(rest, lambda i: items[i], body, state, stop, names, line)
+                held = state
+                state = if_(
+                    none_of(state[stop]),
+                    lambda *s, item=item: body(item, *s),
+                    lambda *s: s,
+                    held,
+                    names,
+                    line,
+                )
+                continue
+        state = body(item, *state)
+    return state
+
+
+def _staged_for(
+    items: TracedRange, item_of: Any, body: Any, state: tuple, stop: int, names: tuple, line: int
+) -> tuple:
+    start, step = items.start, items.step
+    ahead = _known(jnp.greater(step, 0)) if not isinstance(step, int) else step > 0
+
+    def test(i: Any, *state: Any) -> Any:
+        if ahead is None:
+            going = jnp.where(jnp.greater(step, 0), i < items.stop, i > items.stop)
+        else:
+            going = i < items.stop if ahead else i > items.stop
+        return going if stop < 0 else and_(lambda: none_of(state[stop]), lambda: going)
+
+    def run(i: Any, *state: Any) -> tuple:
+        return (i + step, *body(item_of(i), *state))
+
+    kind = jnp.result_type(*[x for x in (start, items.stop, step)])
+    first = jnp.asarray(start, kind)
+    _, *out = _staged_while(test, run, (first, *state), (f"{OURS}counter", *names), line)
+    return tuple(out)
+
+
+def _staged_while(test: Any, body: Any, state: tuple, names: Sequence[str], line: int) -> tuple:
+    taken = [_taken_apart(value) for value in state]
+    plan = [([get_aval(x) if _is_value(x) else x for x in leaves], spec) for leaves, spec in taken]
+    started = list(taken)
+    for _ in range(8):
+        part = _Part(lambda *inputs: body(*_filled(plan, inputs)), _types(plan))
+        after = [
+            _after(name, before, found, line)
+            for name, before, found in zip(names, plan, part.values, strict=True)
+        ]
+        if [_key(p) for p in after] == [_key(p) for p in plan]:
+            break
+        plan = after
+    else:
+        raise TypeError(
+            f"line {line}: the types of {', '.join(names)} do not settle from step to step of a traced loop."
+        )
+    lately = [spec is None and _key(now) != (None,) for (_, spec), now in zip(taken, plan, strict=True)]
+    init = []
+    for (leaves, _), (types, _) in zip(started, plan, strict=True):
+        given = leaves if len(leaves) == len(types) else [None] * len(types)
+        init += [
+            _as(None if isinstance(x, Unset) else x, aval)
+            for x, aval in zip(given, types, strict=True)
+            if type(aval) is ShapedArray
+        ]
+
+    def go(carry: list[Any]) -> Any:
+        value = test(*_filled(plan, carry))
+        known = _known(value)
+        return _truth(value) if known is None else jnp.asarray(known)
+
+    def step(carry: list[Any]) -> list[Any]:
+        found, out = iter(part(*carry)), []
+        for (mine, _), (types, _) in zip(part.values, plan, strict=True):
+            given = [next(found) if type(x) is ShapedArray else x for x in mine]
+            for value, aval in zip(given, types, strict=True):
+                if type(aval) is ShapedArray:
+                    out.append(_as(value, aval))
+        return out
+
+    results = iter(lax.while_loop(go, step, init))
+    values = [_put_together(leaves, spec, results) for leaves, spec in plan]
+    for number, (late, name) in enumerate(zip(lately, names, strict=True)):
+        if late and not _is_own(name):
+            values[number] = Unset(
+                name,
+                f"it is set only inside of the loop of line {line}, which may make no step; set it before",
+            )
+    return tuple(values)
+
+
+def _types(plan: Sequence[Any]) -> list[ShapedArray]:
+    return [x for leaves, _ in plan for x in leaves if type(x) is ShapedArray]
+
+
+def _filled(plan: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
+    given = iter(inputs)
+    return [_put_together(leaves, spec, given) for leaves, spec in plan]
+
+
+def _key(entry: Any) -> Any:
+    leaves, spec = entry
+    return (
+        (spec, *[x if type(x) is ShapedArray else id(type(x)) for x in leaves])
+        if spec is not None
+        else (None,)
+    )
+
+
+def _after(name: str, before: Any, found: Any, line: int) -> Any:
+    """The form of a variable that has ``before`` at the start of a step and ``found`` after it."""
+    (a, a_spec), (b, b_spec) = before, found
+    if a_spec is None or b_spec is None:
+        return found if a_spec is None else before
+    if a_spec != b_spec:
+        raise TypeError(
+            f"line {line}: {name} changes its structure in a step of a traced loop, from {a_spec} to {b_spec}."
+        )
+    return [_after_leaf(name, x, y, line) for x, y in zip(a, b, strict=True)], a_spec
+
+
+def _after_leaf(name: str, a: Any, b: Any, line: int) -> Any:
+    if type(a) is ShapedArray and type(b) is ShapedArray:
+        return _common(name, a, b, f"line {line}: {name} changes its shape in a step of a traced loop")
+    if a is b or type(a) is type(b) and _equal(a, b):
+        return a
+    raise TypeError(
+        f"line {line}: {name} is {_shown(a)} before and {_shown(b)} after a step of a traced loop: only arrays and numbers "
+        "can change in it."
+    )

@@ -1,0 +1,216 @@
+"""``if``, ``while``, ``for`` and the rest of Python on traced values: compiled, batched, differentiated; errors that say why."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+import jitney
+import jitney.numpy as jnp
+from flow_programs import CASES, DIFFERENTIABLE, checked
+from jitney import lax
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_compiled_is_what_python_does(name: str) -> None:
+    function, calls = CASES[name]
+    compiled = jitney.jit(lambda *args: function(*args))
+    for args in calls:
+        np.testing.assert_allclose(compiled(*args), function(*args), rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", [n for n, (_, calls) in CASES.items() if len(calls) > 1])
+def test_batched(name: str) -> None:
+    function, calls = CASES[name]
+    columns = [jnp.stack([jnp.asarray(x) for x in column]) for column in zip(*calls, strict=True)]
+    want = [np.asarray(function(*args)) for args in calls]
+    np.testing.assert_allclose(jitney.jit(jitney.vmap(lambda *xs: function(*xs)))(*columns), want, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_differentiated(name: str) -> None:
+    function, calls = CASES[name]
+    for args in calls:
+        want = jitney.grad(function)(*args)  # the values are known: Python's own control flow
+        for mode in (jitney.grad, jitney.jacfwd):
+            np.testing.assert_allclose(jitney.jit(mode(lambda *xs: function(*xs)))(*args), want, rtol=1e-12)
+
+
+def test_reverse_mode_through_loops_of_any_length() -> None:
+    def run(x: Any, n: Any) -> Any:
+        for _ in range(n):
+            x = jnp.sin(x) * 2
+        while x > 0.1:
+            x = x * 0.7
+        return x
+
+    want = jitney.grad(lambda x: run(x, 5))(1.0)
+    np.testing.assert_allclose(jitney.jit(jitney.grad(run))(1.0, 5), want, rtol=1e-12)
+
+
+def test_in_bodies_of_loops_and_in_each_other() -> None:
+    def body(carry: Any, x: Any) -> Any:
+        if x > 1:
+            carry = carry + x
+        return carry, carry
+
+    last, steps = lax.scan(body, 0.0, jnp.arange(4.0))
+    np.testing.assert_array_equal(steps, [0, 0, 2, 5])
+
+    @jitney.jit
+    def outer(n: Any) -> Any:
+        total = 0.0
+        for _ in range(n):
+            total += lax.scan(body, 0.0, jnp.arange(4.0))[0]
+        return total
+
+    assert float(outer(3)) == 15.0
+
+
+def test_decorated_functions() -> None:
+    @jitney.jit
+    def decorated(x: Any) -> Any:
+        if x > 0:
+            return x
+        return -x
+
+    assert float(decorated(-3.0)) == 3.0 and float(decorated(2.0)) == 2.0
+
+
+def test_assertions_at_run_time() -> None:
+    run = jitney.jit(checked)
+    assert float(run(4.0)) == 2.0
+    with pytest.raises(Exception, match="x must be positive"):
+        jitney.block_until_ready(run(-4.0))
+        jitney.effects_barrier()
+
+
+def test_a_variable_of_one_branch_says_where_it_is_missing() -> None:
+    def run(x: Any) -> Any:
+        if x > 0:
+            y = x
+        return y + 1
+
+    with pytest.raises(UnboundLocalError, match="'y'.*one branch only of the `if` of line"):
+        jitney.jit(run)(1.0)
+
+
+def test_a_variable_of_a_loop_that_may_not_run() -> None:
+    def run(n: Any) -> Any:
+        for i in range(n):
+            last = i * 2
+        return last
+
+    with pytest.raises(UnboundLocalError, match="'last'.*may make no step"):
+        jitney.jit(run)(3)
+
+
+def test_what_differs_between_branches() -> None:
+    def shapes(x: Any) -> Any:
+        y = jnp.zeros(3) if x > 0 else jnp.zeros(4)
+        return y
+
+    def texts(x: Any) -> Any:
+        if x > 0:
+            mode = "a"
+        else:
+            mode = "b"
+        return x if mode == "a" else -x
+
+    with pytest.raises(TypeError, match=r"another shape in each branch.*f64\[3\] and f64\[4\]"):
+        jitney.jit(shapes)(1.0)
+    with pytest.raises(TypeError, match="mode is 'a' in one branch and 'b' in the other"):
+        jitney.jit(texts)(1.0)
+
+
+def test_what_changes_in_a_loop() -> None:
+    def grows(n: Any) -> Any:
+        x = jnp.zeros(1)
+        for _ in range(n):
+            x = jnp.concatenate([x, x])
+        return x
+
+    with pytest.raises(TypeError, match="x changes its shape in a step"):
+        jitney.jit(grows)(3)
+
+
+class Holder:
+    value = 0.0
+
+
+def test_what_cannot_be_converted_says_why() -> None:
+    def attribute(x: Any, holder: Any) -> Any:
+        if x > 0:
+            holder.value = x
+        return x
+
+    def comprehension(x: Any) -> Any:
+        return [v for v in (1.0, 2.0) if x > v]
+
+    def trying(x: Any) -> Any:
+        try:
+            if x > 0:
+                return x
+        finally:
+            pass
+        return -x
+
+    source = "def no_source(x):\n    if x > 0:\n        return x\n    return -x\n"
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)
+    for function, why in (
+        (lambda x: attribute(x, Holder()), "the attribute value is assigned under a traced condition"),
+        (comprehension, "a comprehension would have a length that is not known"),
+        (trying, "`try` around traced control flow"),
+        (namespace["no_source"], "the source of .* is not to be had"),
+    ):
+        with pytest.raises(jitney.errors.TracerBoolConversionError) as error:
+            jitney.jit(function)(1.0)
+        assert any(re.search(why, note) for note in error.value.__notes__), error.value.__notes__
+
+
+def test_jax_s_errors_stay_available() -> None:
+    def run(x: Any) -> Any:
+        if x > 0:
+            return x
+        return -x
+
+    with jitney.config.temporarily("jitney_python_control_flow", False):
+        with pytest.raises(jitney.errors.TracerBoolConversionError):
+            jitney.jit(run)(1.0)
+    assert float(jitney.jit(run)(-1.0)) == 1.0
+    with jitney.config.temporarily("jitney_python_control_flow", False):
+        with pytest.raises(jitney.errors.TracerBoolConversionError):
+            jitney.jit(lambda x: run(x))(1.0)  # also where the function was converted before
+    with pytest.raises(jax.errors.TracerBoolConversionError):
+        jax.jit(run)(1.0)
+
+
+def test_batched_without_compiling() -> None:
+    def run(x: Any) -> Any:
+        while x > 1:
+            x = x / 2
+        if x > 0.6:
+            return x
+        return -x
+
+    want = [run(x) for x in (5.0, 2.0, 0.3)]
+    np.testing.assert_allclose(jitney.vmap(run)(jnp.array([5.0, 2.0, 0.3])), want)
+
+
+def test_the_conversion_can_be_read() -> None:
+    def run(x: Any) -> Any:
+        if x > 0:
+            y = x
+        else:
+            y = -x
+        return y
+
+    assert jitney.inspect(jnp.sin)(1.0).source is None
+    text = jitney.inspect(run)(1.0).source
+    assert "def run(x: Any)" in text and "(y,) = if_(x > 0, _jt_then" in text
+    compile(text, "text", "exec")
