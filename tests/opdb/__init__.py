@@ -9,6 +9,7 @@ from . import (
     images,
     indexing,
     lax_further,
+    networks,
     numpy_contraction,
     numpy_elementwise,
     numpy_further,
@@ -39,4 +40,5 @@ ROWS: list[Op] = [
     *lax_further.ROWS,
     *fourier.ROWS,
     *images.ROWS,
+    *networks.ROWS,
 ]

@@ -76,6 +76,7 @@ class Op:
     )
     label: str = ""
     make: Any = None  # library -> function, where a path does not say it
+    unique: Any = None  # (library, result) -> what is compared, of results that are not unique
 
     @property
     def id(self) -> str:
@@ -85,9 +86,12 @@ class Op:
         """The function in ``library`` (``jitney`` or ``jax``)."""
         if self.make is not None:
             return self.make(library)
+        fun = library
         for part in self.name.split("."):
-            library = getattr(library, part)
-        return library
+            fun = getattr(fun, part)
+        if self.unique is None:
+            return fun
+        return lambda *xs, **params: self.unique(library, fun(*xs, **params))
 
 
 def array(token: str, seed: str, within: tuple[float, float], ints: tuple[int, int]) -> Any:

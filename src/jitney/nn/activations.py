@@ -8,6 +8,7 @@ from typing import Any
 from jitney import lax
 from jitney import numpy as jnp
 from jitney._api.custom_jvp import custom_jvp
+from jitney.numpy.operands import array_operand
 from jitney.scipy.operands import promoted, strong
 
 _SQRT_HALF, _GELU = math.sqrt(0.5), math.sqrt(2 / math.pi)
@@ -57,7 +58,7 @@ def sigmoid(x: Any) -> Any:
 
 def softplus(x: Any) -> Any:
     """``log(1 + exp(x))``, a smooth rectifier."""
-    return jnp.logaddexp(x, 0.0)
+    return jnp.logaddexp(x, 0)
 
 
 def sparse_plus(x: Any) -> Any:
@@ -79,7 +80,7 @@ def soft_sign(x: Any) -> Any:
 
 def silu(x: Any) -> Any:
     """``x`` times its logistic function (also called swish)."""
-    (x,) = promoted("silu", x)
+    x = array_operand("silu", x, 0)
     return x * lax.logistic(x)
 
 
@@ -162,7 +163,7 @@ def glu(x: Any, axis: int = -1) -> Any:
     Raises:
         AssertionError: the axis has an odd number of elements.
     """
-    (x,) = promoted("glu", x)
+    x = array_operand("glu", x, 0)
     assert x.shape[axis] % 2 == 0, f"glu needs an even number of elements along axis {axis}, got {x.shape}"
     first, second = jnp.split(x, 2, axis)
     return first * sigmoid(second)

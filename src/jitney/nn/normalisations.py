@@ -90,13 +90,13 @@ def standardize(
         variance: known variance, likewise.
         epsilon: is added to the variance.
         where: which elements count for mean and variance.
-        algorithm: ``"fast"`` (mean of squares less square of the mean) or ``"compensated"`` (mean of squared differences).
+        algorithm: ``"fast"`` (mean of squares less square of the mean) or ``"stable"`` (mean of squared differences).
 
     Raises:
         ValueError: another algorithm.
     """
-    if algorithm not in ("fast", "compensated"):
-        raise ValueError(f"algorithm must be 'fast' or 'compensated', got {algorithm!r}")
+    if algorithm not in ("fast", "stable"):
+        raise ValueError(f"algorithm must be 'fast' or 'stable', got {algorithm!r}")
     (x,) = promoted("standardize", jnp.asarray(x))
     if mean is None:
         mean = jnp.mean(x, axis, keepdims=True, where=where)
