@@ -1,39 +1,19 @@
-"""``jitney.scipy.stats``: one module for each distribution, loaded at first use."""
+"""``jitney.scipy.stats``: one module for each distribution, and statistics of samples, loaded at first use."""
 
-import importlib as _importlib
-from typing import Any as _Any
+from jitney._api.calls import expose as _expose
+from jitney._base.lazily import at_first_use as _at_first_use
 
-_DISTRIBUTIONS = (
-    "bernoulli",
-    "beta",
-    "binom",
-    "cauchy",
-    "chi2",
-    "dirichlet",
-    "expon",
-    "gamma",
-    "geom",
-    "gumbel_l",
-    "gumbel_r",
-    "laplace",
-    "logistic",
-    "nbinom",
-    "norm",
-    "pareto",
-    "poisson",
-    "t",
-    "truncnorm",
-    "uniform",
-    "vonmises",
+_DISTRIBUTIONS = """
+    bernoulli beta betabinom binom cauchy chi2 dirichlet expon gamma gennorm geom gumbel_l gumbel_r laplace logistic
+    multinomial multivariate_normal nbinom norm pareto poisson t truncnorm uniform vonmises wrapcauchy
+""".split()
+
+__getattr__, __dir__ = _at_first_use(
+    globals(),
+    {
+        "jitney.scipy.stats._kernel_density": ["gaussian_kde"],
+        "jitney.scipy.stats._statistics": ["mode", "rankdata", "sem"],
+    },
+    modules=_DISTRIBUTIONS,
+    expose=_expose,
 )
-
-
-def __getattr__(name: str) -> _Any:
-    """Import a distribution when it is asked for."""
-    if name in _DISTRIBUTIONS:
-        return _importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(_DISTRIBUTIONS)
