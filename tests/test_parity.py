@@ -27,11 +27,7 @@ def _parity() -> Any:
 
 PARITY = _parity()
 # Modules that are not complete yet; a name goes from here when its module has all of JAX's names and signatures.
-UNFINISHED = """
-    .
-    scipy scipy.stats scipy.sparse.linalg scipy.ndimage scipy.interpolate
-    scipy.optimize scipy.cluster scipy.cluster.vq scipy.spatial.transform
-""".split()
+UNFINISHED: list[str] = []
 # Modules whose functions all have a row in the op table; more are to follow.
 WITH_ROWS = ["numpy", "numpy.fft", "lax"]
 

@@ -3,7 +3,9 @@
 import importlib as _importlib
 from typing import Any as _Any
 
-_MODULES = ("fft", "integrate", "interpolate", "linalg", "ndimage", "optimize", "signal", "special", "stats")
+_MODULES = """
+    cluster fft integrate interpolate linalg ndimage optimize signal sparse spatial special stats
+""".split()
 
 
 def __getattr__(name: str) -> _Any:

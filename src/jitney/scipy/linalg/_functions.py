@@ -315,6 +315,10 @@ def eigh_tridiagonal(
         raise TypeError(
             f"eigh_tridiagonal requires diagonals of n and n - 1 elements, got shapes {get_aval(d).shape} and {get_aval(e).shape}."
         )
+    if get_aval(d).dtype != get_aval(e).dtype:
+        raise TypeError(
+            f"eigh_tridiagonal requires diagonals of one dtype, got {get_aval(d).dtype} and {get_aval(e).dtype}."
+        )
     matrix = jnp.diag(d) + (jnp.diag(e, -1) + jnp.diag(jnp.conj(e), 1) if get_aval(e).size else 0)
     w, v = _linalg.eigh(matrix, symmetrize_input=False)
     if select == "i":

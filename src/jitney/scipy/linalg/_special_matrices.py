@@ -20,7 +20,7 @@ def _vectors(name: str, x: Any, place: int = 0) -> Any:
 
 
 def _inexact(x: Any) -> Any:
-    return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(dtypes.default_dtype("f"))
+    return x.astype(dtypes.to_inexact(x.dtype))
 
 
 def _with_entries(shape: tuple[int, ...], dtype: Any, *entries: tuple[Any, Any, Any]) -> Any:

@@ -1,0 +1,5 @@
+"""``jitney.scipy.cluster``: vector quantization."""
+
+from jitney.scipy.cluster import vq
+
+__all__ = ["vq"]

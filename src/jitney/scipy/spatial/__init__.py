@@ -1,0 +1,5 @@
+"""``jitney.scipy.spatial``: rotations of space."""
+
+from jitney.scipy.spatial import transform
+
+__all__ = ["transform"]
