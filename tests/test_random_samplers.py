@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -25,10 +26,10 @@ COVARIANCE = np.array([[2.0, 0.5], [0.5, 1.0]])
 KEYS = "PRNGKey key split fold_in clone key_data key_impl wrap_key_data random_gamma_p key_dtype".split()
 
 CASES: dict[str, list[tuple]] = {
-    "ball": [(3,), (1,), (3, {"p": 1})],
+    "ball": [(3, {"p": 1})],
     "bernoulli": [(array(0, 0.3, 1, nan),), (), (0.3, {"mode": "high"})],
     "beta": [(array(0.5, 2, 1e-3, 100, nan, 0, inf), array(2, 0.1, 1e-3, 50, 1, 1, 1))],
-    "binomial": [(array(10, 1000, 0, 5, -1, inf, nan), array(0.3, 0.5, 0.2, 1, 0.5, 0.5, 0.5)), (50.0, 0.9)],
+    "binomial": [(array(10, 1000, 0, 5, -1, inf, nan, 50), array(0.3, 0.5, 0.2, 1, 0.5, 0.5, 0.5, 0.9))],
     "bits": [(), ({"dtype": "uint8", "shape": (5,)}), ({"dtype": "uint16", "shape": (3, 3)})],
     "categorical": [
         (LOGITS,),
@@ -48,12 +49,12 @@ CASES: dict[str, list[tuple]] = {
         (5, {"shape": (0,)}),
         (5, {"shape": (2,), "mode": "high"}),
     ],
-    "dirichlet": [(array(0.5, 1, 2),), (np.array([[1e-3, 1e-3], [100, 1]]),)],
+    "dirichlet": [(np.array([[1e-3, 1e-3], [100, 1], [0.5, 2]]),)],
     "double_sided_maxwell": [(0.0, 1.0)],
     "exponential": [()],
     "f": [(array(1, 5, 0.5), array(2, 10, 0.5))],
     "gamma": [(array(0.01, 0.5, 1, 2, 100, 1e-8, 0, inf, nan, -1),)],
-    "generalized_normal": [(1.0,), (2.5,)],
+    "generalized_normal": [(2.5,)],
     "geometric": [(array(0.01, 0.5, 1, 0.99),)],
     "gumbel": [(), ({"mode": "high"}), ({"mode": "low"})],
     "laplace": [()],
@@ -61,7 +62,7 @@ CASES: dict[str, list[tuple]] = {
     "logistic": [()],
     "lognormal": [(), (array(0.5, 2),)],
     "maxwell": [()],
-    "multinomial": [(20, array(0.2, 0.3, 0.5)), (array(5, 9), np.array([[0.2, 0.8], [0, 1]])), (9, array(1, 2), {"shape": (4, 2)})],
+    "multinomial": [(array(5, 9), np.array([[0.2, 0.8], [0, 1]]), {"shape": (3, 2, 2)})],
     "multivariate_normal": [(array(0, 1), COVARIANCE, {"method": m}) for m in ("cholesky", "svd", "eigh")],
     "normal": [(), ({"dtype": "complex64", "shape": (3,)})],
     "orthogonal": [(3,), (1,), (2, {"m": 3}), (2, {"shape": (2,)})],
@@ -83,6 +84,14 @@ CASES: dict[str, list[tuple]] = {
     "wald": [(array(0.5, 1, 10),)],
     "weibull_min": [(array(1, 2), array(0.5, 2))],
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_oracle() -> Iterator[None]:
+    """JAX compiles for most of the time here; with fewer optimizations its numbers are the same."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def test_no_sampler_is_forgotten() -> None:
@@ -108,9 +117,7 @@ def _draw(library: Any, name: str, case: Any, single: bool) -> Any:
 
 
 INTEGERS = ("geometric", "poisson", "rademacher", "randint", "bits")
-SINGLE = (
-    "gamma loggamma normal uniform truncated_normal poisson geometric binomial exponential gumbel".split()
-)
+SINGLE = "truncated_normal poisson geometric binomial exponential".split()
 PLAIN = "randint cauchy exponential gumbel laplace logistic maxwell normal uniform bernoulli".split()
 
 

@@ -14,6 +14,7 @@ from jitney._core.trace import ArrayImpl, Tracer, current_trace, get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops.keys import (
     FRY,
+    Implementation,
     random_clone_p,
     random_fold_in_p,
     random_seed_p,
@@ -42,6 +43,13 @@ _U32 = np.dtype(np.uint32)
 def _check_impl(impl: Any) -> None:
     if impl is None or impl in (FRY.name, FRY.tag) or impl is FRY or impl is KEY:
         return
+    if isinstance(impl, str) and impl in ("rbg", "unsafe_rbg"):
+        raise NotImplementedError(
+            f'keys of "{impl}" are not supported: they draw other numbers under vmap. Use the default keys, which '
+            "are compiled, or jitney.lax.rng_bit_generator with a state of your own."
+        )
+    if not isinstance(impl, (str, np.dtype, Implementation)):
+        raise TypeError(f'impl must be "threefry2x32" or None, got {impl!r} of type {type(impl).__name__}.')
     raise ValueError(
         f'unrecognized PRNG implementation "{impl}": jitney makes random numbers with "threefry2x32".'
     )
