@@ -9,6 +9,7 @@ from . import (
     images,
     indexing,
     lax_further,
+    linear_algebra,
     networks,
     numpy_contraction,
     numpy_elementwise,
@@ -18,6 +19,7 @@ from . import (
     ordering,
     reductions,
     scipy,
+    scipy_linalg,
     shapes,
     signals,
 )
@@ -40,5 +42,7 @@ ROWS: list[Op] = [
     *lax_further.ROWS,
     *fourier.ROWS,
     *images.ROWS,
+    *linear_algebra.ROWS,
+    *scipy_linalg.ROWS,
     *networks.ROWS,
 ]

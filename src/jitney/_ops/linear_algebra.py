@@ -286,7 +286,7 @@ def _triangular_abstract(a: ShapedArray, b: ShapedArray, *, left_side: bool, **p
         )
     if b.shape[-2 if left_side else -1] != a.shape[-1]:
         side = "left" if left_side else "right"
-        raise TypeError(f"triangular_solve on the {side} side: shapes {a.shape} and {b.shape} do not fit.")
+        raise ValueError(f"triangular_solve on the {side} side: shapes {a.shape} and {b.shape} do not fit.")
     return shaped_array(b.shape, b.dtype)
 
 
@@ -559,11 +559,16 @@ lu_p.lower = Loops(_lu_loops, _small, otherwise=Routine(lapack_plans.lu, True))
 def _pivots_abstract(pivots: ShapedArray, *, permutation_size: int) -> ShapedArray:
     if pivots.dtype != _INT32:
         raise TypeError(f"lu_pivots_to_permutation requires int32 pivots, got {pivots.str_short()}.")
+    if pivots.ndim < 1 or permutation_size < pivots.shape[-1]:
+        raise ValueError(
+            f"lu_pivots_to_permutation: a permutation of {permutation_size} rows has not as many exchanges as "
+            f"pivots of shape {pivots.shape}."
+        )
     return shaped_array((*pivots.shape[:-1], permutation_size), _INT32)
 
 
 def _np_pivots(pivots: Any, *, permutation_size: int) -> Any:
-    rows = pivots.reshape(-1, pivots.shape[-1])
+    rows = np.clip(pivots.reshape((math.prod(pivots.shape[:-1]), pivots.shape[-1])), 0, permutation_size - 1)
     out = np.tile(np.arange(permutation_size, dtype=_INT32), (len(rows), 1))
     for order, swaps in zip(out, rows, strict=True):
         for i, p in enumerate(swaps):
@@ -571,10 +576,29 @@ def _np_pivots(pivots: Any, *, permutation_size: int) -> Any:
     return out.reshape((*pivots.shape[:-1], permutation_size))
 
 
+def _pivots_loops(b: Any, outs: Any, ins: Any, *, permutation_size: int) -> None:
+    """Begin with the rows in their order and exchange as the pivots say."""
+    (out,), (pivots,) = outs, ins
+    n, steps, count = permutation_size, pivots.shape[-1], math.prod(pivots.shape[:-1])
+    if not n * count:
+        return
+    with b.loop(count) as lane:
+        with b.loop(n, "vector") as i:
+            b.store(out, lane * n + i, b.index_value(i, _INT32))
+        if not steps:
+            return
+        with b.loop(steps) as i:
+            other = b.to_index(b.load(pivots, lane * steps + i), 0, n - 1)
+            here, there = b.load(out, lane * n + i), b.load(out, lane * n + other)
+            b.store(out, lane * n + i, there)
+            b.store(out, lane * n + other, here)
+
+
 lu_pivots_to_permutation_p = Primitive("lu_pivots_to_permutation")
 lu_pivots_to_permutation_p.abstract = _pivots_abstract
 lu_pivots_to_permutation_p.numpy = _np_pivots
 lu_pivots_to_permutation_p.batch = _batch_leading(lu_pivots_to_permutation_p)
+lu_pivots_to_permutation_p.lower = Loops(_pivots_loops)
 
 # -- lu_solve ---------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import enum
 from typing import Any
 
 from jitney._api.calls import expose as _expose
+from jitney._base import dtypes as _dtypes
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import linear_algebra as la
@@ -63,7 +64,10 @@ def _array(name: str, x: Any) -> Any:
 
 def _symmetrized(x: Any) -> Any:
     dtype = get_aval(x).dtype
-    if dtype.kind not in "fc":
+    if dtype.kind in "iu":
+        dtype = _dtypes.to_inexact(dtype)
+        x = ew.convert(x, dtype)
+    elif dtype.kind not in "fc":
         la.check_matrices("symmetrize", get_aval(x))
     return ew.div(ew.add(x, la.adjoint(x)), dtype.type(2))
 
@@ -176,7 +180,8 @@ def eigh(
         subset_by_index: the first and the last eigenvalue (exclusive) to return.
     """
     x = _array("eigh", x)
-    la.check_matrices("eigh", get_aval(x))
+    if get_aval(x).dtype.kind not in "iu" or not symmetrize_input:
+        la.check_matrices("eigh", get_aval(x))
     v, w = la.eigh_p.bind(_symmetrized(x) if symmetrize_input else x, lower=lower)
     if subset_by_index is not None:
         first, last = subset_by_index

@@ -74,6 +74,9 @@ class SVDResult(NamedTuple):
     Vh: Any
 
 
+# What refuses arrays of less than two axes by a TypeError, as JAX; the others raise a ValueError.
+_TYPE_ERRORS = ("cholesky", "eig", "eigh", "lstsq", "lu", "qr", "svd")
+
 # -- operands ---------------------------------------------------------------------------------------------
 
 
@@ -82,7 +85,8 @@ def _matrices(name: str, *xs: Any, square: bool = False) -> list[Any]:
     arrays = promote_inexact(*[array_operand(name, x, i) for i, x in enumerate(xs)])
     first = get_aval(arrays[0])
     if first.ndim < 2:
-        raise ValueError(f"{name} requires an array of at least two axes, got shape {first.shape}.")
+        error = TypeError if name in _TYPE_ERRORS else ValueError
+        raise error(f"{name} requires an array of at least two axes, got shape {first.shape}.")
     if square and first.shape[-1] != first.shape[-2]:
         raise ValueError(f"Argument to {name} must have shape [..., n, n], got {first.shape}.")
     if first.dtype.itemsize < 4:  # LAPACK has no 16-bit routines
@@ -164,7 +168,8 @@ def lstsq(
         a: ``[m, n]``.
         b: ``[m]`` or ``[m, k]``.
         rcond: singular values below ``rcond`` times the greatest are taken as 0.
-        numpy_resid: give no residuals where NumPy gives none.
+        numpy_resid: give no residuals where NumPy gives none: if ``m <= n``, or the rank is below ``n`` (then not
+            under ``jit``, which must know the shape).
 
     Returns:
         ``(x, sums of squared residuals, rank, singular values)``.
@@ -185,7 +190,7 @@ def lstsq(
     rank = jnp.sum(kept)
     inverse = jnp.where(kept, 1 / jnp.where(kept, s, 1), 0)[:, np.newaxis]
     x = jnp.matmul(la.adjoint(vh), inverse * jnp.matmul(la.adjoint(u), b))
-    if numpy_resid and m <= n:
+    if numpy_resid and (m <= n or bool(rank < n)):
         residuals = jnp.zeros((0,), get_aval(s).dtype)
     else:
         rest = jnp.abs(b - jnp.matmul(a, x))
