@@ -149,7 +149,7 @@ def _by_philox(key: Any, state: Any, shape: tuple[int, ...], dtype: np.dtype) ->
 
 
 def _by_threefry(key: Any, state: Any, shape: tuple[int, ...], dtype: np.dtype) -> tuple[Any, int]:
-    """A block gives two numbers, which are neighbours along one axis: the longest even one, or the longest of all."""
+    """A block gives two numbers, which are neighbours along one axis: the first even one, or the longest."""
     if not math.prod(shape):
         return raw.full(shape, 0, dtype), 0
     split = dtype.itemsize < 8
@@ -168,8 +168,8 @@ def _by_threefry(key: Any, state: Any, shape: tuple[int, ...], dtype: np.dtype) 
 def _halved(shape: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
     """The axis along which a shape is cut in two, and the shape of a half."""
     sizes = shape or (1,)
-    even = [i for i, n in enumerate(sizes) if n % 2 == 0]
-    axis = max(even or range(len(sizes)), key=lambda i: sizes[i])
+    longest = max(range(len(sizes)), key=lambda i: sizes[i])
+    axis = next((i for i, n in enumerate(sizes) if n % 2 == 0), longest)
     return axis, tuple(-(-n // 2) if i == axis else n for i, n in enumerate(sizes))
 
 
