@@ -22,6 +22,8 @@ from . import (
     scipy_linalg,
     shapes,
     signals,
+    spectra,
+    statistics,
 )
 from .table import Op
 
@@ -45,4 +47,6 @@ ROWS: list[Op] = [
     *linear_algebra.ROWS,
     *scipy_linalg.ROWS,
     *networks.ROWS,
+    *statistics.ROWS,
+    *spectra.ROWS,
 ]

@@ -439,7 +439,7 @@ def istft(
         total, norm = total[..., half:stop], norm[half:stop]
     x = total / jnp.where(norm > 1e-10, norm, 1)
     x = jnp.moveaxis(x, -1, time_axis % rank - (freq_axis % rank < time_axis % rank)) if rank > 2 else x
-    return jnp.arange(get_aval(x).shape[0]) / fs, x
+    return jnp.arange(get_aval(x).shape[0]) / jnp.asarray(fs, float), x
 
 
 def _overlapped(pieces: Any, step: int) -> Any:
