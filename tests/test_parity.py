@@ -30,6 +30,7 @@ PARITY = _parity()
 UNFINISHED: list[str] = []
 # Modules whose functions all have a row in the op table; more are to follow.
 WITH_ROWS = ["numpy", "numpy.fft", "numpy.linalg", "lax", "lax.linalg", "scipy.linalg", "nn", "ops"]
+WITH_ROWS += """scipy.special scipy.stats scipy.signal scipy.fft scipy.ndimage scipy.integrate scipy.cluster.vq image""".split()
 
 same_version = pytest.mark.skipif(
     not jax.__version__.startswith("0.10."), reason="other versions of JAX have other names"

@@ -115,6 +115,10 @@ class Config:
             raise ValueError(f"config option {name}: the value must be one of {choices}, got {value!r}")
         if name == "num_threads" and value is not None:
             value = number_of_threads("config.num_threads", value)
+        if name == "jax_default_prng_impl" and value != "threefry2x32":
+            from jitney._base import sources
+
+            sources.warn(f"random keys stay those of threefry2x32: there are none of {value!r} here")
         self._values[name] = value
         self._derive()
         for listener in self._listeners.get(name, ()):
