@@ -428,7 +428,9 @@ def test_frequencies() -> None:
     assert abs(float(jnp.mean(random.geometric(key, 0.3, (n,)))) - 1 / 0.3) < 0.1
 
 
-@pytest.mark.parametrize("name", ["_keys", "_binomial", "_continuous", "_discrete", "_multivariate", "_rejection"])
+@pytest.mark.parametrize(
+    "name", ["_keys", "_binomial", "_continuous", "_discrete", "_multivariate", "_rejection"]
+)
 def test_examples(name: str) -> None:
     module = importlib.import_module(f"jitney.random.{name}")
     assert doctest.testmod(module).failed == 0

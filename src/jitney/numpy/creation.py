@@ -95,9 +95,7 @@ def full(
     if isinstance(value, (list, tuple)):
         value = array(value)
     if dtype is not None:
-        value = (
-            convert(value, dtypes.requested(dtype)) if _fits(value, dtype) else astype(value, dtype)
-        )
+        value = convert(value, dtypes.requested(dtype)) if _fits(value, dtype) else astype(value, dtype)
     shape = to_shape("full", shape)
     return broadcast_to(
         array_operand("full", value) if current_trace() is None or not shape else value, shape
@@ -370,9 +368,7 @@ def identity(n: int, dtype: Any = None) -> Any:
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """An ``N`` by ``M`` matrix of ones on and below diagonal ``k``, zeros above (float32 by default)."""
     rows, cols = to_shape("tri", (N, N if M is None else M))
-    return ew.convert(
-        lower_mask(rows, cols, k), np.dtype("f4") if dtype is None else dtypes.requested(dtype)
-    )
+    return ew.convert(lower_mask(rows, cols, k), np.dtype("f4") if dtype is None else dtypes.requested(dtype))
 
 
 def lower_mask(rows: int, cols: int, k: int) -> Any:

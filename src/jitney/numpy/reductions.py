@@ -127,9 +127,7 @@ def _accumulate(
         x = operand(name, a)
         aval = get_aval(x)
         axes = to_axes(axis, aval.ndim)
-        target = (
-            _sum_dtype(aval.dtype, promote_integers) if dtype is None else dtypes.requested(dtype)
-        )
+        target = _sum_dtype(aval.dtype, promote_integers) if dtype is None else dtypes.requested(dtype)
         work = _F32 if dtypes.kind_of(target) == "f" and target.itemsize < 4 else target
         x = ew.convert(_real_if(x, work), work)
         result = folded(_masked(x, where, neutral), axes)
