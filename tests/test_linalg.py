@@ -305,3 +305,13 @@ def test_misuse(error: type[Exception], call: Any) -> None:
 @pytest.mark.parametrize("name", ["lax.linalg", "numpy.linalg", "scipy.linalg"])
 def test_examples(name: str) -> None:
     assert doctest.testmod(importlib.import_module(f"jitney.{name}")).failed == 0
+
+
+@pytest.mark.parametrize("triangle", ["L", "U"])
+def test_eigenvalues_of_what_is_not_finite(triangle: str) -> None:
+    a = np.array([[np.nan, 1.0], [1.0, 2.0]])
+    for run in (lambda f, x: f(x), lambda f, x: jitney.jit(f)(x)):
+        found = run(lambda x: jnp.linalg.eigh(x, UPLO=triangle, symmetrize_input=False), a)
+        assert np.isnan(found.eigenvalues).all() and np.isnan(found.eigenvectors).all()
+        pair = run(lambda x: jnp.linalg.eigh(x, UPLO=triangle), np.stack([a, np.eye(2)])).eigenvalues
+        np.testing.assert_array_equal(pair, [[np.nan, np.nan], [1, 1]])

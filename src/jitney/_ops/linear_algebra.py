@@ -848,7 +848,13 @@ def _per_matrix(fun: Callable[[Any], Sequence[Any]], shapes: Callable[[Any], Seq
 
 def _np_eigh(x: Any, *, lower: bool) -> list[Any]:
     real = dtypes.real_dtype(x.dtype)
-    run = lambda a: np.linalg.eigh(a, "L" if lower else "U")[::-1]  # noqa: E731
+
+    def run(a: Any) -> tuple[Any, Any]:
+        if not np.isfinite(np.tril(a) if lower else np.triu(a)).all():  # LAPACK may give numbers for these
+            raise np.linalg.LinAlgError
+        w, v = np.linalg.eigh(a, "L" if lower else "U")
+        return v, w
+
     return _per_matrix(run, lambda a: [(a.shape, a.dtype), (a.shape[:-1], real)])(x)
 
 
