@@ -159,6 +159,11 @@ def test_what_cannot_be_converted_says_why() -> None:
             pass
         return -x
 
+    def raising(x: Any) -> Any:
+        if x < 0:
+            raise ValueError("negative")
+        return x
+
     source = "def no_source(x):\n    if x > 0:\n        return x\n    return -x\n"
     namespace: dict[str, Any] = {}
     exec(source, namespace)
@@ -166,6 +171,7 @@ def test_what_cannot_be_converted_says_why() -> None:
         (lambda x: attribute(x, Holder()), "the attribute value is assigned under a traced condition"),
         (comprehension, "a comprehension would have a length that is not known"),
         (trying, "`try` around traced control flow"),
+        (raising, "an exception cannot be raised under a traced condition: use assert"),
         (namespace["no_source"], "the source of .* is not to be had"),
     ):
         with pytest.raises(jitney.errors.TracerBoolConversionError) as error:
@@ -214,3 +220,37 @@ def test_the_conversion_can_be_read() -> None:
     text = jitney.inspect(run)(1.0).source
     assert "def run(x: Any)" in text and "(y,) = if_(x > 0, _jt_then" in text
     compile(text, "text", "exec")
+
+
+def test_objects_are_not_changed_in_every_case() -> None:
+    def appends(x: Any) -> Any:
+        out = []
+        if x > 0:
+            out.append(x)
+        return sum(out)
+
+    def items(x: Any) -> Any:
+        found = {}
+        for i in range(x):
+            found[0] = i
+        return found[0]
+
+    def fine(x: Any) -> Any:
+        out = []
+        for k in range(3):
+            out.append(k * x)
+            if x > 100:
+                break
+        if x > 0:
+            mine = []
+            mine.append(x)
+            x = sum(mine)
+        return sum(out) + x
+
+    with pytest.raises(TypeError, match="out, a list, is changed under a condition"):
+        jitney.jit(appends)(1.0)
+    with pytest.raises(TypeError, match="found, a dict, is changed"):
+        jitney.jit(items)(3)
+    assert appends(1.0) == 1.0  # where conditions are known Python does as it says
+    with pytest.raises(TypeError, match="out, a list"):
+        jitney.jit(fine)(2.0)  # after a break that is traced, steps are under a condition

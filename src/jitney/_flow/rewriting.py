@@ -353,7 +353,7 @@ class _Writer:
 
     def write_if(self, test: ast.expr, body: _Statements, orelse: _Statements, line: int) -> _Statements:
         names = self.own([*body, *orelse], line)
-        self.refuse_effects([*body, *orelse])
+        self.refuse_effects(body, orelse)
         then, other = self.name("then"), self.name("else")
         result = ast.Return(_tuple(names, ast.Load))
         out = self.defined(names)
@@ -377,7 +377,7 @@ class _Writer:
             parts[0] += rest
         blocks = [self.block(part, None) for part in parts]
         names = self.own([*blocks[0], *blocks[1]], node.lineno)
-        self.refuse_effects([*blocks[0], *blocks[1]])
+        self.refuse_effects(*blocks)
         then, other = self.name("then"), self.name("else")
         out = self.defined(names)
         out += [
@@ -495,14 +495,54 @@ class _Writer:
             out.append(ast.Try([ast.Expr(_load(name))], [handler], [], []))
         return out
 
-    def refuse_effects(self, statements: _Statements) -> None:
-        """Objects cannot be changed under a condition that is not known."""
-        for statement in statements:
+    def refuse_effects(self, *blocks: _Statements) -> None:
+        """Objects cannot be changed under a condition that is not known: attributes never, others are looked at in time."""
+        own = {name for block in blocks for name in stores(block)}
+        for statement in [s for block in blocks for s in block]:
             for node in _inside(statement):
                 if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
                     raise Unsupported(
                         f"the attribute {node.attr} is assigned under a traced condition", node.lineno
                     )
+                if isinstance(node, ast.Raise):
+                    raise Unsupported(
+                        "an exception cannot be raised under a traced condition: use assert", node.lineno
+                    )
+                for field in ("body", "orelse", "finalbody"):
+                    block = getattr(node, field, None)
+                    if isinstance(block, list):
+                        setattr(node, field, _watched(block, own))
+        for block in blocks:
+            block[:] = _watched(block, own)
+
+
+# Methods that change what they are called of.
+_CHANGES = frozenset(
+    """append extend insert pop remove clear update setdefault add discard sort reverse popitem appendleft
+    popleft extendleft fill resize write""".split()
+)
+
+
+def _watched(statements: _Statements, own: set[str]) -> _Statements:
+    """A check before each statement that changes an object by a name that the part does not assign."""
+    out: _Statements = []
+    for statement in statements:
+        for name in _changed(statement):
+            if name not in own:
+                arguments = [_load(name), ast.Constant(name), ast.Constant(getattr(statement, "lineno", 0))]
+                out += _placed([ast.Expr(call("unchanged", *arguments))], statement)
+        out.append(statement)
+    return out
+
+
+def _changed(statement: ast.stmt) -> list[str]:
+    value = getattr(statement, "value", None)
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in _CHANGES:
+        found: list[Any] = [value.func]
+    else:
+        targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
+        found = [t for t in targets if isinstance(t, ast.Subscript)]
+    return [node.value.id for node in found if isinstance(node.value, ast.Name)]
 
 
 class _At:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -162,20 +163,50 @@ def assert_(test: Any, message: Callable[[], Any], line: int) -> None:
         raise AssertionError(message())
 
 
+# -- what is running --------------------------------------------------------------------------------------
+
+
+class _Running(threading.local):
+    """Of each part of a converted statement that runs, whether it is being traced: then it runs once for all cases."""
+
+    def __init__(self) -> None:
+        self.traced: list[bool] = []
+
+
+_running = _Running()
+
+
+def _run(traced: bool, part: Callable[..., Any], *args: Any) -> Any:
+    _running.traced.append(traced)
+    try:
+        return part(*args)
+    finally:
+        _running.traced.pop()
+
+
+def unchanged(thing: Any, name: str, line: int) -> None:
+    """Refuses to change ``thing`` in a part that is traced: it would be changed in every case."""
+    if _running.traced and _running.traced[-1] and not is_array_like(thing):
+        raise TypeError(
+            f"line {line}: {name}, a {type(thing).__name__}, is changed under a condition (or in a loop) that is traced, so that "
+            "it would be changed in every case. Collect values in arrays, or change it outside."
+        )
+
+
 # -- branches ---------------------------------------------------------------------------------------------
 
 
 def if_(test: Any, then: Any, other: Any, state: tuple, names: tuple, line: int) -> tuple:
     known = _known(test)
     if known is not None:
-        return (then if known else other)(*state)
+        return _run(False, then if known else other, *state)
     return _branches(test, lambda: then(*state), lambda: other(*state), state, names, line)
 
 
 def returned(test: Any, then: Any, other: Any, state: tuple, names: tuple, line: int) -> Any:
     known = _known(test)
     if known is not None:
-        return (then if known else other)(*state)
+        return _run(False, then if known else other, *state)
     (out,) = _branches(
         test, lambda: (then(*state),), lambda: (other(*state),), (None,), ("the result",), line
     )
@@ -189,7 +220,7 @@ class _Part:
         self.values: list[Any] = []
 
         def flat(*inputs: Any) -> list[Any]:
-            self.values = [_taken_apart(value) for value in run(*inputs)]
+            self.values = [_taken_apart(value) for value in _run(True, run, *inputs)]
             return [leaf for leaves, _ in self.values for leaf in leaves if _is_value(leaf)]
 
         closed, self.outer = hoist_tracers(stage(flat, avals, DebugInfo("jit", flat, [])))
@@ -316,7 +347,7 @@ def while_(test: Any, body: Any, state: tuple, names: tuple, line: int) -> tuple
             return _staged_while(test, body, state, names, line)
         if not known:
             return state
-        state = body(*state)
+        state = _run(False, body, *state)
 
 
 class TracedRange:
@@ -364,7 +395,7 @@ def for_(items: Any, body: Any, state: tuple, stop: int, names: tuple, line: int
                     line,
                 )
                 continue
-        state = body(item, *state)
+        state = _run(False, body, item, *state)
     return state
 
 
