@@ -20,7 +20,8 @@ ROWS: list[Op] = [
     op("nn.gelu", sample("f8[2,3]", approximate=False), sample("f4[3]", approximate=False), order=2, label="nn.gelu, exact"),
     *(op(f"nn.{n}", sample("f8[3]", alpha=0.3), "f8[3] f8[3]", order=1, label=f"nn.{n}, alpha", within=(0.2, 2)) for n in ("celu", "elu")),
     op("nn.glu", "f8[2,4]", sample("f8[2,3]", axis=0), order=2, bad=[bad("f8[3]", AssertionError), bad("i4[4]", TypeError)]),
-    *(op(f"nn.{n}", "f8[2,3]", "f4[3]", "i4[3]", sample("f8[2,3]", axis=0), sample("f8[2,3]", axis=(0, 1)), sample("f8[3]", where=np.array([True, False, True])), order=1)
+    # JAX's log_softmax of integers warns of a cast of its own.
+    *(op(f"nn.{n}", "f8[2,3]", "f4[3]", *(["i4[3]"] if n != "log_softmax" else []), sample("f8[2,3]", axis=0), sample("f8[2,3]", axis=(0, 1)), sample("f8[3]", where=np.array([True, False, True])), order=1)
       for n in ("softmax", "log_softmax", "logsumexp", "logmeanexp")),
     op("nn.standardize", "f8[2,5]", "f4[3]", "i4[3]", sample("f8[4,2]", axis=0), sample("f8[2,3]", axis=(0, 1)), sample("f8[3]", where=np.array([True, False, True])), bad=[bad("f8", (IndexError, ValueError))]),
     op("nn.standardize", sample("f8[2,5]", algorithm="stable"), sample("f8[2,3]", mean=0.5, variance=2.0, epsilon=0.1), label="nn.standardize, options", bad=[bad("f8[3]", ValueError, algorithm="x")]),
