@@ -512,6 +512,8 @@ def permute_rows(x: Any, permutation: Any) -> Any:
     """Rows of matrices in a new order."""
     rank = get_aval(x).ndim
     shape = get_aval(x).shape
+    if not get_aval(x).size:
+        return x
     places = raw.broadcast_in_dim(permutation, shape, tuple(range(rank - 1)))
     return indexing.take_along_axis(x, places, rank - 2)
 
