@@ -613,7 +613,7 @@ PyObject* array_array(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObj
     if (!v) return nullptr;
     if (is_key_type(as_array(self)->type_num)) {
         PyErr_SetString(PyExc_TypeError,
-                        "An array of random keys (dtype key<fry>) cannot be converted to a NumPy array. "
+                        "An array of random keys cannot be converted to a NumPy array. "
                         "Its words are given by jitney.random.key_data(keys).");
         return nullptr;
     }

@@ -1,64 +1,89 @@
-// Random keys: the dtype key<fry>, and the Threefry-2x32 counter cipher over small arrays.
+// Random keys: the dtypes key<fry>, key<rbg> and key<urbg>, and the Threefry-2x32 counter cipher over small arrays.
 //
-// A key is the pair of 32-bit words (k0, k1) of J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+// A key of the first kind is the pair of 32-bit words (k0, k1) of J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
 // SC11 (2011); in memory one after the other, hence as a little-endian 64-bit word k0 | k1 << 32. Programs compute
 // with these words; here are the same functions for eager calls on small arrays.
 #include "jitney.h"
+
+#include <string>
 
 namespace jt {
 
 namespace {
 
-// ---- the dtype --------------------------------------------------------------------------------
+// ---- the dtypes -------------------------------------------------------------------------------
+
+// A kind of keys: the words of 32 bits that one has, and the names of its dtype.
+struct KeyKind {
+    const char* name;       // as the dtype prints
+    const char* full_name;  // of the type of scalars
+    const char* attribute;  // of the module: the dtype
+    int words;
+    PyTypeObject* scalar = nullptr;
+    PyArray_Descr* descr = nullptr;
+    PyArray_ArrFuncs functions{};
+    PyArray_DescrProto proto{};
+
+    size_t size() const { return words * sizeof(uint32_t); }
+};
+
+KeyKind kinds[] = {{"key<fry>", "jitney._ext.key<fry>", "key_dtype", 2},
+                   {"key<rbg>", "jitney._ext.key<rbg>", "rbg_key_dtype", 4},
+                   {"key<urbg>", "jitney._ext.key<urbg>", "urbg_key_dtype", 4}};
+constexpr int most_words = 4;
 
 struct KeyScalar {
     PyObject_HEAD
-    uint64_t word;
+    uint32_t words[most_words];
 };
 
-PyTypeObject* KeyScalarType = nullptr;
-PyArray_Descr* key_descr = nullptr;
-
+template <int k>
 PyObject* key_getitem(void* data, void*) {
-    KeyScalar* s = PyObject_New(KeyScalar, KeyScalarType);
-    if (s) memcpy(&s->word, data, sizeof(uint64_t));
+    KeyScalar* s = PyObject_New(KeyScalar, kinds[k].scalar);
+    if (s) memcpy(s->words, data, kinds[k].size());
     return reinterpret_cast<PyObject*>(s);
 }
 
+template <int k>
 int key_setitem(PyObject* value, void* data, void*) {
-    if (!PyObject_TypeCheck(value, KeyScalarType)) {
+    if (!PyObject_TypeCheck(value, kinds[k].scalar)) {
         PyErr_Format(PyExc_TypeError, "an array of random keys cannot hold an object of type %.200s",
                      Py_TYPE(value)->tp_name);
         return -1;
     }
-    memcpy(data, &reinterpret_cast<KeyScalar*>(value)->word, sizeof(uint64_t));
+    memcpy(data, reinterpret_cast<KeyScalar*>(value)->words, kinds[k].size());
     return 0;
 }
 
 // Keys are always in native order: copies never swap.
+template <int k>
 void key_copyswap(void* to, void* from, int, void*) {
-    if (from) memcpy(to, from, sizeof(uint64_t));
+    if (from) memcpy(to, from, kinds[k].size());
 }
 
+template <int k>
 void key_copyswapn(void* to, npy_intp to_stride, void* from, npy_intp from_stride, npy_intp n, int, void*) {
     if (!from) return;
     for (npy_intp i = 0; i < n; ++i)
-        memcpy(static_cast<char*>(to) + i * to_stride, static_cast<char*>(from) + i * from_stride, sizeof(uint64_t));
+        memcpy(static_cast<char*>(to) + i * to_stride, static_cast<char*>(from) + i * from_stride, kinds[k].size());
 }
 
+template <int k>
 npy_bool key_nonzero(void* data, void*) {
-    uint64_t word;
-    memcpy(&word, data, sizeof(word));
-    return word != 0;
+    uint32_t words[most_words] = {};
+    memcpy(words, data, kinds[k].size());
+    return (words[0] | words[1] | words[2] | words[3]) != 0;
 }
-
-PyArray_ArrFuncs key_functions;
 
 PyObject* scalar_repr(PyObject* self) {
-    uint64_t word = reinterpret_cast<KeyScalar*>(self)->word;
-    char text[64];
-    PyOS_snprintf(text, sizeof(text), "key<fry>[%u %u]", unsigned(word), unsigned(word >> 32));
-    return PyUnicode_FromString(text);
+    for (const KeyKind& kind : kinds) {
+        if (!PyObject_TypeCheck(self, kind.scalar)) continue;
+        std::string text = std::string(kind.name) + "[";
+        for (int i = 0; i < kind.words; ++i)
+            text += (i ? " " : "") + std::to_string(reinterpret_cast<KeyScalar*>(self)->words[i]);
+        return PyUnicode_FromString((text + "]").c_str());
+    }
+    return PyUnicode_FromString("a random key");
 }
 
 // What NumPy's scalars inherit would ask the array of the scalar, which asks the scalar.
@@ -67,62 +92,76 @@ PyObject* no_number(PyObject*) {
     return nullptr;
 }
 
+template <int k>
 bool make_key_dtype(PyObject* module) {
+    KeyKind& kind = kinds[k];
     static PyType_Slot slots[] = {{Py_tp_repr, reinterpret_cast<void*>(scalar_repr)},
                                   {Py_tp_str, reinterpret_cast<void*>(scalar_repr)},
                                   {Py_nb_float, reinterpret_cast<void*>(no_number)},
                                   {Py_nb_int, reinterpret_cast<void*>(no_number)},
                                   {Py_nb_index, reinterpret_cast<void*>(no_number)},
                                   {0, nullptr}};
-    static PyType_Spec spec = {"jitney._ext.key<fry>", sizeof(KeyScalar), 0, Py_TPFLAGS_DEFAULT, slots};
+    static PyType_Spec spec = {kind.full_name, sizeof(KeyScalar), 0, Py_TPFLAGS_DEFAULT, slots};
     Ref bases(PyTuple_Pack(1, reinterpret_cast<PyObject*>(&PyGenericArrType_Type)));
     if (!bases) return false;
-    KeyScalarType = reinterpret_cast<PyTypeObject*>(PyType_FromSpecWithBases(&spec, bases.p));
-    if (!KeyScalarType) return false;
+    kind.scalar = reinterpret_cast<PyTypeObject*>(PyType_FromSpecWithBases(&spec, bases.p));
+    if (!kind.scalar) return false;
 
-    PyArray_InitArrFuncs(&key_functions);
-    key_functions.getitem = key_getitem;
-    key_functions.setitem = key_setitem;
-    key_functions.copyswap = key_copyswap;
-    key_functions.copyswapn = key_copyswapn;
-    key_functions.nonzero = key_nonzero;
+    PyArray_InitArrFuncs(&kind.functions);
+    kind.functions.getitem = key_getitem<k>;
+    kind.functions.setitem = key_setitem<k>;
+    kind.functions.copyswap = key_copyswap<k>;
+    kind.functions.copyswapn = key_copyswapn<k>;
+    kind.functions.nonzero = key_nonzero<k>;
 
-    static PyArray_DescrProto proto;
-    memset(&proto, 0, sizeof(proto));
-    proto.ob_base = PyObject{};
+    PyArray_DescrProto& proto = kind.proto;
     Py_SET_TYPE(reinterpret_cast<PyObject*>(&proto), &PyArrayDescr_Type);
     Py_SET_REFCNT(reinterpret_cast<PyObject*>(&proto), 1);
-    proto.typeobj = KeyScalarType;
+    proto.typeobj = kind.scalar;
     proto.kind = 'V';
     proto.type = 'K';
     proto.byteorder = '=';
     proto.flags = NPY_USE_GETITEM | NPY_USE_SETITEM;
-    proto.elsize = sizeof(uint64_t);
+    proto.elsize = int(kind.size());
     proto.alignment = alignof(uint64_t);
-    proto.f = &key_functions;
+    proto.f = &kind.functions;
     proto.hash = -1;
     int number = PyArray_RegisterDataType(&proto);
     if (number < 0) return false;
-    key_descr = PyArray_DescrFromType(number);
+    kind.descr = PyArray_DescrFromType(number);
     // Under its own name, too, pickle finds the type of scalars.
-    return key_descr && PyModule_AddObjectRef(module, "key_dtype", reinterpret_cast<PyObject*>(key_descr)) == 0 &&
-           PyModule_AddObjectRef(module, "key<fry>", reinterpret_cast<PyObject*>(KeyScalarType)) == 0;
+    return kind.descr &&
+           PyModule_AddObjectRef(module, kind.attribute, reinterpret_cast<PyObject*>(kind.descr)) == 0 &&
+           PyModule_AddObjectRef(module, kind.name, reinterpret_cast<PyObject*>(kind.scalar)) == 0;
 }
 
-PyObject* key_dtype_text(PyObject*) { return PyUnicode_FromString("key<fry>"); }
+const KeyKind* kind_of_number(int type_num) {
+    for (const KeyKind& kind : kinds)
+        if (kind.descr && kind.descr->type_num == type_num) return &kind;
+    return nullptr;
+}
+
+PyObject* key_dtype_text(PyObject* self) {
+    const KeyKind* kind = kind_of_number(reinterpret_cast<PyArray_Descr*>(self)->type_num);
+    return PyUnicode_FromString(kind ? kind->name : "key");
+}
+
+PyObject* key_dtype_name(PyObject*, PyObject* self) { return key_dtype_text(self); }
 
 // What programs ask of a key's dtype: it prints as key<fry>, and its `type` is the class that stands for keys.
 // NumPy's class for the dtype is closed to assignment from Python, so its dictionary is filled here.
-PyObject* describe_key_dtype(PyObject*, PyObject* kind) {
-    PyTypeObject* cls = Py_TYPE(key_descr);
-    static PyMethodDef text = {"name", reinterpret_cast<PyCFunction>(key_dtype_text), METH_O, nullptr};
-    Ref getter(PyCFunction_New(&text, nullptr));
-    Ref name(getter ? PyObject_CallOneArg(reinterpret_cast<PyObject*>(&PyProperty_Type), getter.p) : nullptr);
-    if (!name || PyDict_SetItemString(cls->tp_dict, "name", name.p) < 0) return nullptr;
-    if (PyDict_SetItemString(cls->tp_dict, "type", kind) < 0) return nullptr;
-    cls->tp_repr = key_dtype_text;
-    cls->tp_str = key_dtype_text;
-    PyType_Modified(cls);
+PyObject* describe_key_dtypes(PyObject*, PyObject* type) {
+    static PyMethodDef text = {"name", reinterpret_cast<PyCFunction>(key_dtype_name), METH_O, nullptr};
+    for (const KeyKind& kind : kinds) {
+        PyTypeObject* cls = Py_TYPE(kind.descr);
+        Ref getter(PyCFunction_New(&text, nullptr));
+        Ref name(getter ? PyObject_CallOneArg(reinterpret_cast<PyObject*>(&PyProperty_Type), getter.p) : nullptr);
+        if (!name || PyDict_SetItemString(cls->tp_dict, "name", name.p) < 0) return nullptr;
+        if (PyDict_SetItemString(cls->tp_dict, "type", type) < 0) return nullptr;
+        cls->tp_repr = key_dtype_text;
+        cls->tp_str = key_dtype_text;
+        PyType_Modified(cls);
+    }
     Py_RETURN_NONE;
 }
 
@@ -305,20 +344,21 @@ PyObject* threefry_fold(PyObject*, PyObject* const* args, Py_ssize_t n) {
 
 }  // namespace
 
-bool is_key_type(int type_num) { return key_descr && type_num == key_descr->type_num; }
+bool is_key_type(int type_num) { return kind_of_number(type_num) != nullptr; }
 
 // As JAX shows keys: the shape of the array, then the words.
 PyObject* key_array_repr(Array* a) {
+    const KeyKind* kind = kind_of_number(a->type_num);
     PyObject* view = array_view(a);
     PyObject* shape = array_shape(a);
-    if (!view || !shape) return nullptr;
-    Ref pair(PyTuple_Pack(1, Ref(PyLong_FromLong(2)).p));
-    Ref whole(pair ? PySequence_Concat(shape, pair.p) : nullptr);
+    if (!kind || !view || !shape) return nullptr;
+    Ref words_each(PyTuple_Pack(1, Ref(PyLong_FromLong(kind->words)).p));
+    Ref whole(words_each ? PySequence_Concat(shape, words_each.p) : nullptr);
     if (!whole) return nullptr;
     Ref flat(PyArray_Ravel(reinterpret_cast<PyArrayObject*>(view), NPY_CORDER));
     Ref words(flat ? PyObject_CallMethod(flat.p, "view", "s", "u4") : nullptr);
     Ref shaped(words ? PyObject_CallMethod(words.p, "reshape", "O", whole.p) : nullptr);
-    return shaped ? PyUnicode_FromFormat("Array(%S, dtype=key<fry>) overlaying:\n%S", shape, shaped.p) : nullptr;
+    return shaped ? PyUnicode_FromFormat("Array(%S, dtype=%s) overlaying:\n%S", shape, kind->name, shaped.p) : nullptr;
 }
 
 PyMethodDef random_functions[] = {
@@ -331,10 +371,12 @@ PyMethodDef random_functions[] = {
      "threefry_split($module, keys, each, /)\n--\n\nThe words of `each` new keys for each key, flat."},
     {"threefry_fold", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(threefry_fold)), METH_FASTCALL,
      "threefry_fold($module, keys, counters, /)\n--\n\nThe words of the keys that the counters are encrypted to, flat."},
-    {"describe_key_dtype", describe_key_dtype, METH_O,
-     "describe_key_dtype($module, kind, /)\n--\n\nLet the dtype of keys have `kind` as its `type`, and print as key<fry>."},
+    {"describe_key_dtypes", describe_key_dtypes, METH_O,
+     "describe_key_dtypes($module, type, /)\n--\n\nLet the dtypes of keys have that `type`, and print as key<fry>."},
     {nullptr, nullptr, 0, nullptr}};
 
-int init_random(PyObject* module) { return make_key_dtype(module) ? 0 : -1; }
+int init_random(PyObject* module) {
+    return make_key_dtype<0>(module) && make_key_dtype<1>(module) && make_key_dtype<2>(module) ? 0 : -1;
+}
 
 }  // namespace jt

@@ -252,6 +252,8 @@ def limit_threads(n: int) -> int:
     """Sets the threads that programs use when this thread calls them, 0: no limit; gives the limit before."""
 
 key_dtype: np.dtype[Any]
+rbg_key_dtype: np.dtype[Any]
+urbg_key_dtype: np.dtype[Any]
 
 def threefry_bits(keys: np.ndarray[Any, Any], each: int, width: int, /) -> np.ndarray[Any, Any]:
     """Unsigned integers of ``width`` bits, ``each`` for each key, flat."""
@@ -264,7 +266,7 @@ def threefry_uniform(
 def threefry_split(keys: np.ndarray[Any, Any], each: int, /) -> np.ndarray[Any, Any]:
     """The words of ``each`` new keys for each key, flat."""
 
-def describe_key_dtype(kind: type, /) -> None:
+def describe_key_dtypes(type: type, /) -> None:
     """Let the dtype of keys have ``kind`` as its ``type``, and print as key<fry>."""
 
 def threefry_fold(keys: np.ndarray[Any, Any], counters: np.ndarray[Any, Any], /) -> np.ndarray[Any, Any]:

@@ -18,7 +18,7 @@ def canonicalize_dtype(dtype: Any, allow_extended_dtype: bool = False) -> Any:
         ValueError: the dtype of random keys, unless ``allow_extended_dtype``.
     """
     made = _base.canonicalize_dtype(dtype)
-    if made is _base.KEY and not allow_extended_dtype:
+    if _base.is_key(made) and not allow_extended_dtype:
         raise ValueError(
             f"canonicalize_dtype: {made} is no dtype of numbers; allow_extended_dtype=True accepts it."
         )
@@ -41,7 +41,7 @@ def itemsize_bits(dtype: Any) -> int:
         (4, 32)
     """
     made = canonicalize_dtype(dtype)
-    if made is _base.KEY or made == float0:
+    if _base.is_key(made) or made == float0:
         raise ValueError(f"itemsize_bits: the dtype {made} has no numbers.")
     if _base.is_small_integer(made):
         return int(made.name.removeprefix("u").removeprefix("int"))

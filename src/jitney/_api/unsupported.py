@@ -21,10 +21,6 @@ _EXPORT = (
 _FFI = "functions with XLA's binary interface cannot be called; use pure_callback, or write the function in jitney.numpy"
 _DEVICES = "there is one device, whose threads share the work"
 _STATE = "its numbers depend on how often a program ran before; use jitney.random.uniform with a key"
-_RBG = (
-    "its keys are made for accelerators, and draw other numbers under vmap; use the default keys, which are faster on "
-    "CPUs, or lax.rng_bit_generator with a state of your own"
-)
 _HIGH = "it concerns JAX's experimental types of higher level, which jitney does not have"
 
 # module below jitney -> names -> why, and what to do
@@ -66,7 +62,6 @@ _LISTS: dict[str, dict[str, str]] = {
     "extend.core.primitives": {"rng_uniform_p": _STATE},
     "extend.random": {
         "define_prng_impl": "keys are those of Threefry, whose bits are compiled",
-        "rbg_prng_impl unsafe_rbg_prng_impl": _RBG,
     },
     "extend.backend": {
         "backend_xla_version get_compile_options register_backend_cache register_backend_factory": _XLA,

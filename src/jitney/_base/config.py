@@ -33,9 +33,9 @@ _DEFAULTS: dict[str, Any] = {
     "jax_persistent_cache_min_compile_time_secs": 0.0,
     "jax_persistent_cache_min_entry_size_bytes": 0,
     "jax_raise_persistent_cache_errors": False,
+    "jax_default_prng_impl": "threefry2x32",
     # Accepted; they concern what this engine does not have, or does always.
     "jax_default_device": None,
-    "jax_default_prng_impl": "threefry2x32",
     "jax_threefry_partitionable": True,
     "jax_enable_custom_prng": False,
     "jax_legacy_prng_key": "allow",
@@ -64,6 +64,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "jax_numpy_dtype_promotion": ("standard", "strict"),
     "jax_explicit_x64_dtypes": ("warn", "error"),
     "jax_legacy_prng_key": ("allow", "warn", "error"),
+    "jax_default_prng_impl": ("threefry2x32", "rbg", "unsafe_rbg"),
 }
 
 # What programs are traced under, and what else makes the dispatcher ask Python.
@@ -72,6 +73,7 @@ _TRACED_UNDER = (
     "jax_numpy_rank_promotion",
     "jax_numpy_dtype_promotion",
     "jax_default_matmul_precision",
+    "jax_default_prng_impl",
 )
 DISPATCHED_UNDER = (
     *_TRACED_UNDER,
@@ -115,10 +117,6 @@ class Config:
             raise ValueError(f"config option {name}: the value must be one of {choices}, got {value!r}")
         if name == "num_threads" and value is not None:
             value = number_of_threads("config.num_threads", value)
-        if name == "jax_default_prng_impl" and value != "threefry2x32":
-            from jitney._base import sources
-
-            sources.warn(f"random keys stay those of threefry2x32: there are none of {value!r} here")
         self._values[name] = value
         self._derive()
         for listener in self._listeners.get(name, ()):

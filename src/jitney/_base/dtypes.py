@@ -44,12 +44,12 @@ def extension_types() -> dict[str, np.dtype]:
 
 def is_small_integer(dtype: np.dtype) -> bool:
     """True for integers of 1, 2 or 4 bits; an element takes a byte."""
-    return dtype.kind == "V" and dtype.isbuiltin == 2 and dtype is not KEY and dtype.name in SMALL_INTEGERS
+    return dtype.kind == "V" and dtype.isbuiltin == 2 and not is_key(dtype) and dtype.name in SMALL_INTEGERS
 
 
 def is_extension(dtype: np.dtype) -> bool:
     """True for bfloat16 and the narrower floats."""
-    return dtype.isbuiltin == 2 and dtype is not KEY and dtype.name not in SMALL_INTEGERS
+    return dtype.isbuiltin == 2 and not is_key(dtype) and dtype.name not in SMALL_INTEGERS
 
 
 def __getattr__(name: str) -> np.dtype:
@@ -60,7 +60,13 @@ def __getattr__(name: str) -> np.dtype:
 
 float0 = np.dtype([("float0", np.void, 0)])
 
-KEY = _ext.key_dtype  # key<fry>, the dtype of arrays of random keys
+# The dtypes of arrays of random keys: key<fry>, of two words, and those of four, key<rbg> and key<urbg>.
+KEY, RBG_KEY, URBG_KEY = _ext.key_dtype, _ext.rbg_key_dtype, _ext.urbg_key_dtype
+
+
+def is_key(dtype: Any) -> bool:
+    """True for the dtypes of random keys."""
+    return dtype is KEY or dtype is RBG_KEY or dtype is URBG_KEY
 
 
 class extended(np.generic):  # noqa: N801  (named as the scalar types of NumPy are)
@@ -71,7 +77,8 @@ class prng_key(extended):  # noqa: N801
     """Stands for the dtypes of random keys: ``issubdtype(key.dtype, jitney.dtypes.prng_key)``, ``key.dtype.type``."""
 
 
-_ext.describe_key_dtype(prng_key)
+_ext.describe_key_dtypes(prng_key)
+KEY_DTYPES = {dtype.name: dtype for dtype in (KEY, RBG_KEY, URBG_KEY)}
 
 
 _bool = np.dtype(bool)
@@ -212,7 +219,7 @@ def is_supported(dtype: np.dtype) -> bool:
         or is_extension(dtype)
         or is_small_integer(dtype)
         or dtype == float0
-        or dtype is KEY
+        or is_key(dtype)
     )
 
 
@@ -235,7 +242,7 @@ def scalar_dtype(value: Any) -> np.dtype:
 
 def kind_of(dtype: np.dtype) -> str:
     """``b i u f c``, with bfloat16 and float8 counted as ``f``; ``k`` for random keys."""
-    if dtype is KEY:
+    if is_key(dtype):
         return "k"
     if dtype.kind != "V" or dtype == float0:
         return dtype.kind
@@ -261,9 +268,10 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], _x64: bool) -> tuple[np.d
     weak = all(w for _, w in types)
     if len(dtypes) == 1:
         return canonicalize_dtype(next(iter(dtypes))), weak
-    if KEY in dtypes:
-        others = ", ".join(sorted(d.name for d in dtypes if d is not KEY))
-        raise TypeError(f"Random keys (dtype key<fry>) do not combine with {others}: they are no numbers.")
+    keys = sorted(d.name for d in dtypes if is_key(d))
+    if keys:
+        others = ", ".join(sorted(d.name for d in dtypes if d.name != keys[0]))
+        raise TypeError(f"Random keys (dtype {keys[0]}) do not combine with {others}: they are no numbers.")
     if weak:
         node = _join(frozenset(dtypes))
     else:

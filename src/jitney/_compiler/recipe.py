@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jitney._base.dtypes import EXTENSION_NAMES, KEY, extension_types
+from jitney._base.dtypes import EXTENSION_NAMES, KEY_DTYPES, extension_types, is_key
 from jitney._compiler.fingerprint import NoEncoding, is_native, named, public_name
 from jitney._compiler.host import HostCall
 from jitney._core.avals import shaped_array
@@ -170,12 +170,12 @@ def live(x: Any) -> Any:
 
 
 def _dtype_name(dtype: np.dtype) -> str:
-    if dtype.fields is not None or not (dtype is KEY or dtype.isbuiltin):
+    if dtype.fields is not None or not (is_key(dtype) or dtype.isbuiltin):
         raise NoEncoding(f"arrays of {dtype}")
-    return "key" if dtype is KEY else dtype.str if dtype.kind != "V" else dtype.name
+    return dtype.str if dtype.kind != "V" else dtype.name
 
 
 def _dtype(name: str) -> np.dtype:
-    if name == "key":
-        return KEY
+    if name in KEY_DTYPES:
+        return KEY_DTYPES[name]
     return extension_types()[name] if name in EXTENSION_NAMES else np.dtype(name)

@@ -14,7 +14,7 @@ import numpy as np
 
 from jitney import _ext
 from jitney._base import logs
-from jitney._base.dtypes import KEY
+from jitney._base.dtypes import KEY_DTYPES, is_key
 from jitney._control import scan
 from jitney._core import tree
 from jitney._core.avals import ShapedArray, shaped_array
@@ -82,16 +82,18 @@ def merge_arguments(
 
 def bind_callback(primitive: Primitive, leaves: Sequence[Any], **params: Any) -> list[Any]:
     """Apply a primitive of this module; it remembers which operands are random keys, which compiled programs hold as words."""
-    keys = tuple([n for n, x in enumerate(leaves) if get_aval(x).dtype is KEY])
+    dtypes = [get_aval(x).dtype for x in leaves]
+    keys = tuple([(n, dtype.name) for n, dtype in enumerate(dtypes) if is_key(dtype)])
     return primitive.bind(*leaves, **params, **({"key_args": keys} if keys else {}))
 
 
-def _as_arguments(leaves: Sequence[Any], keys: Sequence[int] = ()) -> list[Any]:
+def _as_arguments(leaves: Sequence[Any], keys: Sequence[tuple[int, str]] = ()) -> list[Any]:
     """Operands as arrays that the user's function may keep: the memory of a running program is not theirs."""
     found = []
+    key_dtypes = dict(keys)
     for number, x in enumerate(leaves):
-        if number in keys and type(x) is np.ndarray and x.dtype is not KEY:
-            x = x.copy().view(KEY)
+        if number in key_dtypes and type(x) is np.ndarray and not is_key(x.dtype):
+            x = x.copy().view(KEY_DTYPES[key_dtypes[number]])
         if type(x) is not ArrayImpl:
             aval = get_aval(x)
             x = _ext.wrap(np.array(to_numpy(x), aval.dtype), aval.weak_type)
@@ -103,7 +105,7 @@ def _as_arguments(leaves: Sequence[Any], keys: Sequence[int] = ()) -> list[Any]:
 
 
 def _run_debug_callback(
-    *args: Any, callback: Callable[..., Any], key_args: Sequence[int] = (), **_: Any
+    *args: Any, callback: Callable[..., Any], key_args: Sequence[tuple[int, str]] = (), **_: Any
 ) -> list[Any]:
     callback(*_as_arguments(args, key_args))
     return []
@@ -117,7 +119,7 @@ def _run_debug_print(
     np_printoptions: Sequence[tuple[str, Any]],
     has_placeholders: bool,
     logging_record: Any,
-    key_args: Sequence[int] = (),
+    key_args: Sequence[tuple[int, str]] = (),
     **_: Any,
 ) -> list[Any]:
     text = fmt
@@ -207,7 +209,7 @@ def _run_callback(
     *args: Any,
     callback: FlatCallback,
     result_avals: Sequence[ShapedArray],
-    key_args: Sequence[int] = (),
+    key_args: Sequence[tuple[int, str]] = (),
     **_: Any,
 ) -> list:
     outs = tree.leaves(callback(*_as_arguments(args, key_args)))

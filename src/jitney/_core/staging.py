@@ -10,7 +10,7 @@ from typing import Any
 from jitney import _ext
 from jitney._base import sources
 from jitney._base.config import config
-from jitney._base.dtypes import KEY
+from jitney._base.dtypes import is_key
 from jitney._base.errors import TracerBoolConversionError, TracerIntegerConversionError
 from jitney._core import leaks, plugs
 from jitney._core.avals import ShapedArray
@@ -133,7 +133,7 @@ class StagingTrace(Trace):
             if hasattr(x, "__jax_array__"):
                 return self.atom(x.__jax_array__())
             aval = get_aval(x)
-            if aval.ndim == 0 and aval.dtype is not KEY and is_array_like(x):
+            if aval.ndim == 0 and not is_key(aval.dtype) and is_array_like(x):
                 value = to_numpy(x) if kind is not ArrayImpl else x._np
                 return Literal(value.item() if aval.weak_type else value[()], aval)
         var = self.const_ids.get(id(x))

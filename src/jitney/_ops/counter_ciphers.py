@@ -40,7 +40,7 @@ def _threefry_abstract(*args: ShapedArray) -> list[ShapedArray]:
 
 def _threefry(k0: Any, k1: Any, x0: Any, x1: Any) -> list[Any]:
     shape = np.broadcast_shapes(*[get_aval(x).shape for x in (k0, k1, x0, x1)])
-    k0, k1, x0, x1 = (_spread(x, shape) for x in (k0, k1, x0, x1))
+    k0, k1, x0, x1 = (spread(x, shape) for x in (k0, k1, x0, x1))
     keys = (k0, k1, ew.xor(ew.xor(k0, k1), np.uint32(0x1BD11BDA)))
     x0, x1 = ew.add(x0, k0), ew.add(x1, k1)
     for group in range(5):
@@ -64,7 +64,8 @@ def _right(x: Any, n: Any) -> Any:
     return ew.shift_right_logical_p.bind(x, n)
 
 
-def _spread(x: Any, shape: Sequence[int]) -> Any:
+def spread(x: Any, shape: Sequence[int]) -> Any:
+    """``x`` broadcast to ``shape``."""
     have = get_aval(x).shape
     if have == tuple(shape):
         return x

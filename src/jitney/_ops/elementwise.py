@@ -687,6 +687,15 @@ def _abs_jvp(g: Any, y: Any, x: Any) -> Any:
 abs_p = elementwise(
     "abs", NUMBER, numpy=np.abs, jvp=[_abs_jvp], result=dtypes.real_dtype, lower=lambda b, x: b.abs(x)
 )
+
+
+def _np_complex(re: Any, im: Any) -> Any:
+    re, im = np.broadcast_arrays(re, im)
+    out = np.empty(re.shape, dtypes.complex_dtype(re.dtype))
+    out.real, out.imag = re, im  # 1j * inf would have a real part
+    return out
+
+
 real_p = elementwise("real", "c", numpy=lambda x: np.array(np.real(x)), result=dtypes.real_dtype)
 imag_p = elementwise("imag", "c", numpy=lambda x: np.array(np.imag(x)), result=dtypes.real_dtype)
 conj_p = elementwise("conj", "fc", numpy=lambda x, **_: np.conjugate(x).astype(dtypes.complex_dtype(x.dtype)))
@@ -694,7 +703,7 @@ conj_p.abstract = lambda x, **_: x.update(dtype=dtypes.complex_dtype(x.dtype))
 complex_p = elementwise(
     "complex",
     "f",
-    numpy=lambda re, im: (re + 1j * im).astype(dtypes.complex_dtype(re.dtype)),
+    numpy=_np_complex,
     result=dtypes.complex_dtype,
 )
 _linear(real_p, lambda ct, x: complex(ct, mul(ct, literal(ct, 0.0))))
@@ -743,7 +752,10 @@ def _of_keys(compare: np.ufunc) -> Any:
     """The comparison of random keys as well, by their words."""
 
     def call(x: Any, y: Any) -> Any:
-        return compare(x.view(np.uint64), y.view(np.uint64)) if x.dtype is dtypes.KEY else compare(x, y)
+        if not dtypes.is_key(x.dtype):
+            return compare(x, y)
+        words = [np.ascontiguousarray(k).view(np.uint32).reshape((*k.shape, -1)) for k in (x, y)]
+        return (np.all if compare is np.equal else np.any)(compare(*words), axis=-1)
 
     return call
 
@@ -949,7 +961,7 @@ clamp_p.batch = _clamp_batch
 
 
 def _convert_abstract(x: Any, *, new_dtype: Any, weak_type: bool) -> Any:
-    if (x.dtype is dtypes.KEY) != (new_dtype is dtypes.KEY):
+    if x.dtype != new_dtype and (dtypes.is_key(x.dtype) or dtypes.is_key(new_dtype)):
         raise TypeError(
             f"convert_element_type: {x.str_short()} cannot be converted to {new_dtype}: random keys are no numbers "
             "(their words are given by jitney.random.key_data)."

@@ -13,12 +13,23 @@ from jitney._core.trace import get_aval as _get_aval
 from jitney._ops import raw as _raw
 from jitney._ops.counter_ciphers import threefry2x32_p
 from jitney._ops.keys import FRY as threefry_prng_impl
+from jitney._ops.keys import RBG as rbg_prng_impl
+from jitney._ops.keys import UNSAFE_RBG as unsafe_rbg_prng_impl
 from jitney._ops.keys import Implementation as _Implementation
 from jitney._ops.keys import random_seed_p as _random_seed_p
 from jitney.lax.operands import operand as _as_operand
 from jitney.random import key as _key
+from jitney.random._keys import implementation_named as _implementation_named
 
-__all__ = ["random_seed", "seed_with_impl", "threefry2x32_p", "threefry_2x32", "threefry_prng_impl"]
+__all__ = [
+    "random_seed",
+    "rbg_prng_impl",
+    "seed_with_impl",
+    "threefry2x32_p",
+    "threefry_2x32",
+    "threefry_prng_impl",
+    "unsafe_rbg_prng_impl",
+]
 
 
 def seed_with_impl(impl: _Implementation, seed: Any) -> Any:
@@ -33,8 +44,8 @@ def seed_with_impl(impl: _Implementation, seed: Any) -> Any:
 
 def random_seed(seeds: Any, impl: _Implementation) -> Any:
     """Keys of ``impl`` from an integer or an array of integers."""
-    _key(0, impl=impl)  # of an implementation that there is
-    return _random_seed_p.bind(_as_operand("random_seed", seeds), impl=threefry_prng_impl)
+    known = _implementation_named(impl)
+    return _random_seed_p.bind(_as_operand("random_seed", seeds), impl=known)
 
 
 def threefry_2x32(keypair: Any, count: Any) -> Any:

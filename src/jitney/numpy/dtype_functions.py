@@ -158,14 +158,14 @@ _ABOVE = {
 def issubdtype(arg1: Any, arg2: Any) -> Any:
     """True if dtype ``arg1`` is ``arg2`` or below it, as ``issubdtype(x.dtype, jnp.floating)``."""
     first = _as_type(arg1)
-    if first is dtypes.KEY or arg2 in (dtypes.prng_key, dtypes.extended):
-        key_kinds = (dtypes.KEY, dtypes.prng_key, dtypes.extended, np.generic)
-        return first is dtypes.KEY and any(arg2 is kind for kind in key_kinds)
+    if dtypes.is_key(first) or arg2 in (dtypes.prng_key, dtypes.extended):
+        key_kinds = (first, dtypes.prng_key, dtypes.extended, np.generic)
+        return dtypes.is_key(first) and any(arg2 is kind for kind in key_kinds)
     try:
         made = np.dtype(first) if not (isinstance(first, type) and issubclass(first, np.generic)) else None
     except TypeError:
         made = None
-    if made is not None and made.isbuiltin == 2 and made is not dtypes.KEY:  # bfloat16 and the narrow types
+    if made is not None and made.isbuiltin == 2 and not dtypes.is_key(made):  # bfloat16 and the narrow types
         if isinstance(arg2, type) and issubclass(arg2, np.generic):
             return arg2 in _ABOVE[dtypes.kind_of(made)] or arg2 is made.type
         return made == dtypes.as_dtype(_as_type(arg2))

@@ -16,7 +16,7 @@ import numpy as np
 from jitney import lax
 from jitney import numpy as jnp
 from jitney._api.vmap import vmap
-from jitney._base.dtypes import KEY
+from jitney._base.dtypes import KEY, is_key
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero
@@ -46,7 +46,7 @@ random_gamma_p = Primitive("random_gamma")
 
 
 def _gamma_abstract(keys: ShapedArray, a: ShapedArray, *, log_space: bool) -> ShapedArray:
-    if keys.dtype is not KEY or a.shape[: keys.ndim] != keys.shape:
+    if not is_key(keys.dtype) or a.shape[: keys.ndim] != keys.shape:
         raise TypeError(
             f"random_gamma requires keys and parameters that begin with their shape, got {keys.str_short()} and {a.str_short()}."
         )
@@ -58,10 +58,12 @@ def _gamma_expand(keys: Any, a: Any, *, log_space: bool) -> Any:
     own = random_split_p.bind(keys, shape=shape[get_aval(keys).ndim :])
     if not get_aval(a).size:
         return a
-    flat = vmap(lambda key, a: _one_gamma(key, a, log_space))
-    return raw.reshape(
-        flat(raw.reshape(own, (math.prod(shape),)), raw.reshape(a, (math.prod(shape),))), shape
-    )
+    size = math.prod(shape)
+    flat = raw.reshape(own, (size,)), raw.reshape(a, (size,))
+    one = lambda pair: _one_gamma(pair[0], pair[1], log_space)
+    # A batch of keys of four words would draw from its first.
+    found = vmap(one)(flat) if get_aval(keys).dtype is KEY else lax.map(one, flat)
+    return raw.reshape(found, shape)
 
 
 def _one_gamma(key: Any, a: Any, log_space: bool) -> Any:

@@ -12,11 +12,12 @@ import numpy as np
 from jitney import _ext
 from jitney._api.jit import jit
 from jitney._base import dtypes
-from jitney._base.dtypes import KEY
+from jitney._base.config import config
+from jitney._base.dtypes import KEY, is_key
 from jitney._core.trace import LARGE_EAGER, ArrayImpl, Tracer, current_trace, get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
-from jitney._ops.keys import FRY, random_bits_p, random_split_p, random_wrap_p
+from jitney._ops.keys import IMPLEMENTATIONS, Implementation, random_bits_p, random_split_p, random_wrap_p
 from jitney.lax.operands import to_shape
 from jitney.numpy.operands import array_operand, broadcast_to, convert
 
@@ -30,7 +31,7 @@ _ONE = np.int8(1)
 def typed_keys(name: str, key: Any) -> tuple[Any, bool]:
     """An array of keys, and whether it came as one (not as raw uint32 words, which are wrapped)."""
     if type(key) is ArrayImpl or isinstance(key, Tracer):
-        if key.dtype is KEY:
+        if is_key(key.dtype):
             return key, True
     elif not isinstance(key, (np.ndarray, np.generic)) and not hasattr(key, "__jax_array__"):
         raise TypeError(
@@ -39,15 +40,16 @@ def typed_keys(name: str, key: Any) -> tuple[Any, bool]:
     return wrapped(name, array_operand(name, key)), False
 
 
-def wrapped(name: str, words: Any) -> Any:
-    """Keys made of raw words."""
+def wrapped(name: str, words: Any, impl: Implementation | None = None) -> Any:
+    """Keys made of raw words, of ``impl`` or of the kind that ``config.jax_default_prng_impl`` names."""
+    impl = impl or IMPLEMENTATIONS[config.jax_default_prng_impl]
     aval = get_aval(words)
-    if aval.dtype != _U32 or aval.shape[-1:] != (2,):
+    if aval.dtype != _U32 or aval.shape[-1:] != impl.key_shape:
         raise TypeError(
-            f"{name}: a raw key is a uint32 array whose last axis has size 2, got {aval.str_short()}. "
-            "Make keys with jitney.random.key(seed)."
+            f"{name}: a raw key of {impl.name} is a uint32 array whose last axis has size {impl.key_shape[0]}, got "
+            f"{aval.str_short()}. Make keys with jitney.random.key(seed)."
         )
-    return random_wrap_p.bind(words, impl=FRY)
+    return random_wrap_p.bind(words, impl=impl)
 
 
 def single_key(name: str, key: Any) -> tuple[Any, bool]:
@@ -63,7 +65,7 @@ def single_key(name: str, key: Any) -> tuple[Any, bool]:
 
 def key_of(name: str, key: Any) -> Any:
     """The single key of a sampler."""
-    if type(key) is ArrayImpl and key.dtype is KEY and key.ndim == 0:
+    if type(key) is ArrayImpl and is_key(key.dtype) and key.ndim == 0:
         return key
     return single_key(name, key)[0]
 
@@ -135,8 +137,13 @@ def sample(core: Callable[..., Any], *args: Any, **static: Any) -> Any:
 
 
 def is_small(key: Any, shape: tuple[int, ...]) -> bool:
-    """Whether numbers are made at once by NumPy."""
-    return type(key) is ArrayImpl and current_trace() is None and math.prod(shape) < LARGE_EAGER
+    """Whether numbers are made at once by the extension."""
+    return (
+        type(key) is ArrayImpl
+        and key.dtype is KEY
+        and current_trace() is None
+        and math.prod(shape) < LARGE_EAGER
+    )
 
 
 # -- bits and uniform numbers ----------------------------------------------------------------------------
