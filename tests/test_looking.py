@@ -14,6 +14,7 @@ import pytest
 import jitney
 import jitney.numpy as jnp
 from jitney import lax, random
+from jitney._compiler import looking
 from jitney._compiler.looking import look
 from jitney._core import trace
 
@@ -158,6 +159,29 @@ def test_every_kind_of_program(name):
         np.testing.assert_allclose(np.asarray(x), np.asarray(y), rtol=1e-12)
     assert seen.name in str(seen)
     well_formed(seen.html())
+
+
+def test_long_programs_get_all_their_memory(monkeypatch):
+    """Blocks of hundreds of operations are cut, and values pass through a frame that is planned while code is written."""
+    programs, parts = [], []
+    emit, make = looking.emit, looking.make_executable
+    monkeypatch.setattr(looking, "emit", lambda program, *a: (programs.append(program), emit(program, *a))[1])
+    monkeypatch.setattr(looking, "make_executable", lambda c, p, *a: (parts.append(p), make(c, p, *a))[1])
+
+    def step(i, carry):
+        key, x = carry
+        for _ in range(4):
+            key, own = random.split(key)
+            x = x + random.uniform(own, x.shape) * random.uniform(key)
+        return key, x
+
+    def draws(key, x):
+        return lax.fori_loop(0, 3, step, (key, x))[1]
+
+    looking.Timed(jitney.make_jaxpr(draws)(random.key(0), np.zeros(50)))
+    (program,), (part,) = programs, parts
+    assert program.cuts
+    assert part.scratch_bytes == program.scratch_bytes
 
 
 def test_static_arguments_and_errors():

@@ -261,10 +261,10 @@ class Timed:
         self.kernels = kernels_of(program, simple)
         # The last entry is the time outside of kernels: registers, and what comes after the last kernel.
         self.table = np.zeros((len(self.kernels), 2), np.int64)
-        parts = parts_of(simple, graph, program)
         _add_ticks(program, self.table.ctypes.data)
         started = perf_counter()
         text, symbols = emit(program, host_target())
+        parts = parts_of(simple, graph, program)  # after emit, which adds to the scratch memory
         code = load(object_code(text), ENTRY, symbol_addresses(symbols, program.symbols))
         self.llvm_seconds = perf_counter() - started
         self.executable = make_executable(closed, parts, _TimedCode(code, self.table))
