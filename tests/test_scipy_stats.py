@@ -139,3 +139,23 @@ def test_tails() -> None:
     np.testing.assert_allclose(stats.gennorm.cdf(-9.0, 1.5), scipy.stats.gennorm.cdf(-9.0, 1.5), rtol=1e-11)
     density = stats.gaussian_kde(jnp.array([0.0, 1.0]))
     assert np.isfinite(density.logpdf(jnp.array([300.0]))).all()
+
+
+@pytest.mark.parametrize(
+    "name, parameters",
+    [
+        ("poisson", (3.0,)),
+        ("binom", (5, 0.4)),
+        ("bernoulli", (0.3,)),
+        ("geom", (0.3,)),
+        ("nbinom", (4, 0.3)),
+        ("betabinom", (5, 1.0, 2.0)),
+    ],
+)
+def test_what_is_no_number_has_no_probability(name: str, parameters: tuple) -> None:
+    distribution, theirs = getattr(stats, name), getattr(scipy.stats, name)
+    for f in ("logpmf", "pmf"):
+        counts = np.array([np.nan, 2.5, -1.0])
+        np.testing.assert_array_equal(
+            getattr(distribution, f)(counts, *parameters), getattr(theirs, f)(counts, *parameters)
+        )

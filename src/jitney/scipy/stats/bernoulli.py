@@ -8,6 +8,7 @@ from typing import Any
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, where
 from jitney.scipy.special import xlog1py, xlogy
+from jitney.scipy.stats.common import excluded
 
 
 def logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
@@ -16,7 +17,7 @@ def logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
     x = k - loc
     possible = uf.equal(x, 0.0) | uf.equal(x, 1.0)
     x = where(possible, x, 0.0)
-    return where(possible, xlogy(x, p) + xlog1py(1.0 - x, -p), -math.inf)
+    return where(possible, xlogy(x, p) + xlog1py(1.0 - x, -p), excluded(k))
 
 
 def pmf(k: Any, p: Any, loc: Any = 0) -> Any:

@@ -9,6 +9,7 @@ from jitney.numpy import round as nearest
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, where
 from jitney.scipy.special import betaln
+from jitney.scipy.stats.common import excluded
 
 
 def logpmf(k: Any, n: Any, a: Any, b: Any, loc: Any = 0) -> Any:
@@ -23,7 +24,7 @@ def logpmf(k: Any, n: Any, a: Any, b: Any, loc: Any = 0) -> Any:
     possible = (x >= 0) & (x <= n) & uf.equal(x, nearest(x))
     x = where(possible, x, 0.0)
     choices = -betaln(n - x + 1.0, x + 1.0) - uf.log1p(n)
-    value = where(possible, choices + betaln(x + a, n - x + b) - betaln(a, b), -math.inf)
+    value = where(possible, choices + betaln(x + a, n - x + b) - betaln(a, b), excluded(k))
     return where((n < 0) | (a <= 0) | (b <= 0), math.nan, value)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from jitney.numpy import ufuncs as uf
-from jitney.scipy.operands import floats, is_number
+from jitney.scipy.operands import floats, is_number, where
 
 
 def standardize(name: str, x: Any, loc: Any, scale: Any, *shape: Any) -> tuple[Any, Any, list[Any]]:
@@ -29,3 +30,8 @@ def rescale(z: Any, name: str, loc: Any, scale: Any) -> Any:
 def over_scale(log_density: Any, scale: Any) -> Any:
     """A log density of the standardized variable as one of the variable: minus the logarithm of the scale."""
     return log_density if scale is None else log_density - uf.log(scale)
+
+
+def excluded(k: Any) -> Any:
+    """The logarithm of a probability of numbers that cannot occur: ``-inf``, NaN where ``k`` is NaN."""
+    return where(uf.equal(k, k), -math.inf, math.nan)

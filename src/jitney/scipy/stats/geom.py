@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from jitney.numpy import round as nearest
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, where
 from jitney.scipy.special import xlog1py
+from jitney.scipy.stats.common import excluded
 
 
 def logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
@@ -17,7 +17,7 @@ def logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
     x = k - loc
     possible = (x >= 1) & uf.equal(x, nearest(x))
     x = where(possible, x, 1.0)
-    return where(possible, xlog1py(x - 1.0, -p) + uf.log(p), -math.inf)
+    return where(possible, xlog1py(x - 1.0, -p) + uf.log(p), excluded(k))
 
 
 def pmf(k: Any, p: Any, loc: Any = 0) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.reductions import sum as total
 from jitney.scipy.operands import floats, where
 from jitney.scipy.special import gammaln, xlogy
+from jitney.scipy.stats.common import excluded
 
 
 def logpmf(x: Any, n: Any, p: Any) -> Any:
@@ -30,7 +30,8 @@ def logpmf(x: Any, n: Any, p: Any) -> Any:
     x, p = floats("multinomial.logpmf", x, p)
     (n,) = floats("multinomial.logpmf", n)
     value = gammaln(n + 1.0) + total(xlogy(x, p) - gammaln(x + 1.0), axis=-1)
-    return where(uf.equal(n, total(x, axis=-1)), value, -math.inf)
+    counted = total(x, axis=-1)
+    return where(uf.equal(n, counted), value, excluded(counted))
 
 
 def pmf(x: Any, n: Any, p: Any) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from jitney.numpy import round as nearest
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, where
 from jitney.scipy.special import betaln, xlog1py, xlogy
+from jitney.scipy.stats.common import excluded
 
 
 def logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
@@ -18,7 +18,7 @@ def logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
     possible = (x >= 0) & uf.equal(x, nearest(x))
     x = where(possible, x, 0.0)
     choices = -betaln(n, x + 1.0) - uf.log(n + x)
-    return where(possible, choices + xlogy(n, p) + xlog1py(x, -p), -math.inf)
+    return where(possible, choices + xlogy(n, p) + xlog1py(x, -p), excluded(k))
 
 
 def pmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:

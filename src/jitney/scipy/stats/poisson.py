@@ -15,6 +15,7 @@ from jitney.numpy.operands import broadcast_shapes, broadcast_to
 from jitney.numpy.reductions import sum as total
 from jitney.scipy.operands import floats, where
 from jitney.scipy.special import gammaincc, gammaln, xlogy
+from jitney.scipy.stats.common import excluded
 
 
 def logpmf(k: Any, mu: Any, loc: Any = 0) -> Any:
@@ -23,7 +24,7 @@ def logpmf(k: Any, mu: Any, loc: Any = 0) -> Any:
     x = k - loc
     possible = (x >= 0) & uf.equal(x, nearest(x))
     x = where(possible, x, 0.0)
-    return where(possible, xlogy(x, mu) - gammaln(x + 1.0) - mu, -math.inf)
+    return where(possible, xlogy(x, mu) - gammaln(x + 1.0) - mu, excluded(k))
 
 
 def pmf(k: Any, mu: Any, loc: Any = 0) -> Any:
