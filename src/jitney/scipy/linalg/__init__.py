@@ -143,14 +143,32 @@ def solve(
     check_finite: bool = True,
     assume_a: str = "gen",
 ) -> Any:
-    """The solution of ``a x = b``, by LU factors whatever ``assume_a`` says.
+    """The solution of ``a x = b``.
+
+    Args:
+        a: ``[..., n, n]``.
+        b: ``[n]`` or ``[..., n, m]``.
+        lower: the triangle that ``"pos"`` reads.
+        assume_a: ``"pos"``: ``a`` is positive definite, and its Cholesky factor is used; ``"gen"``, ``"sym"`` and ``"her"`` mean LU
+            factors.
 
     Raises:
         ValueError: for other ``assume_a`` than ``gen, sym, her, pos``.
     """
     if assume_a not in ("gen", "sym", "her", "pos"):
         raise ValueError(f"Expected assume_a to be one of ['gen', 'sym', 'her', 'pos']; got {assume_a!r}")
-    return _linalg.solve(a, b)
+    if assume_a != "pos":
+        return _linalg.solve(a, b)
+    a, b, single = _right_side("solve", a, b)
+    factor = cho_factor(lax.stop_gradient(a), lower)
+    # Derivatives are those of the system, and need no derivative of the factorisation.
+    x = lax.custom_linear_solve(
+        lambda y: jnp.matmul(a, y),
+        b,
+        lambda _, y: cho_solve(factor, y),
+        lambda _, y: jnp.conj(cho_solve(factor, jnp.conj(y))),
+    )
+    return _result(x, single)
 
 
 def inv(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
