@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .linear_algebra import F2, H2, INTS, M3, M23, M32, S3, S23, Z2, of_eigh, of_svd
@@ -13,6 +15,12 @@ _CLOSE = {"tolerance": 1e-10}
 def _factored(name: str) -> object:
     """The function with the two parts of its first operand, a factorisation, as operands of their own."""
     return lambda library: lambda x, p, b, **params: getattr(library.scipy.linalg, name)((x, p), b, **params)
+
+
+def _solve_positive(library: Any) -> Any:
+    """The solution of a symmetrised system: one triangle is read, derivatives have both."""
+    jnp, solve = library.numpy, library.scipy.linalg.solve
+    return lambda a, b, **params: solve((a + jnp.conj(jnp.swapaxes(a, -1, -2))) / 2, b, assume_a="pos", **params)
 
 
 # fmt: off
@@ -34,7 +42,8 @@ ROWS: list[Op] = [
     op("scipy.linalg.svd", given(M3), given(Z2), given(M32, full_matrices=False), given(M32, compute_uv=False), unique=of_svd, order=1, **_CLOSE),
     op("scipy.linalg.eigh", given(S3), given(H2), given(F2), given(M3, lower=False), unique=of_eigh, order=1, bad=[bad(given(S3, b=S3), NotImplementedError)]),
     op("scipy.linalg.eigh", given(S3, eigvals_only=True), label="scipy.linalg.eigh, values", order=1),
-    *(op("scipy.linalg.solve", given(S3, S3[0] + 1, assume_a=a), given(H2, Z2, assume_a=a), given(S3, M32, assume_a=a, lower=True), order=1, label=f"scipy.linalg.solve, {a}") for a in ("gen", "sym", "her", "pos")),
+    *(op("scipy.linalg.solve", given(S3, S3[0] + 1, assume_a=a), given(H2, Z2, assume_a=a), given(S3, M32, assume_a=a, lower=True), order=1, label=f"scipy.linalg.solve, {a}") for a in ("gen", "sym", "her")),
+    op("scipy.linalg.solve", given(S3, S3[0] + 1), given(H2, Z2), given(S3, M32, lower=True), order=1, label="scipy.linalg.solve, pos", make=_solve_positive),
     op("scipy.linalg.solve", given(M3, M3[0]), given(F2, F2), given(S23, M32), order=1, bad=[bad(given(S3, S3, assume_a="x"), ValueError), bad("f8[2,3] f8[2]", ValueError)]),
     *(op("scipy.linalg.solve_triangular", given(M3, M3[0], trans=t), given(Z2, Z2, trans=t, lower=True), order=1, label=f"scipy.linalg.solve_triangular, {t}") for t in (0, 1, "C")),
     op("scipy.linalg.solve_triangular", given(M3, M32, unit_diagonal=True), given(F2, F2), given(S23, M32), order=1, bad=[bad(given(S3, S3, trans="X"), ValueError), bad("f8[2,2] f8[3]", Exception)]),
