@@ -21,10 +21,15 @@ _CONVERGED, _ITERATIONS, _FLAT, _NO_STEP = 0, 1, 4, 5
 _GOING_ON = -1
 _MANY = np.iinfo(np.int32).max
 
+_ROUNDINGS = 4
+_STILL = 8  # iterations in which nothing but rounding errors moves
+
 _Result = tuple[Any, ...]
 
 
-class _State(NamedTuple):
+class State(NamedTuple):
+    """Where a descent is; it goes on while ``status`` is negative."""
+
     x: Any
     value: Any
     gradient: Any
@@ -32,6 +37,19 @@ class _State(NamedTuple):
     status: Any
     evaluations: Any
     iterations: Any
+    flattest: Any  # the least norm of the gradient so far
+    still: Any  # how many iterations ago there was progress
+
+
+class Descent(NamedTuple):
+    """A method in two pieces: ``begin(x0)``, and ``advance(state, until)`` to its end or that many iterations."""
+
+    begin: Callable[[Any], State]
+    advance: Callable[[State, Any], State]
+
+    def run(self, x0: Any) -> State:
+        """From start to end."""
+        return self.advance(self.begin(x0), _MANY)
 
 
 class _Memory(NamedTuple):
@@ -56,27 +74,25 @@ def _number(fun: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return checked
 
 
-def _descend(
+def _descent(
     fun: Callable[[Any], Any],
-    x0: Any,
     memory: Any,
     direct: Callable[[Any, Any], Any],
     remember: Callable[[Any, Any, Any, Any], Any],
-    stop: Callable[[_State, Any], list[tuple[Any, int]]],
-    small: Callable[[Any], Any],
+    stop: Callable[[State, Any], list[tuple[Any, int]]],
+    norm: Any,
+    gtol: Any,
     line_search_maxiter: Any,
-) -> _State:
-    """Steps along ``direct(memory, gradient)`` until ``small(gradient)``, or a condition of ``stop`` holds."""
+) -> Descent:
+    """Steps along ``direct(memory, gradient)`` until the gradient is small, or a condition of ``stop`` holds."""
     differentiate = value_and_grad(_number(fun))
+    size = lambda gradient: jnp.linalg.norm(gradient, ord=norm)  # noqa: E731
 
     def evaluate(x: Any) -> tuple[Any, Any]:
         value, gradient = differentiate(x)
         return value.astype(get_aval(x).dtype), gradient
 
-    def go_on(state: _State) -> Any:
-        return state.status == _GOING_ON
-
-    def step(state: _State) -> _State:
+    def step(state: State) -> State:
         direction = direct(state.memory, state.gradient)
         # Nothing is known of the function's curvature at first: a step of length 1 at most.
         length = jnp.sqrt(jnp.vdot(direction, direction))
@@ -91,52 +107,60 @@ def _descend(
             line_search_maxiter,
         )
         moved = point.step * direction
-        memory = remember(state.memory, moved, point.gradient - state.gradient, state.iterations)
-        new = _State(
+        steepness = size(point.gradient)
+        rounding = _ROUNDINGS * np.finfo(get_aval(state.value).dtype).eps * jnp.abs(state.value)
+        gained = (state.value - point.value > rounding) | (steepness < state.flattest / 2)
+        new = State(
             state.x + moved,
             point.value,
             point.gradient,
-            memory,
+            remember(state.memory, moved, point.gradient - state.gradient, state.iterations),
             state.status,
             state.evaluations + count,
             state.iterations + 1,
+            jnp.minimum(state.flattest, steepness),
+            jnp.where(gained, 0, state.still + 1),
         )
         status = new.status
         for condition, number in [
             *stop(new, state.value),
-            (~found, _NO_STEP),
-            (small(new.gradient), _CONVERGED),
+            (~found | (new.still >= _STILL), _NO_STEP),
+            (steepness < gtol, _CONVERGED),
         ]:
             status = jnp.where(condition, number, status)
         return new._replace(status=status)
 
-    value, gradient = evaluate(x0)
-    status = jnp.where(small(gradient), _CONVERGED, _GOING_ON)
-    status = jnp.where(jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient)), status, _NO_STEP)
-    one, zero = jnp.ones((), int), jnp.zeros((), int)
-    return lax.while_loop(go_on, step, _State(x0, value, gradient, memory, status, one, zero))
+    def begin(x0: Any) -> State:
+        value, gradient = evaluate(x0)
+        steepness = size(gradient)
+        status = jnp.where(steepness < gtol, _CONVERGED, _GOING_ON)
+        status = jnp.where(jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient)), status, _NO_STEP)
+        one, zero = jnp.ones((), int), jnp.zeros((), int)
+        return State(x0, value, gradient, memory, status, one, zero, steepness, zero)
+
+    def advance(state: State, until: Any) -> State:
+        go_on = lambda state: (state.status == _GOING_ON) & (state.iterations < until)  # noqa: E731
+        return lax.while_loop(go_on, step, state)
+
+    return Descent(begin, advance)
 
 
-def _result(state: _State, inverse: Any) -> _Result:
+def _result(state: State, inverse: Any) -> _Result:
     success = state.status == _CONVERGED
     counts = (state.evaluations, state.evaluations, state.iterations)
     return state.x, success, state.status, state.value, state.gradient, inverse, *counts
 
 
-def _smaller(norm: Any, gtol: Any) -> Callable[[Any], Any]:
-    return lambda gradient: jnp.linalg.norm(gradient, ord=norm) < gtol
-
-
-def bfgs(
+def bfgs_descent(
     fun: Callable[[Any], Any],
-    x0: Any,
-    maxiter: int | None = None,
+    n: int,
+    dtype: Any,
+    maxiter: Any = None,
     norm: Any = np.inf,
-    gtol: float = 1e-5,
-    line_search_maxiter: int = 10,
-) -> _Result:
-    """With an approximation of the whole inverse Hessian."""
-    n, dtype = get_aval(x0).size, get_aval(x0).dtype
+    gtol: Any = 1e-5,
+    line_search_maxiter: Any = 10,
+) -> Descent:
+    """BFGS; the memory is an approximation of the whole inverse Hessian."""
     most = 200 * n if maxiter is None else maxiter
 
     def direct(inverse: Any, gradient: Any) -> Any:
@@ -155,16 +179,13 @@ def bfgs(
         updated = scaled + rho * ((1 + rho * jnp.vdot(change, image)) * own - mixed - mixed.T)
         return jnp.where(curved, updated, inverse)
 
-    state = _descend(
-        fun,
-        x0,
-        jnp.eye(n, dtype=dtype),
-        direct,
-        remember,
-        lambda new, _: [(new.iterations >= most, _ITERATIONS)],
-        _smaller(norm, gtol),
-        line_search_maxiter,
-    )
+    stop = lambda new, _: [(new.iterations >= most, _ITERATIONS)]  # noqa: E731
+    return _descent(fun, jnp.eye(n, dtype=dtype), direct, remember, stop, norm, gtol, line_search_maxiter)
+
+
+def bfgs(fun: Callable[[Any], Any], x0: Any, **options: Any) -> _Result:
+    """With an approximation of the whole inverse Hessian; for the options see ``bfgs_descent``."""
+    state = bfgs_descent(fun, get_aval(x0).size, get_aval(x0).dtype, **options).run(x0)
     return _result(state, state.memory)
 
 
@@ -211,12 +232,12 @@ def limited_memory_bfgs(
         new = _Memory(newest[0], newest[1], newest[2], product / jnp.where(square > 0, square, 1))
         return _Memory(*[jnp.where(curved, a, b) for a, b in zip(new, memory, strict=True)])
 
-    def stop(new: _State, before: Any) -> list[tuple[Any, int]]:
+    def stop(new: State, before: Any) -> list[tuple[Any, int]]:
         most = zip(limits, (new.iterations, new.evaluations, new.evaluations), strict=True)
         reasons = [(count >= limit, number) for number, (limit, count) in enumerate(most, _ITERATIONS)]
         return [(before - new.value < ftol, _FLAT), *reversed(reasons)]
 
     nothing = jnp.zeros((length, n), dtype)
     memory = _Memory(nothing, nothing, jnp.zeros(length, dtype), jnp.ones((), dtype))
-    state = _descend(fun, x0, memory, direct, remember, stop, _smaller(norm, gtol), maxls)
+    state = _descent(fun, memory, direct, remember, stop, norm, gtol, maxls).run(x0)
     return _result(state, None)
