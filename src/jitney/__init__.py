@@ -109,7 +109,7 @@ __getattr__, __dir__ = _at_first_use(
     },
     modules="""
         ad_checkpoint api_util cache core custom_batching custom_derivatives debug distributed dlpack ensemble
-        example_libraries experimental export extend ffi flatten_util image interpreters lib monitoring nn ops profiler random ref scipy
+        example_libraries experimental export extend ffi flatten_util image interpreters lib monitoring nn ops optimize profiler random ref scipy
         sharding stages test_util typing version
     """.split(),
     otherwise=_unsupported,

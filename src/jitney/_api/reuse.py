@@ -140,22 +140,25 @@ class Operands:
     """
 
     def __init__(self, values: Any) -> None:
-        flat, self._tree = tree.flatten(values)
-        self._places = [n for n, x in enumerate(flat) if _is_data(x)]
-        self.leaves = [flat[n] for n in self._places]
-        self._rest = [None if _is_data(x) else x for x in flat]
+        flat, in_tree = tree.flatten(values)
+        places = [n for n, x in enumerate(flat) if _is_data(x)]
+        rest = [None if _is_data(x) else x for x in flat]
+        self.leaves = [flat[n] for n in places]
+        self._key = (rest, in_tree, tuple(places))
 
-    def values(self, leaves: Sequence[Any]) -> Any:
-        """What was given, with ``leaves`` in the places of the arrays."""
-        flat = list(self._rest)
-        for place, leaf in zip(self._places, leaves, strict=True):
-            flat[place] = leaf
-        return tree.unflatten(self._tree, flat)
+        def rebuilt(leaves: Sequence[Any]) -> Any:
+            whole = list(rest)
+            for place, leaf in zip(places, leaves, strict=True):
+                whole[place] = leaf
+            return tree.unflatten(in_tree, whole)
+
+        #: what was given, with other leaves in the places of the arrays; programs keep it, and not the arrays
+        self.values = rebuilt
 
     @property
     def key(self) -> Hashable | None:
-        rest = reads(self._rest)
-        return None if rest is None else (rest, self._tree, tuple(self._places))
+        rest = reads(self._key[0])
+        return None if rest is None else (rest, *self._key[1:])
 
 
 def _is_data(x: Any) -> bool:

@@ -321,7 +321,8 @@ class EnsembleSampler:
 
     def _evaluate(self, operands: Operands) -> Callable[[Any, Any], tuple[Any, tuple[Any, ...]]]:
         evaluate = _steps.evaluator(self.log_prob_fn, self.vectorize, self._names)
-        return lambda places, leaves: evaluate(places, operands.values(leaves))
+        values = operands.values
+        return lambda places, leaves: evaluate(places, values(leaves))
 
     def _advance(self, walkers: Walkers, operands: Operands) -> tuple[Callable[..., Steps], int]:
         """The compiled loop, and how many steps it returns at most."""

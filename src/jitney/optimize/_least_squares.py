@@ -1,0 +1,205 @@
+"""``least_squares``: SciPy's, with exact Jacobians, and as one compiled loop where its options permit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from scipy import optimize as scipy_optimize
+
+from jitney import numpy as jnp
+from jitney._core.trace import get_aval
+from jitney.optimize import _levenberg_marquardt as lm
+from jitney.optimize._fits import Fit, solve, solve_traced
+from jitney.optimize._functions import Function, starting_point, tracing, vector
+from jitney.optimize._results import OptimizeResult
+
+UNBOUNDED = (-np.inf, np.inf)
+_MESSAGES = {
+    lm.LIMIT: "The maximum number of function evaluations is exceeded.",
+    lm.GRADIENT: "`gtol` termination condition is satisfied.",
+    lm.VALUE: "`ftol` termination condition is satisfied.",
+    lm.STEP: "`xtol` termination condition is satisfied.",
+    lm.VALUE_AND_STEP: "Both `ftol` and `xtol` termination conditions are satisfied.",
+}
+# What only SciPy's solvers know, and what these options are where nobody gave them.
+_SCIPYS: dict[str, Any] = {
+    "loss": "linear",
+    "diff_step": None,
+    "tr_solver": None,
+    "tr_options": None,
+    "jac_sparsity": None,
+    "verbose": 0,
+    "callback": None,
+    "workers": None,
+}
+
+
+def least_squares(
+    fun: Callable[..., Any],
+    x0: Any,
+    jac: Any = None,
+    bounds: Any = UNBOUNDED,
+    method: str = "trf",
+    ftol: float | None = 1e-8,
+    xtol: float | None = 1e-8,
+    gtol: float | None = 1e-8,
+    x_scale: Any = None,
+    loss: Any = "linear",
+    f_scale: float = 1.0,
+    diff_step: Any = None,
+    tr_solver: Any = None,
+    tr_options: Mapping[str, Any] | None = None,
+    jac_sparsity: Any = None,
+    max_nfev: int | None = None,
+    verbose: int = 0,
+    args: tuple = (),
+    kwargs: Mapping[str, Any] | None = None,
+    callback: Any = None,
+    workers: Any = None,
+) -> OptimizeResult:
+    """The least sum of squares of a function's values, with exact derivatives.
+
+    Signature, options and result are those of ``scipy.optimize.least_squares``, whose page describes what is not said here.
+
+    Args:
+        fun: ``fun(x, *args, **kwargs)`` gives the residuals, of shape ``[m]``; it is compiled.
+        x0: where to start, of shape ``[n]``.
+        jac: None for exact derivatives; a function, or ``"2-point"``, ``"3-point"``, ``"cs"``, is SciPy's business, and ``fun``
+            is then called as it is.
+        method: ``"trf"`` and ``"lm"`` without bounds, other losses and options of SciPy's solvers run as one compiled
+            Levenberg-Marquardt loop, which differs in how it ends: as SciPy's ``trf`` and ``lm`` (MINPACK) do. All else
+            runs SciPy's solvers on compiled functions.
+        x_scale: scales of the parameters; by default, the loop takes those of the Jacobian's columns.
+
+    Returns:
+        SciPy's ``OptimizeResult``. Of the compiled loop, ``nfev`` and ``njev`` are both the number of evaluations of residuals
+        and Jacobian together. Inside of ``jit``, ``vmap`` or ``grad`` its values are traced ones, it has no ``message``, and
+        ``x`` has the derivatives of a minimum.
+
+    Raises:
+        TypeError: residuals are complex, or ``fun`` cannot be traced (the note says what to do).
+        ValueError: residuals have two axes, are not finite at ``x0``, or options do not fit together.
+
+    Moré, "The Levenberg-Marquardt algorithm", Lecture Notes in Mathematics 630 (1978).
+
+    >>> import jitney.numpy as jnp
+    >>> from jitney.optimize import least_squares
+    >>> least_squares(lambda p: jnp.array([10 * (p[1] - p[0] ** 2), 1 - p[0]]), [2.0, 2.0]).x.round(6)
+    array([1., 1.])
+    """
+    options = {
+        "loss": loss,
+        "diff_step": diff_step,
+        "tr_solver": tr_solver,
+        "tr_options": tr_options,
+        "jac_sparsity": jac_sparsity,
+        "verbose": verbose,
+        "callback": callback,
+        "workers": workers,
+    }
+    tolerances = {"ftol": ftol, "xtol": xtol, "gtol": gtol}
+    ours = (
+        jac is None
+        and (method in ("trf", "lm"))
+        and all(
+            given is None or isinstance(given, str) and given == _SCIPYS[n] or given == _SCIPYS[n]
+            for n, given in options.items()
+        )
+        and unbounded(bounds)
+        and all(t is None or np.ndim(t) == 0 for t in tolerances.values())
+        and any(t is not None for t in tolerances.values())
+    )
+    function = Function("fun", fun, args, kwargs, vector)
+    if tracing():
+        if not ours:
+            raise ValueError(
+                "least_squares on traced values (inside of jit, vmap or grad) runs as one compiled loop, which knows methods 'trf' and "
+                "'lm' without jac, bounds, loss and options of SciPy's solvers."
+            )
+        return _traced(function, x0, method, tolerances, x_scale, max_nfev)
+    if ours:
+        found = _compiled(function, x0, method, tolerances, x_scale, max_nfev)
+        if found is not None:
+            return found
+    more = {**options, **tolerances, "x_scale": x_scale, "f_scale": f_scale, "max_nfev": max_nfev}
+    if workers is None:
+        del more["workers"]
+    if callback is None:
+        del more["callback"]
+    if jac is not None:
+        return scipy_optimize.least_squares(
+            fun, x0, jac, bounds, method, args=args, kwargs=dict(kwargs or {}), **more
+        )
+    start = starting_point(x0)
+    return scipy_optimize.least_squares(function.value(), start, function.jacobian(), bounds, method, **more)
+
+
+def unbounded(bounds: Any) -> bool:
+    """Whether bounds do not bound anything."""
+    if bounds is UNBOUNDED:
+        return True
+    if isinstance(bounds, scipy_optimize.Bounds):
+        bounds = (bounds.lb, bounds.ub)
+    if not (isinstance(bounds, (tuple, list)) and len(bounds) == 2):
+        return False
+    low, high = (np.asarray(b, float) for b in bounds)
+    return bool(np.all(low == -np.inf) and np.all(high == np.inf))
+
+
+def _plan(
+    x: Any, method: str, tolerances: Mapping[str, Any], x_scale: Any, max_nfev: Any
+) -> tuple[Any, lm.Tolerances, lm.Rules]:
+    """Scale, tolerances and rules of the loop."""
+    n = get_aval(x).size
+    scaled = x_scale is None or isinstance(x_scale, str)
+    if isinstance(x_scale, str) and x_scale != "jac":
+        raise ValueError(f"`x_scale` must be 'jac' or positive numbers, got {x_scale!r}.")
+    scale = jnp.ones(n, x.dtype) if scaled else jnp.broadcast_to(1 / jnp.asarray(x_scale, x.dtype), (n,))
+    ftol, xtol, gtol = (0.0 if t is None else float(t) for t in tolerances.values())
+    most = 100 * n if max_nfev is None else int(max_nfev)
+    lm_like = method == "lm"
+    return scale, lm.Tolerances(ftol, xtol, gtol, most), lm.Rules(lm_like, scaled, 100.0 if lm_like else 1.0)
+
+
+def _compiled(
+    function: Function, x0: Any, method: str, tolerances: Any, x_scale: Any, max_nfev: Any
+) -> OptimizeResult | None:
+    start = starting_point(x0)
+    scale, limits, rules = _plan(start, method, tolerances, x_scale, max_nfev)
+    if start.size == 0 or not np.all(np.isfinite(start)):
+        return None  # SciPy says what is wrong
+    fit = solve(function, start, np.asarray(scale), limits, rules)
+    if fit is None or method == "lm" and len(fit.residuals) < start.size:
+        return None
+    parts = Fit(np.array(fit.x), np.array(fit.residuals), np.array(fit.jacobian), fit.status, fit.evaluations)
+    found = _result(parts, np)
+    found.update(message=_MESSAGES[fit.status], success=fit.status > 0)
+    return found
+
+
+def _traced(
+    function: Function, x0: Any, method: str, tolerances: Any, x_scale: Any, max_nfev: Any
+) -> OptimizeResult:
+    start = starting_point(x0, traced=True)
+    fit = solve_traced(function.here, start, *_plan(start, method, tolerances, x_scale, max_nfev))
+    found = _result(fit, jnp)
+    found.update(success=fit.status > 0)
+    return found
+
+
+def _result(fit: Fit, n: Any) -> OptimizeResult:
+    gradient = fit.residuals @ fit.jacobian
+    return OptimizeResult(
+        x=fit.x,
+        cost=0.5 * n.vdot(fit.residuals, fit.residuals),
+        fun=fit.residuals,
+        jac=fit.jacobian,
+        grad=gradient,
+        optimality=n.max(n.abs(gradient)),
+        active_mask=n.zeros_like(fit.x, int),
+        nfev=fit.evaluations,
+        njev=fit.evaluations,
+        status=fit.status,
+    )

@@ -1,0 +1,512 @@
+"""jitney.optimize: SciPy's minima, results and errors; what runs as one loop, what by SciPy; derivatives of fits."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from scipy import optimize as so
+
+import jitney
+import jitney.numpy as jnp
+from jitney import optimize
+from jitney._core.staging import StagingTrace
+from jitney.errors import TracerArrayConversionError
+from jitney.optimize import _minimize
+
+TIMES = np.linspace(0.0, 1000.0, 15)
+SIGMA = np.full(15, 0.1)
+DATA = np.exp(-TIMES / 100.0) + 5.0 + SIGMA * np.random.default_rng(3).normal(size=(6, 15))
+START = np.array([5.0, 200.0, 10.0])
+
+
+def decay(t, a, b, c):
+    return a * jnp.exp(-t / b) + c
+
+
+def decay_numpy(t, a, b, c):
+    return a * np.exp(-t / b) + c
+
+
+def misfit(p, t, y, s):
+    return jnp.sum(0.5 * ((decay(t, *p) - y) / s) ** 2)
+
+
+def rosenbrock(x):
+    return jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def banana(x):
+    return jnp.array([10 * (x[1] - x[0] ** 2), 1 - x[0]])
+
+
+@pytest.fixture
+def by_scipy(monkeypatch):
+    """Names of SciPy's functions that were called."""
+    called = []
+    for name in ("minimize", "least_squares", "curve_fit", "root"):
+        real = getattr(so, name)
+        monkeypatch.setattr(so, name, lambda *a, n=name, f=real, **k: (called.append(n), f(*a, **k))[1])
+    return called
+
+
+# -- minimize
+
+
+def test_the_compiled_loop_finds_scipys_minima(by_scipy):
+    exact = jitney.jit(jitney.value_and_grad(misfit))
+    for data in DATA:
+        ours = optimize.minimize(misfit, START, (TIMES, data, SIGMA))
+        assert not by_scipy
+        theirs = so.minimize(exact, START, (TIMES, data, SIGMA), jac=True)
+        by_scipy.clear()
+        assert set(ours) == set(theirs) and ours.success and ours.status == 0
+        assert ours.message == "Optimization terminated successfully."
+        np.testing.assert_allclose(ours.x, theirs.x, rtol=1e-4)
+        np.testing.assert_allclose(ours.fun, theirs.fun, rtol=1e-9)
+        assert np.max(np.abs(ours.jac)) < 1e-5
+        np.testing.assert_allclose(ours.fun, misfit(ours.x, TIMES, data, SIGMA), rtol=1e-14)
+        assert (
+            isinstance(ours, so.OptimizeResult) and isinstance(ours.x, np.ndarray) and ours.x.flags.writeable
+        )
+        assert ours.nfev == ours.njev >= ours.nit
+
+
+@pytest.mark.parametrize("n", [2, 12])
+def test_rosenbrock(n):
+    start = np.linspace(-1.2, 1.0, n)
+    ours = optimize.minimize(rosenbrock, start, method="bfgs", tol=1e-8)
+    theirs = so.minimize(so.rosen, start, jac=so.rosen_der, tol=1e-8)
+    np.testing.assert_allclose(ours.x, 1.0, atol=1e-7)
+    assert 0.5 < ours.nfev / theirs.nfev < 2
+    assert np.all(np.linalg.eigvalsh(ours.hess_inv) > 0)
+
+
+def test_endings():
+    few = optimize.minimize(rosenbrock, np.zeros(2), options={"maxiter": 3})
+    theirs = so.minimize(so.rosen, np.zeros(2), jac=so.rosen_der, options={"maxiter": 3})
+    assert (few.status, few.success, few.nit, few.message) == (1, False, 3, theirs.message)
+    none = optimize.minimize(rosenbrock, np.zeros(2), options={"maxiter": 0})
+    assert (none.status, none.nit, none.nfev) == (1, 0, 1)
+    never = optimize.minimize(lambda x: jnp.sum(x) * jnp.nan, np.ones(2))
+    assert (never.status, never.message) == (3, "NaN result encountered.")
+    # A gradient that rounding errors never let become as small as is asked for.
+    rough = optimize.minimize(misfit, START, (TIMES, DATA[0], SIGMA), tol=1e-18)
+    assert (rough.status, rough.message) == (2, theirs.message) or rough.status == 2 and rough.nit < 100
+    done = optimize.minimize(rosenbrock, np.ones(2))
+    assert (done.status, done.nit) == (0, 0)
+    flat = optimize.minimize(lambda x: (x[0] - 2) ** 2 + 0 * x[1], [0, 1])
+    np.testing.assert_allclose(flat.x, [2, 1], atol=1e-5)
+    euclid = optimize.minimize(rosenbrock, np.zeros(2), options={"norm": 2, "gtol": 1e-3})
+    assert np.linalg.norm(euclid.jac) < 1e-3
+
+
+@pytest.mark.parametrize(
+    "method",
+    "CG Newton-CG L-BFGS-B TNC SLSQP dogleg trust-ncg trust-krylov trust-exact trust-constr Nelder-Mead Powell COBYLA".split(),
+)
+def test_every_method(method, by_scipy):
+    def bowl(x, centre):
+        return jnp.sum(jnp.cosh(x - centre)) + 0.1 * x[0] * x[1]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # trust-constr's own
+        found = optimize.minimize(bowl, [0.5, -0.5], np.array([1.0, -2.0]), method=method)
+    assert by_scipy == ["minimize"] and found.success
+    best = optimize.minimize(bowl, [0.5, -0.5], np.array([1.0, -2.0]), tol=1e-10)
+    np.testing.assert_allclose(found.x, best.x, atol=1e-3)
+    if method == "L-BFGS-B":
+        assert found.nfev == found.njev < 12  # no differences
+
+
+def test_products_with_hessians_of_many_variables(monkeypatch):
+    monkeypatch.setattr(_minimize, "_WHOLE_HESSIAN", 2)
+    for method in ("Newton-CG", "trust-ncg"):
+        found = optimize.minimize(rosenbrock, np.zeros(4), method=method, tol=1e-8)
+        np.testing.assert_allclose(found.x, 1.0, atol=1e-5)
+        assert found.get("nhev", 1) > 0
+
+
+def test_bounds_and_constraints():
+    away = lambda x: jnp.sum((x - jnp.array([2.0, 3.0])) ** 2)  # noqa: E731
+    bounded = optimize.minimize(away, [0.0, 0.0], bounds=[(0, 1), (0, 1)])
+    np.testing.assert_allclose(bounded.x, 1.0, atol=1e-6)
+    circle = {"type": "ineq", "fun": lambda x, r: r**2 - jnp.sum(x**2), "args": (1.0,)}
+    pair = {"type": "eq", "fun": lambda x: [x[0] - x[1]]}
+    want = np.array([2.0, 3.0]) / np.sqrt(13)
+    for method in (None, "SLSQP", "trust-constr"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = optimize.minimize(away, [0.1, 0.1], method=method, constraints=circle)
+        np.testing.assert_allclose(found.x, want, atol=1e-3)
+    both = optimize.minimize(away, [0.1, 0.2], constraints=[circle, pair])
+    np.testing.assert_allclose(both.x, np.sqrt(0.5), atol=1e-6)
+    general = so.NonlinearConstraint(lambda x: jnp.sum(x**2), -np.inf, 1.0)
+    for method in ("trust-constr", "SLSQP"):
+        found = optimize.minimize(away, [0.1, 0.1], method=method, constraints=[general])
+        np.testing.assert_allclose(found.x, want, atol=1e-3)
+    linear = so.LinearConstraint([[1.0, 1.0]], -np.inf, 1.0)
+    np.testing.assert_allclose(
+        optimize.minimize(away, [0.0, 0.0], constraints=linear).x, [0.0, 1.0], atol=1e-6
+    )
+
+
+def test_derivatives_of_ones_own(by_scipy):
+    calls = []
+
+    def plain(x, a):
+        calls.append(type(x))
+        return float(np.sum((x - a) ** 2))
+
+    found = optimize.minimize(plain, [0.0], 2.0, jac=lambda x, a: 2 * (x - a))
+    np.testing.assert_allclose(found.x, [2.0], atol=1e-6)
+    found = optimize.minimize(plain, [0.0], 2.0, jac="2-point")
+    np.testing.assert_allclose(found.x, [2.0], atol=1e-6)
+    assert set(calls) == {np.ndarray}
+    pair = optimize.minimize(lambda x: (np.sum(x**2), 2 * x), [3.0], jac=True)
+    np.testing.assert_allclose(pair.x, [0.0], atol=1e-6)
+    found = optimize.minimize(rosenbrock, np.zeros(2), method="trust-exact", hess=lambda x: so.rosen_hess(x))
+    np.testing.assert_allclose(found.x, 1.0, atol=1e-4)
+    seen = []
+    optimize.minimize(rosenbrock, np.zeros(2), callback=lambda x: seen.append(x))
+    assert len(seen) > 3 and by_scipy[-1] == "minimize"
+
+
+def test_functions_that_cannot_be_traced():
+    def plain(x):
+        return float(np.sum(np.asarray(x) ** 2))
+
+    with pytest.raises(TracerArrayConversionError) as caught:
+        optimize.minimize(plain, [1.0, 2.0])
+    assert "jac=..." in caught.value.__notes__[-1] and "scipy.optimize" in caught.value.__notes__[-1]
+    simplex = optimize.minimize(plain, [1.0, 2.0], method="Nelder-Mead")
+    np.testing.assert_allclose(simplex.x, 0.0, atol=1e-3)
+    with pytest.raises(TracerArrayConversionError) as caught:
+        optimize.curve_fit(lambda t, a: np.asarray(a) * t, TIMES, TIMES)
+    assert "jac=..." in caught.value.__notes__[-1]
+
+
+def test_python_conditions_in_functions():
+    def huber(x):
+        total = 0.0
+        for i in range(2):
+            if jnp.abs(x[i]) < 1:
+                total += x[i] ** 2
+            else:
+                total += 2 * jnp.abs(x[i]) - 1
+        return total
+
+    np.testing.assert_allclose(optimize.minimize(huber, [3.0, -4.0]).x, 0.0, atol=1e-6)
+
+
+def test_misuse_of_minimize():
+    with pytest.raises(ValueError, match="must only have one dimension"):
+        optimize.minimize(rosenbrock, np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="must return a scalar"):
+        optimize.minimize(lambda x: x, np.zeros(2))
+    with pytest.raises(TypeError, match="complex"):
+        optimize.minimize(lambda x: jnp.sum(x) * 1j, np.zeros(2))
+    with pytest.raises(TypeError, match="x0 must be real"):
+        optimize.minimize(rosenbrock, np.zeros(2) * 1j)
+    with pytest.raises(TypeError, match="fun must be a function"):
+        optimize.minimize(3.0, np.zeros(2))
+    with pytest.raises(ValueError, match="no elements"):
+        optimize.minimize(rosenbrock, [])
+    with pytest.raises(ValueError, match="Unknown solver"):
+        optimize.minimize(rosenbrock, np.zeros(2), method="newton")
+    with pytest.raises(ValueError, match="on traced values"):
+        jitney.jit(lambda x: optimize.minimize(rosenbrock, x, bounds=[(0, 1)] * 2).x)(np.zeros(2))
+    np.testing.assert_allclose(optimize.minimize(lambda x: (x - 2) ** 2, 0).x, [2.0], atol=1e-6)
+
+
+def test_data_count_at_every_call():
+    """Globals, closures and arrays that are written to are not those of the first call."""
+    centre = np.array([1.0, 2.0])
+
+    def bowl(x):
+        return jnp.sum((x - centre) ** 2)
+
+    np.testing.assert_allclose(optimize.minimize(bowl, np.zeros(2)).x, [1, 2], atol=1e-6)
+    centre[:] = 5.0, 6.0
+    np.testing.assert_allclose(optimize.minimize(bowl, np.zeros(2)).x, [5, 6], atol=1e-6)
+
+
+def test_equal_functions_are_compiled_once(monkeypatch):
+    traced = []
+    init = StagingTrace.__init__
+    monkeypatch.setattr(StagingTrace, "__init__", lambda self, *a: (traced.append(1), init(self, *a))[1])
+    for a in (2.0, 3.0, 4.0):
+        optimize.minimize(lambda x, a: jnp.sum((x - a) ** 4), np.zeros(2), args=(a,))
+        optimize.curve_fit(lambda t, a: a * t, TIMES, a * TIMES)
+        traced.append(0)
+    first, *others = "".join(map(str, traced)).split("0")[:3]
+    assert len(first) > 3 and others == ["", ""]
+    # The same function in other roles is another program.
+    square = lambda x: x[:1] ** 2 + 1  # noqa: E731
+    np.testing.assert_allclose(optimize.minimize(square, [2.0]).fun, 1.0)
+    np.testing.assert_allclose(optimize.least_squares(square, [2.0]).fun, [1.0])
+
+
+def test_long_loops_can_be_interrupted(monkeypatch):
+    """Every call of the loop is short, and picks up where the last one ended."""
+    clock = iter(range(10**6))
+    whole = optimize.minimize(rosenbrock, np.linspace(-1, 1, 6))
+    monkeypatch.setattr("jitney.optimize._functions.time.perf_counter", lambda: next(clock))
+    pieces = optimize.minimize(rosenbrock, np.linspace(-1, 1, 6))
+    assert next(clock) > 2 * (whole.nit - 16) > 20  # one iteration a call after the first 16
+    np.testing.assert_array_equal(pieces.x, whole.x)
+    assert (pieces.nit, pieces.nfev) == (whole.nit, whole.nfev)
+
+
+# -- least squares
+
+
+@pytest.mark.parametrize("method", ["trf", "lm"])
+def test_least_squares_are_scipys(method, by_scipy):
+    residuals = lambda p, y: (decay(TIMES, *p) - y) / SIGMA  # noqa: E731
+    plain = lambda p, y: (decay_numpy(TIMES, *p) - y) / SIGMA  # noqa: E731
+    for data in DATA[:3]:
+        ours = optimize.least_squares(residuals, START, method=method, args=(data,))
+        assert not by_scipy
+        theirs = so.least_squares(plain, START, method=method, args=(data,), jac="cs")
+        by_scipy.clear()
+        assert set(ours) == set(theirs) and ours.status > 0 and "termination condition" in ours.message
+        np.testing.assert_allclose(ours.x, theirs.x, rtol=2e-5)
+        np.testing.assert_allclose(ours.cost, theirs.cost, rtol=1e-8)
+        np.testing.assert_allclose(ours.jac, theirs.jac, rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(ours.fun, theirs.fun, atol=1e-4)
+        np.testing.assert_allclose(ours.grad, ours.jac.T @ ours.fun, atol=1e-9)
+        assert ours.nfev == ours.njev <= theirs.nfev + 2
+
+
+PROBLEMS = {  # Moré, Garbow, Hillstrom, "Testing unconstrained optimization software" (1981)
+    "rosenbrock": (banana, [-1.2, 1.0], 0.0),
+    "freudenstein-roth": (
+        lambda x: jnp.array(
+            [-13 + x[0] + ((5 - x[1]) * x[1] - 2) * x[1], -29 + x[0] + ((x[1] + 1) * x[1] - 14) * x[1]]
+        ),
+        [0.5, -2.0],
+        48.98425368,
+    ),
+    "helix": (
+        lambda x: jnp.array(
+            [
+                10 * (x[2] - 10 * jnp.arctan2(x[1], x[0]) / (2 * np.pi)),
+                10 * (jnp.sqrt(x[0] ** 2 + x[1] ** 2) - 1),
+                x[2],
+            ]
+        ),
+        [-1.0, 0.0, 0.0],
+        0.0,
+    ),
+    "powell": (
+        lambda x: jnp.array(
+            [
+                x[0] + 10 * x[1],
+                np.sqrt(5) * (x[2] - x[3]),
+                (x[1] - 2 * x[2]) ** 2,
+                np.sqrt(10) * (x[0] - x[3]) ** 2,
+            ]
+        ),
+        [3.0, -1.0, 0.0, 1.0],
+        0.0,
+    ),
+    "badly scaled": (lambda x: jnp.array([x[0] - 1e6, x[1] - 2e-6, x[0] * x[1] - 2]), [1.0, 1.0], 0.0),
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("method", ["trf", "lm"])
+def test_known_problems(name, method):
+    fun, start, least = PROBLEMS[name]
+    found = optimize.least_squares(
+        fun, start, method=method, xtol=1e-12, ftol=1e-12, gtol=1e-12, max_nfev=1000
+    )
+    np.testing.assert_allclose(2 * found.cost, least, rtol=1e-8, atol=1e-10)
+    assert found.success
+
+
+def test_options_of_least_squares(by_scipy):
+    few = optimize.least_squares(banana, [-1.2, 1.0], max_nfev=3)
+    assert (few.status, few.success, few.nfev) == (0, False, 3) and "maximum number" in few.message
+    scaled = optimize.least_squares(banana, [-1.2, 1.0], x_scale=[1.0, 0.5], ftol=None)
+    np.testing.assert_allclose(scaled.x, 1.0, atol=1e-7)
+    assert not by_scipy
+    for options in (
+        {"loss": "soft_l1"},
+        {"loss": lambda z: np.array([z, np.ones_like(z), np.zeros_like(z)])},
+        {"bounds": ([0, 0], [2, 2])},
+        {"method": "dogbox"},
+        {"tr_solver": "lsmr"},
+        {"jac": "3-point"},
+        {"jac": lambda x: np.array([[-20 * x[0], 10], [-1, 0]])},
+    ):
+        found = optimize.least_squares(banana, [0.5, 0.5], **options)
+        np.testing.assert_allclose(found.x, 1.0, atol=1e-4)
+    assert len(by_scipy) == 7
+    np.testing.assert_allclose(optimize.least_squares(lambda x, a: x - a, 0.0, kwargs={"a": 2.0}).x, [2.0])
+    wide = optimize.least_squares(lambda x: x[:1] + x[1:] - 1, [0.0, 3.0])  # fewer residuals than variables
+    np.testing.assert_allclose(wide.x.sum(), 1.0)
+    with pytest.raises(ValueError, match="not finite in the initial point"):
+        optimize.least_squares(lambda x: x * jnp.nan, [1.0])
+    with pytest.raises(ValueError, match="less than the number of variables"):
+        optimize.least_squares(lambda x: x[:1], [1.0, 2.0], method="lm")
+    with pytest.raises(ValueError, match="vector of at most one axis"):
+        optimize.least_squares(lambda x: jnp.outer(x, x), [1.0, 2.0])
+    with pytest.raises(TypeError, match="complex"):
+        optimize.least_squares(lambda x: x * 1j, [1.0, 2.0])
+    with pytest.raises(ValueError, match="`method` must be"):
+        optimize.least_squares(banana, [1.0, 2.0], method="newton")
+
+
+# -- curve_fit
+
+
+def test_curve_fit_is_scipys(by_scipy):
+    covariance = np.diag(SIGMA**2) + 0.002
+    cases = [
+        {},
+        {"sigma": SIGMA},
+        {"sigma": SIGMA, "absolute_sigma": True},
+        {"sigma": covariance, "absolute_sigma": True},
+        {"sigma": 0.1, "absolute_sigma": True},
+        {"method": "lm"},
+    ]
+    for data, options in zip(DATA, cases, strict=True):
+        popt, pcov = optimize.curve_fit(decay, TIMES, data, START, **options)
+        assert not by_scipy
+        want, covered = so.curve_fit(decay_numpy, TIMES, data, START, **options)
+        by_scipy.clear()
+        np.testing.assert_allclose(popt, want, rtol=2e-5)
+        np.testing.assert_allclose(pcov, covered, rtol=1e-3)
+        assert type(popt) is type(pcov) is np.ndarray
+    ones = optimize.curve_fit(lambda t, a, b: a + b * t, TIMES, 2 + 3 * TIMES)[0]  # from the signature
+    np.testing.assert_allclose(ones, [2, 3])
+    lists = optimize.curve_fit(lambda t, a: a * t, [1.0, 2.0, 3.0], [2.0, 4.0, 6.1], p0=1.0)
+    np.testing.assert_allclose(lists[0], [2.021429], rtol=1e-6)
+    plane = np.stack([TIMES, TIMES**2])
+    several = optimize.curve_fit(lambda x, a, b: a * x[0] + b * x[1], plane, 2 * plane[0] - plane[1])[0]
+    np.testing.assert_allclose(several, [2, -1])
+
+
+def test_curve_fit_by_scipys_solvers(by_scipy):
+    popt = optimize.curve_fit(decay, TIMES, DATA[0], START, SIGMA)[0]
+    for options in (
+        {"bounds": (0, [10, 1000, 20])},
+        {"method": "trf"},
+        {"method": "dogbox", "x_scale": "jac"},
+        {"nan_policy": "omit"},
+        {"full_output": True},
+        {"jac": "cs", "method": "trf"},
+    ):
+        model = decay_numpy if "jac" in options else decay
+        found, pcov, *more = optimize.curve_fit(model, TIMES, DATA[0], START, SIGMA, **options)
+        np.testing.assert_allclose(found, popt, rtol=1e-3)
+        assert len(more) == (3 if "full_output" in options else 0)
+    assert by_scipy == ["curve_fit"] * 6
+    middle = optimize.curve_fit(decay, TIMES, DATA[0], bounds=(0, [10, 1000, 20]))[0]  # p0 from bounds
+    assert np.all(np.isfinite(middle))
+
+
+def test_misuse_of_curve_fit():
+    line = lambda t, a, b: a + b * t  # noqa: E731
+    with pytest.raises(ValueError, match="Unable to determine number of fit parameters"):
+        optimize.curve_fit(lambda *a: a[0], TIMES, TIMES)
+    with pytest.raises(TypeError, match="must not exceed"):
+        optimize.curve_fit(line, TIMES[:1], TIMES[:1])
+    with pytest.raises(ValueError, match="infs or NaNs"):
+        optimize.curve_fit(line, TIMES, TIMES * np.nan)
+    with pytest.raises(ValueError, match="must not be empty"):
+        optimize.curve_fit(line, [], [])
+    with pytest.raises(ValueError, match="incorrect shape"):
+        optimize.curve_fit(line, TIMES, TIMES, sigma=np.ones(3))
+    with pytest.raises(RuntimeError, match="Optimal parameters not found.*maxfev = 3"):
+        optimize.curve_fit(decay, TIMES, DATA[0], START, maxfev=3)
+    with pytest.raises(TypeError, match="positional argument"):
+        optimize.curve_fit(line, TIMES, TIMES, p0=[1.0, 2.0, 3.0])
+    with pytest.warns(so.OptimizeWarning, match="could not be estimated"):
+        pcov = optimize.curve_fit(line, TIMES[:2], TIMES[:2])[1]
+    assert np.all(np.isinf(pcov))
+    with pytest.raises(TypeError, match="complex"):
+        optimize.curve_fit(lambda t, a: a * t * 1j, TIMES, TIMES)
+
+
+def test_data_that_do_not_tell(by_scipy):
+    """Two parameters of which only the sum matters: SciPy's factorisation is used."""
+    popt, _ = optimize.curve_fit(lambda t, a, b: a * t + b * t, TIMES, 3 * TIMES)
+    assert by_scipy == ["curve_fit"]
+    np.testing.assert_allclose(popt.sum(), 3.0)
+
+
+# -- inside of traces
+
+
+def test_batches_of_fits():
+    popt, pcov = jitney.jit(jitney.vmap(lambda y: optimize.curve_fit(decay, TIMES, y, START, SIGMA)))(DATA)
+    for i, data in enumerate(DATA):
+        want = optimize.curve_fit(decay, TIMES, data, START, SIGMA)
+        np.testing.assert_allclose(popt[i], want[0], rtol=1e-7)
+        np.testing.assert_allclose(pcov[i], want[1], rtol=1e-5)
+    starts = np.array([[-1.2, 1.0], [2.0, 2.0], [0.0, -3.0]])
+    found = jitney.vmap(lambda x: optimize.minimize(rosenbrock, x, tol=1e-8))(starts)
+    np.testing.assert_allclose(found.x, np.ones((3, 2)), atol=1e-7)
+    assert found.success.tolist() == [True] * 3 and found.nit.shape == (3,) and "message" not in found
+    single = optimize.minimize(rosenbrock, starts[1], tol=1e-8)
+    assert int(found.nfev[1]) == single.nfev
+    several = jitney.vmap(lambda x: optimize.least_squares(banana, x))(starts)
+    np.testing.assert_allclose(several.x, np.ones((3, 2)), atol=1e-6)
+    lost = jitney.jit(lambda y: optimize.curve_fit(decay, TIMES, y, START, maxfev=2))(DATA[0])
+    assert np.all(np.isnan(lost[0])) and np.all(np.isnan(lost[1]))
+    with pytest.raises(ValueError, match="on traced values"):
+        jitney.jit(lambda y: optimize.curve_fit(decay, TIMES, y, START, bounds=(0, 9))[0])(DATA[0])
+    with pytest.raises(ValueError, match="on traced values"):
+        jitney.jit(lambda x: optimize.least_squares(banana, x, loss="soft_l1").x)(starts[0])
+
+
+def test_derivatives_of_fits():
+    def tight(y):
+        return optimize.curve_fit(decay, TIMES, y, START, SIGMA, ftol=1e-15, xtol=1e-15)[0]
+
+    def numeric(f, y, step):
+        return np.stack([(f(y + step * e) - f(y - step * e)) / (2 * step) for e in np.eye(len(y))], axis=-1)
+
+    want = numeric(tight, DATA[0], 1e-3)
+    np.testing.assert_allclose(
+        jitney.jacobian(tight)(DATA[0]), want, rtol=1e-3, atol=1e-4 * np.abs(want).max()
+    )
+    np.testing.assert_allclose(jitney.jacfwd(tight)(DATA[0]), jitney.jacobian(tight)(DATA[0]), rtol=1e-6)
+
+    def minimum(a):
+        return optimize.minimize(
+            lambda x: jnp.sum(jnp.cosh(x - a)) + 0.1 * x[0] * x[1], jnp.zeros(2), tol=1e-9
+        ).x
+
+    a = np.array([1.0, -2.0])
+    np.testing.assert_allclose(
+        jitney.jacobian(minimum)(a), numeric(lambda a: np.asarray(minimum(a)), a, 1e-4), atol=1e-6
+    )
+    value = jitney.grad(lambda a: optimize.minimize(lambda x: jnp.sum((x - a) ** 2) + a[0], jnp.zeros(2)).fun)
+    np.testing.assert_allclose(value(a), [1.0, 0.0], atol=1e-6)
+
+
+# -- root
+
+
+def test_root(by_scipy):
+    fun = lambda x, r: [x[0] ** 2 + x[1] ** 2 - r**2, x[0] - x[1]]  # noqa: E731
+    for method in ("hybr", "lm", "krylov"):
+        found = optimize.root(fun, [2.0, 0.5], np.sqrt(2.0), method=method)
+        np.testing.assert_allclose(found.x, 1.0, atol=1e-5)
+    assert optimize.root(fun, [2.0, 0.5], np.sqrt(2.0)).njev == 1
+    found = optimize.root(lambda x: np.cos(x) - x, 0.5, jac=lambda x: -np.sin(x) - 1)
+    np.testing.assert_allclose(found.x, 0.7390851332)
+    assert set(by_scipy) == {"root"}
+
+
+def test_modules_are_loaded_when_needed():
+    import subprocess
+
+    code = "import sys, jitney; assert 'scipy.optimize' not in sys.modules; jitney.optimize.minimize; jitney.ensemble.State"
+    subprocess.run([sys.executable, "-c", code], check=True)
