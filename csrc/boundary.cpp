@@ -135,12 +135,11 @@ PyObject* bind_method(PyObject* self, PyObject* obj, PyObject*) {
 }
 
 PyObject* reduce_by_name(PyObject* self, PyObject*) {
-    Ref custom(PyObject_GetAttrString(self, "_reduce"));
-    if (custom) return PyObject_CallNoArgs(custom.p);
-    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return nullptr;
-    PyErr_Clear();
+    if (hook_reduce) return PyObject_CallOneArg(hook_reduce, self);
     return PyObject_GetAttrString(self, "__qualname__");
 }
+
+PyObject* copy_itself(PyObject* self, PyObject*) { return Py_NewRef(self); }
 
 namespace {
 
@@ -218,7 +217,10 @@ PyMemberDef boundary_members[] = {
 PyGetSetDef boundary_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
-PyMethodDef boundary_methods[] = {{"__reduce__", reduce_by_name, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+PyMethodDef boundary_methods[] = {{"__reduce__", reduce_by_name, METH_NOARGS, nullptr},
+                                  {"__copy__", copy_itself, METH_NOARGS, nullptr},
+                                  {"__deepcopy__", copy_itself, METH_O, nullptr},
+                                  {nullptr, nullptr, 0, nullptr}};
 PyType_Slot boundary_slots[] = {
     {Py_tp_doc, const_cast<char*>("Boundary(fn)\n--\n\nCalls fn; exceptions that leave it carry no frames of ours.")},
     {Py_tp_new, reinterpret_cast<void*>(boundary_new)},

@@ -781,6 +781,8 @@ PyMethodDef jit_methods[] = {
     {"_cache_size", jit_cache_size, METH_NOARGS, "_cache_size($self, /)\n--\n\nThe number of compiled specialisations."},
     {"clear_cache", jit_clear_cache, METH_NOARGS, "clear_cache($self, /)\n--\n\nForgets all compiled specialisations."},
     {"__reduce__", reduce_by_name, METH_NOARGS, nullptr},
+    {"__copy__", copy_itself, METH_NOARGS, nullptr},
+    {"__deepcopy__", copy_itself, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 PyType_Slot jit_slots[] = {
     {Py_tp_doc, const_cast<char*>("A function that runs as compiled programs, one for each kind of arguments.")},

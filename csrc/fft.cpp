@@ -224,6 +224,8 @@ class Plans {
     std::unordered_map<int64_t, std::shared_ptr<const P>> known_;
 
   public:
+    Plans() { hold_at_fork(&lock_); }
+
     template <class F>
     std::shared_ptr<const P> get(int64_t n, const F& make) {
         {

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <mutex>
 
 #if defined(__GNUC__)
 #define JT_LIKELY(x) __builtin_expect(!!(x), 1)
@@ -66,6 +67,8 @@ int get_num_threads();        // for calls from this thread
 int process_threads();        // for those from threads without a limit of their own
 void set_num_threads(int n);  // for all; 0: what the machine and the environment give
 int limit_threads(int n);     // for this thread alone, 0: no limit; gives the limit before
+void join_siblings(int parent);  // this process is one of several that `parent` started; 0: it is not
+void hold_at_fork(std::mutex* m);  // which is held for a moment at a time: forked children find it free, its data whole
 void install_fork_handlers();
 
 // ---------------------------------------------------------------------------------------------
@@ -179,6 +182,7 @@ extern PyMethodDef library_functions[];
 // module.cpp: hooks registered by Python
 extern PyObject* hook_aval;
 extern PyObject* hook_flatten;
+extern PyObject* hook_reduce;
 
 // ---------------------------------------------------------------------------------------------
 // Small owning reference, for the cold paths.

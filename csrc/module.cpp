@@ -13,12 +13,16 @@ void init_loader(nb::module_& m);  // loader.cpp
 
 PyObject* hook_aval = nullptr;
 PyObject* hook_flatten = nullptr;
+PyObject* hook_reduce = nullptr;
 
 namespace {
 
 nb::object register_hook(const char* name, nb::object fn) {
-    PyObject** slot = !strcmp(name, "aval") ? &hook_aval : !strcmp(name, "flatten") ? &hook_flatten : nullptr;
-    if (!slot) throw nb::value_error("the hooks are \"aval\" and \"flatten\"");
+    PyObject** slot = !strcmp(name, "aval")      ? &hook_aval
+                      : !strcmp(name, "flatten") ? &hook_flatten
+                      : !strcmp(name, "reduce")  ? &hook_reduce
+                                                 : nullptr;
+    if (!slot) throw nb::value_error("the hooks are \"aval\", \"flatten\" and \"reduce\"");
     nb::object old = *slot ? nb::steal(*slot) : nb::none();
     *slot = fn.is_none() ? nullptr : fn.release().ptr();
     return old;
@@ -56,14 +60,16 @@ NB_MODULE(_ext, m) {
         check(PyModule_AddFunctions(m.ptr(), functions) == 0);
 
     m.def("register_hook", &register_hook, nb::arg("name"), nb::arg("fn").none(),
-          "Sets what the extension calls for \"aval\" (shape, dtype, weak_type) or \"flatten\" (object); "
-          "returns the previous one.");
+          "Sets what the extension calls for \"aval\" (shape, dtype, weak_type), \"flatten\" (object) or \"reduce\" (a "
+          "function that is pickled); returns the previous one.");
     m.def("pool_stats", &stats, "Bytes in use and cached by the buffer pool, its limit, hits and misses.");
     m.def("pool_trim", &pool_trim, "Gives cached buffers back to the system; returns how many bytes.");
     m.def("pool_set_limit", &pool_set_limit, nb::arg("bytes"), "Bytes that the buffer pool may keep cached.");
     m.def("get_num_threads", &get_num_threads, "Threads that compiled programs use.");
     m.def("set_num_threads", &set_num_threads, nb::arg("n"),
           "Sets the threads that compiled programs use; 0: as many as the machine and the environment give.");
+    m.def("join_siblings", &join_siblings, nb::arg("parent"),
+          "Shares the processors with the other processes that `parent` started by the same command; 0: with none.");
     m.def("limit_threads", &limit_threads, nb::arg("n"),
           "Sets the threads that programs use when this thread calls them, 0: no limit; gives the limit before.");
     init_loader(m);

@@ -1,17 +1,20 @@
-// The thread pool behind jt_parallel_for: lazy, persistent, restarted in forked children.
-// Begin with jt_parallel; Workers holds the hand-over protocol.
+// The thread pool behind jt_parallel_for: lazy, persistent, restarted in forked children; how many threads it has.
+// Begin with jt_parallel; Workers holds the hand-over protocol, siblings() what processes of one pool have each.
 #include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <mutex>
 #include <new>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "jitney.h"
 
@@ -19,7 +22,9 @@
 #include <sched.h>
 #endif
 #if !defined(_WIN32)
+#include <dirent.h>
 #include <pthread.h>
+#include <unistd.h>
 #endif
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
@@ -88,6 +93,12 @@ int cgroup_limit() {
 }
 #endif
 
+// A number for each process, which holds also where several share the machine.
+int asked_by_environment() {
+    const int asked = env_int("JITNEY_NUM_THREADS");
+    return asked ? asked : env_int("OMP_NUM_THREADS");
+}
+
 int default_threads() {
     int n = int(std::thread::hardware_concurrency());
 #if defined(__linux__)
@@ -96,14 +107,68 @@ int default_threads() {
     if (int q = cgroup_limit()) n = std::min(n, q);
 #endif
     n = std::max(n, 1);
-    int asked = env_int("JITNEY_NUM_THREADS");
-    if (!asked) asked = env_int("OMP_NUM_THREADS");
-    if (!asked) asked = env_int("SLURM_CPUS_PER_TASK");
+    if (int task = env_int("SLURM_CPUS_PER_TASK")) n = std::min(n, task);
+    const int asked = asked_by_environment();
     return asked ? std::min(n, asked) : n;
 }
 
-std::atomic<int> g_threads{0};  // 0: not decided yet
+std::atomic<int> g_threads{0};       // 0: not decided yet
+std::atomic<bool> g_asked{false};    // by set_num_threads
 JT_TLS int t_limit = 0;         // of this thread alone; 0: none
+
+// ---- processes that share the machine ---------------------------------------------------------------
+
+using Clock = std::chrono::steady_clock;
+
+std::atomic<int> g_parent{0};           // of a worker process: who started it and its siblings; 0: this is no worker
+std::atomic<int> g_siblings{0};         // counted last, this process included; 0: never
+std::atomic<Clock::rep> g_counted{0};   // when
+constexpr std::chrono::milliseconds kCountAgain(200);
+
+#if defined(__linux__)
+// The arguments of a process without their digits: those that spawn passes differ in numbers only.
+std::string command_of(const std::string& pid) {
+    std::ifstream f("/proc/" + pid + "/cmdline", std::ios::binary);
+    std::string text((std::istreambuf_iterator<char>(f)), std::istreambuf_iterator<char>());
+    text.erase(std::remove_if(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); }), text.end());
+    return text;
+}
+
+// Living processes of the same parent and the same command, this one included; 0: the system does not tell.
+int count_siblings(int parent) {
+    if (getppid() != parent) return 1;
+    const std::string tasks = "/proc/" + std::to_string(parent) + "/task/";
+    const std::string own = command_of("self");
+    DIR* dir = opendir(tasks.c_str());
+    if (!dir) return 0;
+    int count = 0;
+    while (dirent* entry = readdir(dir)) {
+        if (entry->d_name[0] == '.') continue;
+        std::ifstream children(tasks + entry->d_name + "/children");
+        std::string pid;
+        while (children >> pid) count += command_of(pid) == own;
+    }
+    closedir(dir);
+    return count;
+}
+#else
+int count_siblings(int) { return 0; }
+#endif
+
+// What a worker process may use of the `threads` of the machine.
+int share_of(int threads) {
+    const int parent = g_parent.load(std::memory_order_relaxed);
+    if (!parent || threads == 1) return threads;
+    const Clock::time_point last{Clock::duration(g_counted.load(std::memory_order_relaxed))}, now = Clock::now();
+    int siblings = g_siblings.load(std::memory_order_relaxed);
+    if (!siblings || now - last > kCountAgain) {
+        siblings = count_siblings(parent);
+        if (!siblings) siblings = threads;
+        g_siblings.store(siblings, std::memory_order_relaxed);
+        g_counted.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    }
+    return std::max(1, threads / siblings);
+}
 
 // ---- where threads run --------------------------------------------------------------------------
 
@@ -136,8 +201,6 @@ class Elsewhere {
 #endif
 
 // ---- the pool ---------------------------------------------------------------------------------
-
-using Clock = std::chrono::steady_clock;
 
 JT_TLS bool t_inside = false;  // this thread is already working on a parallel region
 
@@ -319,24 +382,69 @@ Workers* workers() {
     return w;
 }
 
-void after_fork_in_child() {
+std::atomic<int> g_callers{0};  // threads of the user's in parallel regions
+
+struct Caller {
+    const int others = g_callers.fetch_add(1, std::memory_order_relaxed);
+    ~Caller() { g_callers.fetch_sub(1, std::memory_order_relaxed); }
+};
+
+// ---- fork -------------------------------------------------------------------------------------------
+
+std::mutex* g_held_lock = new std::mutex;
+std::vector<std::mutex*>* g_held = new std::vector<std::mutex*>;
+std::atomic<int> g_forking{0};  // the process that forks
+
+void before_fork() {
+    g_held_lock->lock();
+    for (std::mutex* m : *g_held) m->lock();
+    pool_before_fork();
+#if !defined(_WIN32)
+    g_forking.store(int(getpid()));
+#endif
+}
+
+void after_fork() {
     pool_after_fork();
+    for (std::mutex* m : *g_held) m->unlock();
+    g_held_lock->unlock();
+}
+
+void after_fork_in_child() {
+    after_fork();
     g_make_lock = new std::mutex;
     g_workers.store(nullptr);
     t_inside = false;
+    g_callers.store(0);
+    // Where the parent is a worker itself, its children share what is its own.
+    if (g_parent.load() && g_siblings.load()) g_threads.store(std::max(1, g_threads.load() / g_siblings.load()));
+    join_siblings(g_forking.load());
 }
 
 }  // namespace
 
-void set_num_threads(int n) { g_threads.store(n > 0 ? n : default_threads()); }
+void hold_at_fork(std::mutex* m) {
+    std::lock_guard<std::mutex> lock(*g_held_lock);
+    g_held->push_back(m);
+}
+
+void join_siblings(int parent) {
+    g_parent.store(parent);
+    g_siblings.store(0);
+}
+
+void set_num_threads(int n) {
+    g_asked.store(n > 0 || asked_by_environment() > 0);
+    g_threads.store(n > 0 ? n : default_threads());
+}
 
 int process_threads() {
     int n = g_threads.load(std::memory_order_relaxed);
     if (n == 0) {
-        n = default_threads();
-        g_threads.store(n);
+        set_num_threads(0);
+        n = g_threads.load(std::memory_order_relaxed);
     }
-    return n;
+    return g_asked.load(std::memory_order_relaxed) ? n : share_of(n);
 }
 
 int get_num_threads() { return t_limit > 0 ? t_limit : process_threads(); }
@@ -350,7 +458,7 @@ int limit_threads(int n) {
 void install_fork_handlers() {
 #if !defined(_WIN32)
     static bool done = false;
-    if (!done) pthread_atfork(pool_before_fork, pool_after_fork, after_fork_in_child);
+    if (!done) pthread_atfork(before_fork, after_fork, after_fork_in_child);
     done = true;
 #endif
 }
@@ -363,7 +471,8 @@ void jt_parallel(void (*fn)(void*, int64_t, int64_t), void* ctx, int64_t n, int6
     if (grain < 1) grain = 1;
     const double ns = ns_each > 0 ? ns_each * double(n) : HUGE_VAL;
     if (n > grain && ns > kAwake && !t_inside) {
-        int threads = get_num_threads();
+        Caller caller;
+        const int threads = get_num_threads() - caller.others;  // which are at work already
         if (threads > 1) {
             // About eight chunks a thread even out uneven work; a chunk is never below the grain.
             int64_t chunk = std::max(grain, (n + 8 * threads - 1) / (8 * threads));

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from jitney import _ext
-from jitney._base import sources, threadpools
+from jitney._base import forks, sources, threadpools
 from jitney._base.config import DISPATCHED_UNDER, config
 from jitney._core import plugs, tree
 from jitney._core.avals import shaped_array
@@ -89,3 +89,4 @@ def _limit_threads(n: int | None) -> None:
 
 config.on_change("num_threads", _limit_threads)
 threadpools.register_when_imported()
+forks.share_processors()

@@ -18,6 +18,7 @@ from jitney._api.calls import (
     select_args,
 )
 from jitney._api.linear_functions import Pullback, Pushforward, check_tangent, instantiate_all
+from jitney._api.pickling import remade
 from jitney._api.stages import ShapeDtypeStruct
 from jitney._api.vmap import vmap
 from jitney._base import dtypes
@@ -35,6 +36,7 @@ from jitney._transforms.linearize import linearize_flat
 from jitney._transforms.transpose import backward_pass
 
 
+@remade
 def grad(
     fun: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -74,6 +76,7 @@ def grad(
     return boundary(gradient, fun)
 
 
+@remade
 def value_and_grad(
     fun: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -421,6 +424,7 @@ def _split_rows(rows: Any, avals: Sequence[Any], axis: int) -> list[Any]:
     return out
 
 
+@remade
 def jacrev(
     fun: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -465,6 +469,7 @@ def jacrev(
 jacobian = jacrev
 
 
+@remade
 def jacfwd(
     fun: Callable[..., Any],
     argnums: int | Sequence[int] = 0,

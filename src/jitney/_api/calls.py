@@ -33,6 +33,7 @@ def boundary(wrapper: Callable[..., Any], fun: Any = None, doc: str = "") -> Cal
     """``wrapper`` as a public callable: errors leave it without the library's own frames."""
     public = _ext.Boundary(wrapper)
     functools.update_wrapper(public, fun if fun is not None else wrapper)
+    vars(public).pop("_made", None)  # which is how ``fun`` was made
     if doc:
         public.__doc__ = doc
     return public

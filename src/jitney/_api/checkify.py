@@ -10,6 +10,7 @@ import numpy as np
 from jitney import _ext
 from jitney._api.calls import boundary, check_callable, check_leaf, check_outputs, debug_info, leaf_names
 from jitney._api.formats import FormatCheck
+from jitney._api.pickling import remade
 from jitney._base import sources
 from jitney._control import checks
 from jitney._control.checks import CODE, Failure, Site, check_p
@@ -140,6 +141,7 @@ tree.register_node(Error, _flatten, _unflatten)
 init_error = Error(checks.NONE)
 
 
+@remade
 def checkify(
     f: Callable[..., Any], errors: frozenset[ErrorCategory] = user_checks
 ) -> Callable[..., tuple[Error, Any]]:

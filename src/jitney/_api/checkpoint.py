@@ -16,6 +16,7 @@ from jitney._api.calls import (
     check_outputs,
     leaf_names,
 )
+from jitney._api.pickling import remade
 from jitney._base import sources
 from jitney._control.remat import remat_p
 from jitney._core import tree
@@ -27,6 +28,7 @@ from jitney._ops.barriers import name_p
 from jitney._transforms.linearize import linearize_flat
 
 
+@remade
 def checkpoint(
     fun: Callable[..., Any],
     *,

@@ -17,6 +17,7 @@ from jitney._api.custom_rules import (
     rule_values,
     suffix,
 )
+from jitney._api.pickling import reduce_object
 from jitney._control.custom_jvp import custom_jvp_call_p
 from jitney._core import tree
 from jitney._core.tangents import Zero
@@ -117,6 +118,7 @@ class custom_jvp:
         return tree.unflatten(call.out_tree, as_arrays(outs))
 
     __call__ = boundary(__call__)  # type: ignore[method-assign]
+    __reduce_ex__ = reduce_object
 
 
 custom_jvp.__module__ = "jitney"

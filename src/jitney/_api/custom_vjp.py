@@ -17,6 +17,7 @@ from jitney._api.custom_rules import (
     name_of,
     rule_values,
 )
+from jitney._api.pickling import reduce_object
 from jitney._base import errors
 from jitney._control.custom_vjp import custom_vjp_call_p
 from jitney._core import tree
@@ -134,6 +135,7 @@ class custom_vjp:
         return tree.unflatten(call.out_tree, as_arrays(outs))
 
     __call__ = boundary(__call__)  # type: ignore[method-assign]
+    __reduce_ex__ = reduce_object
 
 
 custom_vjp.__module__ = "jitney"

@@ -8,6 +8,7 @@ from typing import Any
 
 from jitney._api.calls import as_arrays, boundary, check_outputs
 from jitney._api.custom_rules import Declaration, check_rule_outputs, name_of
+from jitney._api.pickling import reduce_object
 from jitney._control.custom_vmap import custom_vmap_call_p
 from jitney._core import tree
 from jitney._core.staging import hoist_tracers, stage
@@ -79,6 +80,7 @@ class custom_vmap:
         return tree.unflatten(out_tree, as_arrays(outs))
 
     __call__ = boundary(__call__)  # type: ignore[method-assign]
+    __reduce_ex__ = reduce_object
 
 
 custom_vmap.__module__ = "jitney.custom_batching"

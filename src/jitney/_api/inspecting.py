@@ -14,6 +14,7 @@ from jitney import _ext
 from jitney._api import tables
 from jitney._api.calls import boundary, check_callable
 from jitney._api.jit import Jitted, jit
+from jitney._api.pickling import remade
 from jitney._api.stages import ShapeDtypeStruct
 from jitney._base.sources import Location
 from jitney._core import plugs, tree
@@ -233,6 +234,7 @@ class Inspection:
         return framed(self.html())
 
 
+@remade
 def inspect(
     fun: Callable[..., Any],
     static_argnums: int | Sequence[int] | None = None,

@@ -7,6 +7,7 @@ from typing import Any
 
 from jitney._api.calls import as_indices, boundary, check_callable
 from jitney._api.jit import Jitted
+from jitney._api.pickling import remade
 from jitney._api.stages import out_info
 from jitney._core import axes
 from jitney._core.avals import ShapedArray
@@ -15,6 +16,7 @@ from jitney._core.staging import as_constants
 from jitney._core.trace import get_aval
 
 
+@remade
 def make_jaxpr(
     fun: Callable[..., Any],
     static_argnums: int | Sequence[int] = (),

@@ -20,9 +20,11 @@ from jitney._api.calls import (
     debug_info,
     leaf_names,
 )
+from jitney._api.pickling import remade
 from jitney._api.stages import Lowered, ShapeDtypeStruct, Traced
 from jitney._base import logs, sources
 from jitney._base.config import config
+from jitney._base.once import once
 from jitney._control.bodies import forget_programs
 from jitney._control.jit import jit_p, native
 from jitney._core import axes, plugs, refs, tree
@@ -153,13 +155,20 @@ class Jitted:
 
     def program_of(self, call: Signature, avals: list[Any]) -> Program:
         key = (call.in_tree, tuple(avals), call.static_key(), axes.bound(), config.trace_key)
-        program = None if config.jax_check_tracer_leaks else self.programs.get(key)
+        if config.jax_check_tracer_leaks:
+            return self.traced_program(key, call, avals)
+        program = self.programs.get(key)
         if program is None:
-            if config.jax_explain_cache_misses:
-                misses.explain(self.fun, key, list(self.programs), call.names(self.fun))
-            program = self.timed_trace(call, avals)
-            if not program.hoisted:  # a program that closes over a tracer serves this one call only
-                self.programs[key] = program
+            known = lambda: self.programs.get(key)  # noqa: E731
+            program = once((self, key), known, lambda: self.traced_program(key, call, avals))
+        return program
+
+    def traced_program(self, key: Any, call: Signature, avals: list[Any]) -> Program:
+        if config.jax_explain_cache_misses:
+            misses.explain(self.fun, key, list(self.programs), call.names(self.fun))
+        program = self.timed_trace(call, avals)
+        if not program.hoisted:  # a program that closes over a tracer serves this one call only
+            self.programs[key] = program
         return program
 
     def avals(self, call: Signature) -> list[Any]:
@@ -384,6 +393,7 @@ def _static_arguments(
     return nums, names
 
 
+@remade
 def jit(
     fun: Callable[..., Any] | None = None,
     /,

@@ -8,6 +8,7 @@ from typing import Any
 from jitney._api.calls import boundary, check_callable
 from jitney._api.jit import jit
 from jitney._api.meshes import AbstractMesh, Mesh, mesh_in_context
+from jitney._api.pickling import remade
 from jitney._api.shardings import NamedSharding, PartitionSpec
 from jitney._api.vmap import vmap
 from jitney._core import tree
@@ -25,6 +26,7 @@ class _Infer:
 Infer = _Infer()
 
 
+@remade
 def shard_map(
     f: Callable[..., Any] | None = None,
     /,
@@ -142,6 +144,7 @@ def _check_specs(specs: Any, values: Any, mesh: Mesh | AbstractMesh, what: str) 
             )
 
 
+@remade
 def smap(
     f: Callable[..., Any] | None = None, /, *, in_axes: Any = Infer, out_axes: Any, axis_name: Any
 ) -> Any:
@@ -163,6 +166,7 @@ def smap(
     return boundary(mapped, f)
 
 
+@remade
 def pmap(
     fun: Callable[..., Any],
     axis_name: Any = None,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jitney._api.calls import boundary, check_callable
+from jitney._api.pickling import remade
 
 
 class _Scope(contextlib.ContextDecorator):
@@ -43,6 +44,7 @@ def named_scope(name: str) -> Any:
     return _Scope()
 
 
+@remade
 def named_call(fun: Callable[..., Any], *, name: str | None = None) -> Callable[..., Any]:
     """``fun`` under ``named_scope(name)``, by default its own name.
 

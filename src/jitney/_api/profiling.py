@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jitney._api import tables
-from jitney._base import sources
+from jitney._base import forks, sources
 from jitney._base.config import config
 from jitney._base.sources import Location
 from jitney._control import evaluation
@@ -67,7 +67,7 @@ class _Thread(threading.local):
 
 
 _thread = _Thread()
-_lock = threading.RLock()
+_lock = forks.renew(threading.RLock())
 _active: tuple[profile, ...] = ()
 _PLACE = 1  # of the layer around eager evaluation: outside of what checks results
 

@@ -285,6 +285,9 @@ class Compiled(Stage):
         super().__init__(*args)
         self._executable = native(self._closed)
 
+    def __reduce__(self) -> tuple:
+        return Compiled, (self._closed, self.in_tree, self.out_tree, self._name, self._donated)
+
     def as_text(self) -> str:
         """The LLVM module."""
         return self._listing().llvm

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jitney._api.calls import as_array, boundary, check_callable, check_leaf, check_outputs, leaf_names
+from jitney._api.pickling import remade
 from jitney._core import refs, tree
 from jitney._core.paths import prefix_errors
 from jitney._core.refs import Ref
@@ -15,6 +16,7 @@ from jitney._core.trace import get_aval
 from jitney._transforms.batching import batch_flat, place_axis
 
 
+@remade
 def vmap(
     fun: Callable[..., Any],
     in_axes: Any = 0,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from jitney import _ext
+from jitney._base.forks import renew
 
 # Modules that are linked to BLAS.
 _NUMPY, _SCIPY = "numpy._core._multiarray_umath", "scipy.linalg.cython_blas"
@@ -26,7 +27,7 @@ _FUNCTIONS = (
     ("bli_thread_get_num_threads", "bli_thread_set_num_threads"),
 )
 
-_lock = threading.Lock()
+_lock = renew(threading.Lock())
 _limits: dict[Hashable, int] = {}
 _found: dict[str, tuple[Any, Any] | None] = {}  # the pair of functions of each module
 _own = 0  # NumPy's number before there was a limit

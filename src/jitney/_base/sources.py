@@ -61,9 +61,9 @@ def warn(text: str, category: type[Warning] = UserWarning) -> None:
 
 
 def resolve(source: Any) -> Location | None:
-    """The location of a ``(code, lasti)`` pair from ``_ext.user_frame()``."""
-    if source is None:
-        return None
+    """The location of a ``(code, lasti)`` pair from ``_ext.user_frame()``; of a program from elsewhere, it is known."""
+    if source is None or type(source) is Location:
+        return source
     code, lasti = source
     line, column, end_column = code.co_firstlineno, -1, -1
     for number, (start, end, col, end_col) in enumerate(code.co_positions()):

@@ -13,12 +13,13 @@ import threading
 from functools import cache
 from typing import Any
 
+from jitney._base import forks
 from jitney._compiler.loading import Code, address_of, load, symbol_addresses
 from jitney._compiler.options import options
 from jitney._compiler.targets import Target, host_target
 
 _names = itertools.count()
-_lock = threading.Lock()
+_lock = forks.hold(threading.Lock())  # forked children find LLVM at rest
 # What the combiner of instructions makes shorter: masks made of masks, vectors of addresses, remainders.
 _TANGLED = ("llvm.masked", "rem i", "rem <")
 # The emitter has placed induction variables, and processors reorder instructions themselves.

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from jitney import _ext
+from jitney._base import forks
 from jitney._base.config import config
 from jitney._control.jit import executable
 from jitney._core import axes, tree
@@ -71,7 +72,7 @@ def rearranged(closed: ClosedJaxpr, ins: Sequence[int], outs: Sequence[int]) -> 
 
 _INTERNED_LIMIT = 1024
 _interned: OrderedDict[Any, ClosedJaxpr] = OrderedDict()
-_lock = threading.Lock()
+_lock = forks.renew(threading.Lock())
 
 
 def intern(closed: ClosedJaxpr) -> ClosedJaxpr:

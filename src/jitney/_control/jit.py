@@ -13,6 +13,7 @@ from typing import Any
 
 from jitney._base import logs
 from jitney._base.config import config
+from jitney._base.once import once
 from jitney._core import plugs
 from jitney._core.dce import dce_jaxpr
 from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn
@@ -40,13 +41,16 @@ def executable(closed: ClosedJaxpr) -> Any:
 
 def native(closed: ClosedJaxpr) -> Any:
     """The native program of ``closed``, compiled at first use and kept with it."""
-    if "executable" not in closed.cache:
-        observe = observer
-        with nullcontext() if observe is None else observe.compiling(closed):
-            closed.cache["executable"] = (
-                _compile_logged(closed) if config.jax_log_compiles else plugs.compile_jaxpr(closed)
-            )
-    return closed.cache["executable"]
+    found = closed.cache.get("executable")
+    return once(closed, lambda: closed.cache.get("executable"), lambda: _compile(closed)) if found is None else found
+
+
+def _compile(closed: ClosedJaxpr) -> Any:
+    observe = observer
+    with nullcontext() if observe is None else observe.compiling(closed):
+        made = _compile_logged(closed) if config.jax_log_compiles else plugs.compile_jaxpr(closed)
+    closed.cache["executable"] = made
+    return made
 
 
 def _compile_logged(closed: ClosedJaxpr) -> Any:

@@ -104,10 +104,21 @@ class JaxprEqn:
             found |= inner.effects
         return found
 
+    def __reduce__(self) -> tuple:
+        where = sources.resolve(self.source)
+        return JaxprEqn, (self.primitive, self.invars, self.outvars, self.params, where)
+
     def __repr__(self) -> str:
         from jitney._core.printer import print_eqn
 
         return print_eqn(self)
+
+
+class _Named:
+    """In a program from another process, the function that it was traced from."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
 
 
 class Jaxpr:
@@ -152,6 +163,13 @@ class Jaxpr:
     def replace(self, **changes: Any) -> Jaxpr:
         names = ("constvars", "invars", "outvars", "eqns", "debug_info")
         return Jaxpr(**{name: changes.get(name, getattr(self, name)) for name in names})
+
+    def __reduce__(self) -> tuple:
+        parts = self.constvars, self.invars, self.outvars, self.eqns
+        info = self.debug_info
+        if info is not None:
+            info = type(info)(info.kind, _Named(info.func_name), info.arg_names, info.result_paths)
+        return Jaxpr, (*parts, None, info)
 
     def __str__(self) -> str:
         from jitney._core.printer import print_jaxpr
@@ -218,6 +236,9 @@ class ClosedJaxpr:
 
     def replace(self, *, jaxpr: Jaxpr | None = None, consts: Sequence[Any] | None = None) -> ClosedJaxpr:
         return ClosedJaxpr(jaxpr or self.jaxpr, self.consts if consts is None else consts)
+
+    def __reduce__(self) -> tuple:
+        return ClosedJaxpr, (self.jaxpr, self.consts)
 
     def __str__(self) -> str:
         return str(self.jaxpr)

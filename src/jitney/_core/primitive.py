@@ -24,6 +24,8 @@ Families (``_ops/families.py``) fill most slots from one row.
 
 from __future__ import annotations
 
+import importlib
+import pickle
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -173,5 +175,29 @@ class Primitive:
         own = self.effects(params) if self.effects is not None else frozenset()
         return self.abstract(*avals, **params), own
 
+    def __copy__(self) -> Primitive:
+        same = object.__new__(type(self))
+        for name in Primitive.__slots__[1:]:
+            setattr(same, name, getattr(self, name))
+        vars(same).update(vars(self))
+        return same
+
+    def __deepcopy__(self, _memo: Any) -> Primitive:
+        return self
+
+    def __reduce__(self) -> tuple:
+        if self.native is None:
+            raise pickle.PicklingError(
+                f"Can't pickle the operation {self.name!r}: programs with operations of other libraries stay in their process."
+            )
+        return _native, (self.native,)
+
     def __repr__(self) -> str:
         return self.name
+
+
+def _native(name: str) -> Primitive:
+    """The operation of that name, for programs of other processes."""
+    if name not in natives:
+        importlib.import_module(name.partition(":")[0])
+    return natives[name]

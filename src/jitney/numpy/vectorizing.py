@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable
 from typing import Any
 
+from jitney._api.calls import boundary
+from jitney._api.pickling import remade
 from jitney._api.vmap import vmap
 from jitney._core.trace import get_aval
 from jitney._ops import raw
@@ -31,6 +32,7 @@ def _parse(signature: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]
     return names(left), names(right)
 
 
+@remade
 def vectorize(
     pyfunc: Callable[..., Any], *, excluded: Any = frozenset(), signature: str | None = None
 ) -> Callable[..., Any]:
@@ -55,7 +57,6 @@ def vectorize(
     if any(isinstance(x, int) and x < 0 for x in excluded):
         raise ValueError(f"excluded={excluded!r} contains negative numbers")
 
-    @functools.wraps(pyfunc)
     def vectorized(*args: Any, **kwargs: Any) -> Any:
         fixed = {i: a for i, a in enumerate(args) if i in excluded or a is None}
         mapped = [asarray(a) for i, a in enumerate(args) if i not in fixed]
@@ -70,7 +71,7 @@ def vectorize(
 
         return _apply(function, [*mapped, *traced.values()], signature)
 
-    return vectorized
+    return boundary(vectorized, pyfunc)
 
 
 def _apply(function: Callable[..., Any], xs: list[Any], signature: str | None) -> Any:
