@@ -37,6 +37,20 @@ def _convert_control_flow(error: BaseException) -> bool:
     return convert(error)
 
 
+def _note_text(frame: Any) -> None:
+    from jitney._flow.printing import note_text
+
+    note_text(frame)
+
+
+def _convert_prints(code: Any = None) -> bool:
+    if code is None and "jitney._flow.printing" not in sys.modules:
+        return False
+    from jitney._flow.printing import convert_prints
+
+    return convert_prints(code)
+
+
 def _converted_source(function: Any) -> str | None:
     if "jitney._flow.converting" not in sys.modules:
         return None
@@ -55,6 +69,8 @@ plugs.compile_jaxpr = _compile_jaxpr
 plugs.evaluate_large = _evaluate_large
 plugs.release_memory = _release_memory
 plugs.convert_control_flow = _convert_control_flow
+plugs.note_text = _note_text
+plugs.convert_prints = _convert_prints
 plugs.converted_source = _converted_source
 _ext.register_hook("aval", shaped_array)
 _ext.register_hook("flatten", _flatten)

@@ -20,6 +20,8 @@ release_memory: Callable[[], None] = lambda: None  # _compiler: give back what f
 convert_control_flow: Callable[[BaseException], bool] = lambda _: (
     False
 )  # _flow: write a function anew that asked for a traced truth
+note_text: Callable[[Any], None] = lambda _: None  # _flow: a frame asked for the text of a traced value
+convert_prints: Callable[..., bool] = lambda *_: False  # _flow: write functions anew that print traced values
 converted_source: Callable[[Any], str | None] = lambda _: (
     None
 )  # _flow: the text of a function that was written anew

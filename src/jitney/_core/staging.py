@@ -11,7 +11,6 @@ from jitney import _ext
 from jitney._base import sources
 from jitney._base.config import config
 from jitney._base.dtypes import is_key
-from jitney._base.errors import TracerBoolConversionError, TracerIntegerConversionError
 from jitney._core import leaks, plugs
 from jitney._core.avals import ShapedArray
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
@@ -84,16 +83,18 @@ class StagedTracer(Tracer):
 class StagingTrace(Trace):
     """Records every ``bind`` as an equation."""
 
-    __slots__ = ("alive", "const_ids", "constvars", "consts", "debug", "eqns", "invars")
+    __slots__ = ("alive", "const_ids", "constvars", "consts", "debug", "eqns", "held", "invars", "is_part")
 
     def __init__(self, debug: DebugInfo | None = None) -> None:
         self.eqns: list[JaxprEqn] = []
         self.invars: list[Var] = []
         self.constvars: list[Var] = []
         self.consts: list[Any] = []
+        self.held: list[Any] = []
         self.const_ids: dict[int, Var] = {}
         self.debug = debug
         self.alive = True
+        self.is_part = False  # of a function whose control flow was converted: inputs are its variables
 
     def new_input(self, aval: ShapedArray) -> StagedTracer:
         var = Var(aval)
@@ -141,7 +142,8 @@ class StagingTrace(Trace):
             var = Var(get_aval(x))
             self.const_ids[id(x)] = var
             self.constvars.append(var)
-            self.consts.append(x)  # also keeps x alive, so that its id stays its own
+            self.consts.append(x.twin() if Tracer.may_be_stale and isinstance(x, Tracer) else x)
+            self.held.append(x)  # so that its id stays its own
         return var
 
     def close(self, outs: Sequence[Any]) -> ClosedJaxpr:
@@ -179,15 +181,23 @@ def stage(
     Constants of the result may be tracers of outer traces; see ``hoist_tracers``. Where Python asks for the truth of a traced
     value, the function that asks is written anew, and traced again.
     """
+    if debug is not None and config.jitney_python_control_flow and _names_print(debug.fun):
+        plugs.convert_prints(debug.fun)
     return with_control_flow(lambda: _stage_checked(fun, in_avals, debug))
+
+
+def _names_print(fun: Any) -> bool:
+    return "print" in getattr(getattr(fun, "__code__", None), "co_names", ())
 
 
 def with_control_flow(run: Callable[[], Any]) -> Any:
     """``run()``; again where Python asked in it for the truth of a traced value and the function that asks was converted."""
     while True:
         try:
-            return run()
-        except (TracerBoolConversionError, TracerIntegerConversionError) as error:
+            out = run()
+            if not plugs.convert_prints():
+                return out
+        except (TypeError, ValueError) as error:  # of traced values; a ValueError where NumPy met one
             if not config.jitney_python_control_flow or not plugs.convert_control_flow(error):
                 raise
 

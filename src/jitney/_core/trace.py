@@ -7,6 +7,7 @@ nest in any order without levels or tags.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -15,6 +16,7 @@ import numpy as np
 
 from jitney import _ext
 from jitney._base import dtypes, errors, sources
+from jitney._base.config import config
 from jitney._core import plugs
 from jitney._core.avals import ShapedArray, shaped_array
 
@@ -116,17 +118,35 @@ class Tracer:
     Libraries subclass it for their own traces: pass the trace and the aval on, or define ``aval`` as a property.
     """
 
-    __slots__ = ("__weakref__", "_trace", "aval")
+    # base and views: what shares memory in NumPy, known where items are assigned (``_flow/assigning.py``)
+    __slots__ = ("__weakref__", "_trace", "aval", "base", "views")
     __array_priority__ = 1000
     __hash__ = None  # type: ignore[assignment]
 
     _trace: Any
     aval: ShapedArray
+    may_be_stale = False  # whether a program was converted that assigns items
 
     def __init__(self, trace: Trace, aval: ShapedArray | None = None) -> None:
         self._trace = trace
         if aval is not None:
             self.aval = aval
+
+    def __getattr__(self, name: str) -> Any:
+        # The aval of an array that was changed under another name is gone.
+        if name == "aval" and not getattr(self._trace, "alive", True):
+            raise_leaked(self, "an operation")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def twin(self) -> Any:
+        """The same value as another object, which stays what it is where the user's is changed under another name."""
+        made = object.__new__(type(self))
+        for name in {slot for kind in type(self).__mro__ for slot in getattr(kind, "__slots__", ())} - {
+            "__weakref__"
+        }:
+            if hasattr(self, name):
+                setattr(made, name, getattr(self, name))
+        return made
 
     def full_lower(self) -> Any:
         """The simplest value that stands for the same: here the tracer itself."""
@@ -232,6 +252,11 @@ class Tracer:
         return None
 
     def __repr__(self) -> str:
+        if config.jitney_python_control_flow and current_trace() is not None and self.concrete() is None:
+            frame: Any = sys._getframe(1)
+            while frame.f_code.co_filename == __file__ or frame.f_code.co_name == "__repr__":
+                frame = frame.f_back
+            plugs.note_text(frame)  # ``print`` is converted to one that shows the value of each run
         return f"{type(self).__name__}<{self.aval.str_short()}>"
 
     def __deepcopy__(self, _memo: Any) -> Any:
@@ -289,7 +314,10 @@ def raise_for_tracer(tracer: Tracer, error: type[Exception], text: tuple[str, st
 
 
 def raise_leaked(tracer: Tracer, where: str) -> NoReturn:
-    """Raise ``UnexpectedTracerError``: a tracer is used after (or outside of) its function."""
+    """Raise ``UnexpectedTracerError``: a tracer is used after (or outside of) its function, or is stale."""
+    stale = getattr(tracer._trace, "stale", None)
+    if stale:
+        raise TypeError(stale)
     inner: Any = tracer
     while isinstance(inner, Tracer) and inner.source() is None:
         inner = getattr(inner, "primal", getattr(inner, "value", None))

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jitney._flow import running
+from jitney._flow import assigning, functions, parts, running
 from jitney._flow.rewriting import CALLED
 from jitney._flow.sources import OURS, Function
 
@@ -58,7 +58,9 @@ def _constant(value: Any) -> Any:
         return _with_functions(value)
     if isinstance(value, str) and value.startswith(CALLED):
         name = value.removeprefix(CALLED)
-        return getattr(running, name, None) or getattr(builtins, name)
+        return next(
+            vars(m)[name] for m in (running, parts, assigning, functions, builtins) if name in vars(m)
+        )
     return value
 
 

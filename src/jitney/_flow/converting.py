@@ -5,15 +5,23 @@ from __future__ import annotations
 import ast
 import gc
 import inspect
+import os
 import re
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from jitney._base.errors import (
+    ConcretizationTypeError,
+    TracerArrayConversionError,
+    TracerBoolConversionError,
+    TracerIntegerConversionError,
+)
+from jitney._base.forks import renew
 from jitney._base.sources import PACKAGE_DIR
 from jitney._flow.compiling import compiled, functions_of
-from jitney._flow.rewriting import rewritten
+from jitney._flow.rewriting import item_targets, locals_of, rewritten, root_of
 from jitney._flow.sources import (
     OURS,
     Function,
@@ -25,7 +33,7 @@ from jitney._flow.sources import (
     unit_of,
 )
 
-_lock = threading.RLock()
+_lock = renew(threading.RLock())
 
 
 class Unit:
@@ -35,6 +43,9 @@ class Unit:
         self.function, self.filename, self.class_name = function, filename, class_name
         self.marked: dict[int, ast.AST] = {}
         self.made: Any = None
+        self.codes: dict[
+            tuple, dict[tuple, types.CodeType]
+        ] = {}  # by free variables, of the functions in ``made``
 
     def source(self) -> str:
         """The function as it was written anew."""
@@ -58,19 +69,40 @@ def convert(error: BaseException) -> bool:
     """Whether the function that raised ``error`` was converted, and will be called again by whoever catches it."""
     with _lock:
         frames = [(tb.tb_frame.f_code, tb.tb_lasti) for tb in _traceback(error)]
-        frames = [(code, lasti) for code, lasti in frames if not code.co_filename.startswith(PACKAGE_DIR)]
-        if not frames:
+        inside = [not code.co_filename.startswith(PACKAGE_DIR) for code, _ in frames]
+        if not any(inside) or not _asks_for_conversion(error, frames[-1 - inside[::-1].index(True) :]):
             return False
+        frames = [frame for frame, users in zip(frames, inside, strict=True) if users]
         code, lasti = frames[-1]
         span = span_of_instruction(code, lasti)
         if span is None:
             return False
         try:
-            return _convert(code, span, [c for c, _ in frames])
+            return _convert(code, span, [c for c, _ in frames], error)
         except Unsupported as reason:
             text, line = reason.args
             error.add_note(f"It was not converted: {text} ({code.co_filename}:{line or span.line}).")
             return False
+
+
+# Errors of traced values, and what an array says whose item is assigned.
+_KINDS = (
+    ConcretizationTypeError,
+    TracerIntegerConversionError,
+    TracerArrayConversionError,
+)
+_IMMUTABLE = re.compile("immutable and do(es)? not support (in-place )?item assignment")
+_ASKED_BY_PYTHON = os.path.join("_core", "trace.py")
+
+
+def _asks_for_conversion(error: BaseException, frames: list[tuple[types.CodeType, int]]) -> bool:
+    """Whether Python itself asked a traced value for something: from the user's frame only methods of tracers were called."""
+    if isinstance(error, ValueError):  # NumPy's, when it was to hold a traced value
+        return isinstance(error.__cause__, ConcretizationTypeError) and len(frames) == 1
+    if isinstance(error, TracerBoolConversionError | TracerIntegerConversionError):
+        return True
+    direct = all(code.co_filename.endswith(_ASKED_BY_PYTHON) for code, _ in frames[1:])
+    return direct and (isinstance(error, _KINDS) or _IMMUTABLE.search(str(error)) is not None)
 
 
 def _traceback(error: BaseException) -> Iterator[types.TracebackType]:
@@ -80,28 +112,46 @@ def _traceback(error: BaseException) -> Iterator[types.TracebackType]:
         tb = tb.tb_next
 
 
-def _convert(code: types.CodeType, span: Span, frames: list[types.CodeType]) -> bool:
+def _convert(code: types.CodeType, span: Span, frames: list[types.CodeType], error: BaseException) -> bool:
     path = path_to(code.co_filename, span)
     function = unit_of(path)
-    found = _statements(path, span)
+    found = _statements(path, span, error)
     inner = next(
         n for n in reversed(path[: path.index(found[-1])]) if isinstance(n, (ast.FunctionDef, ast.Lambda))
     )
     if not any(_is(c, inner) for c in frames):
         return False  # its call began further out: who made it calls it again
-    key = (code.co_filename, Span.of(function))
-    unit = _units.setdefault(key, Unit(function, code.co_filename, class_of(path, function)))
-    new = [node for node in found if id(node) not in unit.marked]
-    if not new:  # another thread was faster, or nothing helps
-        return any(_is(c, inner) and _done.get(_key(c), (unit, c))[1] is not c for c in frames)
-    unit.marked.update((id(node), node) for node in new)
-    try:
+    unit = _unit(code.co_filename, path, function)
+    if any(map(item_targets, found)):
+        _check_roots(found, inner)
+        found += [node for node in ast.walk(function) if item_targets(node)]
+    if _mark(unit, found):
+        return True
+    # Another thread was faster; or the function was made by one that runs since before the conversion; or nothing helps.
+    exchanged = _install(unit)
+    return any(c in exchanged or _is(c, inner) and _done.get(_key(c), (unit, c))[1] is not c for c in frames)
+
+
+def convert_nodes(filename: str, path: list[ast.AST], kind: Callable[[ast.AST], bool]) -> bool:
+    """Convert all nodes of a kind in the outermost function on ``path``; whether there were new ones."""
+    with _lock:
+        function = unit_of(path)
+        return _mark(_unit(filename, path, function), [node for node in ast.walk(function) if kind(node)])
+
+
+def _unit(filename: str, path: list[ast.AST], function: Function) -> Unit:
+    key = (filename, Span.of(function))
+    return _units.setdefault(key, Unit(function, filename, class_of(path, function)))
+
+
+def _mark(unit: Unit, nodes: list[ast.AST]) -> bool:
+    """Write the unit anew with ``nodes`` as calls; False if they are already."""
+    new = {id(node): node for node in nodes if id(node) not in unit.marked}
+    if new:
+        unit.made, unit.codes = rewritten(unit.function, [*unit.marked.values(), *new.values()]), {}
+        unit.marked.update(new)
         _install(unit)
-    except Unsupported:
-        for node in new:
-            del unit.marked[id(node)]
-        raise
-    return True
+    return bool(new)
 
 
 def _is(code: types.CodeType, function: Function) -> bool:
@@ -111,7 +161,7 @@ def _is(code: types.CodeType, function: Function) -> bool:
     return code.co_name == function.name and code.co_firstlineno in lines
 
 
-def _statements(path: list[ast.AST], span: Span) -> list[ast.AST]:
+def _statements(path: list[ast.AST], span: Span, error: BaseException) -> list[ast.AST]:
     """The expressions and the statement that ask for the value at ``span``, from inside out."""
     found: list[ast.AST] = []
     for parent, child in zip(reversed(path[:-1]), reversed(path[1:]), strict=True):
@@ -123,19 +173,42 @@ def _statements(path: list[ast.AST], span: Span) -> list[ast.AST]:
             _add(found, child)
         if isinstance(child, ast.Compare) and len(child.ops) > 1:
             _add(found, child)
+        if child is path[-1] and isinstance(child, ast.Call) and not _is_loop_over(parent, child):
+            _add(found, child)
+        if child is path[-1] and isinstance(child, ast.Subscript):
+            statement = next(n for n in reversed(path) if isinstance(n, ast.stmt))
+            targets = [part for target in item_targets(statement) for part in ast.walk(target)]
+            _add(found, statement if child in targets else child)
         if isinstance(parent, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             raise Unsupported("a comprehension would have a length that is not known", span.line)
         if isinstance(parent, (ast.If, ast.While, ast.Assert)) and child is parent.test:
             _add(found, parent)
-        if isinstance(parent, ast.For) and child is parent.iter:
+        if _is_loop_over(parent, child):
             _add(found, parent)
-        if isinstance(child, ast.stmt):
+        if isinstance(parent, (ast.Match, ast.match_case)):
+            _add(found, next(n for n in reversed(path) if isinstance(n, ast.Match)))
+        if isinstance(child, ast.stmt) or isinstance(parent, ast.Lambda):
             break
     if isinstance(path[-1], (ast.If, ast.While, ast.For)) and not found:
         found.append(path[-1])
     if not found:
         raise Unsupported("the value is used where Python needs it", span.line)
     return found
+
+
+def _is_loop_over(parent: ast.AST, child: ast.AST) -> bool:
+    return isinstance(parent, ast.For) and child is parent.iter
+
+
+def _check_roots(statements: list[ast.AST], function: Function) -> None:
+    """Items can be assigned of variables of the function itself."""
+    own = locals_of(function)
+    for target in [t for statement in statements for t in item_targets(statement)]:
+        if root_of(target) not in own:
+            name = root_of(target) or "what it is an item of"
+            raise Unsupported(
+                f"{name} is no variable of the function, so that it cannot hold a new array", target.lineno
+            )
 
 
 def _add(found: list[ast.AST], node: ast.AST) -> None:
@@ -147,10 +220,9 @@ def _key(code: types.CodeType) -> tuple:
     return code.co_filename, code.co_firstlineno, code.co_name
 
 
-def _install(unit: Unit) -> None:
-    """Exchange the code of all functions that live and come from the unit."""
-    unit.made = rewritten(unit.function, unit.marked.values())
-    by_free: dict[tuple, dict[tuple, types.CodeType]] = {}
+def _install(unit: Unit) -> set[types.CodeType]:
+    """Exchange the code of all functions that live and come from the unit; the code objects that were exchanged."""
+    exchanged: set[types.CodeType] = set()
     for function in [f for f in gc.get_objects() if type(f) is types.FunctionType]:
         code = function.__code__
         if (
@@ -160,15 +232,16 @@ def _install(unit: Unit) -> None:
         ):
             continue
         free = tuple(code.co_freevars) if _is(code, unit.function) else ()
-        if free not in by_free:
+        if free not in unit.codes:
             made = compiled(unit.made, unit.filename, unit.class_name, free)
-            by_free[free] = {
-                _key(c): c for c in reversed(functions_of(made))
-            }  # of lambdas in one line the outer one
-        new = by_free[free].get(_key(code))
-        if new is not None and new.co_freevars == code.co_freevars:
+            # Of lambdas in one line the outer one.
+            unit.codes[free] = {_key(c): c for c in reversed(functions_of(made))}
+        new = unit.codes[free].get(_key(code))
+        if new is not None and new is not code and new.co_freevars == code.co_freevars:
             function.__code__ = new
             _done[_key(new)] = unit, new
+            exchanged.add(code)
+    return exchanged
 
 
 def _within(code: types.CodeType, function: Function) -> bool:

@@ -17,6 +17,7 @@ import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from jitney._flow.matching import as_ifs
 from jitney._flow.sources import OURS, Unsupported
 
 CALLED = "\0jitney:"  # a constant that begins so stands for a function of ``running.py``
@@ -71,6 +72,66 @@ def _placed(statements: _Statements, origin: Any) -> _Statements:
             ):
                 ast.copy_location(node, origin)
     return statements
+
+
+def index_of(node: ast.Subscript) -> ast.expr:
+    """The index of a subscription, as an expression that can be an argument."""
+    return _slice(node.slice)
+
+
+def _slice(part: ast.expr) -> ast.expr:
+    if isinstance(part, ast.Tuple):
+        return ast.Tuple([_slice(p) for p in part.elts], ast.Load())
+    if isinstance(part, ast.Slice):
+        return call("slice", *[p or ast.Constant(None) for p in (part.lower, part.upper, part.step)])
+    return part
+
+
+def root_of(node: Any) -> str | None:
+    """The variable that ``x.y[i]`` begins with."""
+    while isinstance(node, (ast.Subscript, ast.Attribute)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def is_print(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and node.func.id == "print"
+
+
+def item_targets(statement: ast.AST) -> list[ast.Subscript]:
+    """The items that a statement assigns."""
+    if not isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
+        return []
+    pending: list[Any] = list(statement.targets) if isinstance(statement, ast.Assign) else [statement.target]
+    found: list[ast.Subscript] = []
+    while pending:
+        part = pending.pop()
+        if isinstance(part, (ast.Tuple, ast.List)):
+            pending += part.elts
+        elif isinstance(part, ast.Starred):
+            pending.append(part.value)
+        elif isinstance(part, ast.Subscript):
+            found.append(part)
+    return found
+
+
+def locals_of(function: Any) -> set[str]:
+    """The variables that are the function's own."""
+    arguments = function.args
+    given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    names = {a.arg for a in (*given, arguments.vararg, arguments.kwarg) if a is not None}
+    if isinstance(function, ast.Lambda):
+        return names
+    outside: set[str] = set()
+    for part in function.body:
+        for inner in _inside(part):
+            if isinstance(inner, (ast.Global, ast.Nonlocal)):
+                outside |= set(inner.names)
+    return (names | set(stores(function.body))) - outside
+
+
+def _is_logical(node: ast.AST) -> bool:
+    return isinstance(node, ast.BoolOp)
 
 
 class _Stores(ast.NodeVisitor):
@@ -156,13 +217,20 @@ def _ends(statements: Sequence[ast.stmt]) -> bool:
 
 
 class _Loop:
-    """The variables that stand for the jumps of a converted loop."""
+    """The variables that stand for the jumps of a converted loop, or out of a block that runs ``once``."""
 
-    def __init__(self, number: int, jumps: set[type]) -> None:
+    def __init__(self, number: int, jumps: set[type], once: bool = False) -> None:
+        self.once = once
         self.stop = f"{OURS}stop{number}" if jumps & {ast.Break, ast.Return} else None
         self.skip = f"{OURS}skip{number}" if ast.Continue in jumps else None
         self.left = f"{OURS}left{number}" if ast.Return in jumps else None
         self.value = f"{OURS}value{number}" if ast.Return in jumps else None
+
+    def start(self) -> _Statements:
+        """No jump was taken yet."""
+        names = [name for name in (self.stop, self.left) if name]
+        value = [_assign(self.value, call("unset"))] if self.value else []
+        return [*[_assign(name, ast.Constant(False)) for name in names], *value]
 
     def flags(self) -> list[str]:
         return [name for name in (self.stop, self.skip) if name]
@@ -173,6 +241,7 @@ class _Writer:
         self.marked = marked
         self.count = 0
         self.outside: set[str] = set()  # names that are not the function's own
+        self.locals: set[str] = set()
         self.after: _Statements = []  # what a loop that was just written adds behind it
         self.kept: list[Any] = []  # nodes made here that are marked: their ids stay theirs
 
@@ -180,6 +249,7 @@ class _Writer:
 
     def function(self, node: Any) -> Any:
         before, self.outside = self.outside, set()
+        outer, self.locals = self.locals, locals_of(node)
         for part in node.body if isinstance(node, ast.FunctionDef) else ():
             for inner in _inside(part):
                 if isinstance(inner, (ast.Global, ast.Nonlocal)):
@@ -190,7 +260,7 @@ class _Writer:
             node.body = self.expression(node.body)
         else:
             node.body = self.block(node.body, None)
-        self.outside = before
+        self.outside, self.locals = before, outer
         return node
 
     def touches(self, node: ast.AST) -> bool:
@@ -242,7 +312,59 @@ class _Writer:
                 values.append(ast.Compare(first, [op], [later]))
             # Each operand is evaluated once and in order, all of them: comparing has no effects.
             return call("all_of", *values)
+        if isinstance(node, ast.Subscript):
+            return call("element", node.value, index_of(node))
+        if isinstance(node, ast.Call):
+            return self.called_function(node)
         raise Unsupported(f"a {type(node).__name__} cannot be converted", node.lineno)
+
+    def called_function(self, node: ast.Call) -> ast.expr:
+        if not is_print(node):
+            return ast.Call(ast.Constant(CALLED + "function"), [node.func, *node.args], node.keywords)
+        # What it shows is computed when the program gets there, from the variables that it names.
+        found = [
+            n for part in [*node.args, *node.keywords] for n in ast.walk(part) if isinstance(n, ast.Name)
+        ]
+        bound = {n.id for n in found if isinstance(n.ctx, ast.Store)}  # in comprehensions
+        names = [name for name in dict.fromkeys(n.id for n in found) if name not in bound]
+        show = ast.Lambda(ast.arguments([], [ast.arg(n) for n in names], None, [], [], None, []), node)
+        return call("print_", show, *map(_load, names))
+
+    def item_assigned(self, node: Any) -> _Statements:
+        """An assignment to items of variables, which may be traced arrays."""
+        if isinstance(node, ast.AugAssign):
+            how = ast.Constant(type(node.op).__name__)
+            return [self.item(node.target, self.expression(node.value), how)]
+        after: _Statements = []
+
+        def target(part: Any) -> Any:
+            if isinstance(part, (ast.Tuple, ast.List)):
+                part.elts = [target(p) for p in part.elts]
+            elif isinstance(part, ast.Starred):
+                part.value = target(part.value)
+            elif isinstance(part, ast.Subscript) and root_of(part) in self.locals:
+                name = self.name("value")
+                after.append(self.item(part, _load(name), ast.Constant("")))
+                return _store(name)
+            return part
+
+        value = self.expression(node.value)
+        targets = [target(part) for part in (node.targets if isinstance(node, ast.Assign) else [node.target])]
+        return [ast.Assign(targets, value), *after]
+
+    def item(self, target: ast.Subscript, value: ast.expr, how: ast.expr) -> ast.stmt:
+        """``name = assign(name, path, index, value, how, name, line)``"""
+        path: list[ast.expr] = []
+        node: Any = target.value
+        while not isinstance(node, ast.Name):
+            attribute = isinstance(node, ast.Attribute)
+            key = ast.Constant(node.attr) if attribute else self.expression(index_of(node))
+            path.insert(0, ast.Tuple([ast.Constant("attribute" if attribute else "item"), key], ast.Load()))
+            node = node.value
+        index = self.expression(index_of(target))
+        labels = [ast.Constant(node.id), ast.Constant(target.lineno)]
+        made = call("assign", _load(node.id), ast.Tuple(path, ast.Load()), index, value, how, *labels)
+        return _assign(node.id, made)
 
     # -- statements
 
@@ -253,6 +375,8 @@ class _Writer:
             if not self.touches(statement) and not (loop and self.leaves(statement, loop)):
                 out.append(statement)
                 continue
+            if isinstance(statement, ast.Match) and id(statement) in self.marked:
+                return out + self.block([*self.match(statement), *rest], loop)
             if loop is None and isinstance(statement, ast.If) and self.dynamic(statement):
                 if ast.Return in _jumps(statement):
                     return out + self.last_if(statement, rest)
@@ -262,7 +386,7 @@ class _Writer:
                 return out
             if loop and rest and not self.after and self.leaves(statement, loop):
                 return out + self.guarded(rest, loop)
-            if isinstance(statement, (ast.For, ast.While)) and self.after:
+            if isinstance(statement, (ast.For, ast.While, ast.With)) and self.after:
                 after, self.after = self.after, []
                 return out + self.block([*after, *rest], loop)
         return out
@@ -307,11 +431,9 @@ class _Writer:
                 )
             ], False
         if isinstance(node, ast.With):
-            if any(_jumps(part) for part in node.body) and (loop or any(map(self.dynamic, node.body))):
-                raise Unsupported("a jump leaves a `with` around traced control flow", node.lineno)
-            node.items = [self._part(item) for item in node.items]
-            node.body = self.block(node.body, loop)
-            return [node], False
+            return self.with_(node, loop), False
+        if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) and id(node) in self.marked:
+            return _placed(self.item_assigned(node), node), False
         if isinstance(node, (ast.Try, ast.ClassDef, ast.Match)):
             raise Unsupported(f"`{type(node).__name__.lower()}` around traced control flow", node.lineno)
         for field, value in ast.iter_fields(node):
@@ -320,6 +442,34 @@ class _Writer:
             elif isinstance(value, list):
                 setattr(node, field, [self._part(item) for item in value])
         return [node], isinstance(node, (ast.Return, ast.Raise))
+
+    def with_(self, node: ast.With, loop: _Loop | None) -> _Statements:
+        """Jumps out of it become conditions on the rest of it, and of what follows."""
+        node.items = [self._part(item) for item in node.items]
+        if loop or not any(_jumps(part) and self.dynamic_inside(part) for part in node.body):
+            node.body = self.block(node.body, loop)
+            return [node]
+        around, ends = _Loop(self.number(), {ast.Return}, once=True), _ends(node.body)
+        before = around.start()
+        node.body = self.block(node.body, around)
+        left = ast.Return(_load(around.value))  # type: ignore[arg-type]
+        self.after = [left if ends else self.later_if(_load(around.left), [left], node)]  # type: ignore[arg-type]
+        return [*before, node]
+
+    def dynamic_inside(self, node: ast.AST) -> bool:
+        kinds = (ast.If, ast.For, ast.While, ast.With)
+        return any(self.dynamic(part) for part in _inside(node) if isinstance(part, kinds))
+
+    def match(self, node: ast.Match) -> _Statements:
+        node.subject = self.expression(node.subject)
+        statements, conditions = as_ifs(node, self.number(), call)
+        for condition in conditions:
+            self.marked |= {
+                id(condition),
+                *[id(part) for part in ast.walk(condition.test) if _is_logical(part)],
+            }
+        self.kept += statements
+        return statements
 
     def plain_loop(self, node: Any) -> _Statements:
         if isinstance(node, ast.For):
@@ -343,7 +493,7 @@ class _Writer:
         """``rest``, unless a jump was taken."""
         body = self.block(rest, loop)
         test = call("none_of", *[_load(flag) for flag in loop.flags()])
-        return self.write_if(test, body, [], rest[0].lineno)
+        return self.write_if(test, body, [], rest[0].lineno, "unless_left" if loop.once else "if_")
 
     # -- if
 
@@ -351,7 +501,9 @@ class _Writer:
         body, orelse = self.block(node.body, loop), self.block(node.orelse, loop)
         return self.write_if(node.test, body, orelse, node.lineno)
 
-    def write_if(self, test: ast.expr, body: _Statements, orelse: _Statements, line: int) -> _Statements:
+    def write_if(
+        self, test: ast.expr, body: _Statements, orelse: _Statements, line: int, kind: str = "if_"
+    ) -> _Statements:
         names = self.own([*body, *orelse], line)
         self.refuse_effects(body, orelse)
         then, other = self.name("then"), self.name("else")
@@ -361,7 +513,7 @@ class _Writer:
             _define(then, names, [*body, result]),
             _define(other, names, [*orelse, copy.deepcopy(result)]),
         ]
-        made = call("if_", test, _load(then), _load(other), _tuple(names, ast.Load), *_labels(names, line))
+        made = call(kind, test, _load(then), _load(other), _tuple(names, ast.Load), *_labels(names, line))
         result = ast.Assign([_tuple(names, ast.Store)], made) if names else ast.Expr(made)
         return _placed([*out, result], test if hasattr(test, "lineno") else _At(line))
 
@@ -408,11 +560,7 @@ class _Writer:
             jumps |= _jumps(part)
         loop = _Loop(self.number(), jumps)
         line = node.lineno
-        before: _Statements = []
-        if loop.stop:
-            before.append(_assign(loop.stop, ast.Constant(False)))
-        if loop.left:
-            before += [_assign(loop.left, ast.Constant(False)), _assign(loop.value, call("unset"))]  # type: ignore[arg-type]
+        before = loop.start()
         body = self.block(node.body, loop)
         if loop.skip:
             body = [_assign(loop.skip, ast.Constant(False)), *body]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +14,9 @@ from jitney._core import tree
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.jaxpr import ClosedJaxpr, evaluate
 from jitney._core.staging import DebugInfo, hoist_tracers, stage
-from jitney._core.trace import Tracer, get_aval, is_array_like
+from jitney._core.trace import Tracer, current_trace, get_aval, is_array_like
+from jitney._flow.assigning import is_stale, outdate
+from jitney._flow.parts import run, statement
 from jitney._flow.sources import OURS
 
 # -- variables without a value ----------------------------------------------------------------------------
@@ -139,11 +140,23 @@ def none_of(*values: Any) -> Any:
     return not_(_joined([lambda v=v: v for v in values], False))
 
 
+def is_(value: Any, constant: Any) -> Any:
+    """``value is constant``, of None, True or False; a traced truth is the one that it equals."""
+    if not isinstance(value, Tracer) or constant is None or get_aval(value).dtype != bool:
+        return value is constant
+    return value if constant else jnp.logical_not(value)
+
+
+def is_sequence(value: Any, size: int) -> bool:
+    """Whether a pattern of ``size`` parts can match."""
+    return isinstance(value, (list, tuple)) and len(value) == size
+
+
 def choose(test: Any, then: Callable[[], Any], other: Callable[[], Any], line: int) -> Any:
     known = _known(test)
     if known is not None:
         return then() if known else other()
-    (out,) = _branches(test, lambda: (then(),), lambda: (other(),), (), ("the expression",), line)
+    (out,) = _branches(test, lambda: (then(),), lambda: (other(),), ("the expression",), line)
     return out
 
 
@@ -163,64 +176,43 @@ def assert_(test: Any, message: Callable[[], Any], line: int) -> None:
         raise AssertionError(message())
 
 
-# -- what is running --------------------------------------------------------------------------------------
-
-
-class _Running(threading.local):
-    """Of each part of a converted statement that runs, whether it is being traced: then it runs once for all cases."""
-
-    def __init__(self) -> None:
-        self.traced: list[bool] = []
-
-
-_running = _Running()
-
-
-def _run(traced: bool, part: Callable[..., Any], *args: Any) -> Any:
-    _running.traced.append(traced)
-    try:
-        return part(*args)
-    finally:
-        _running.traced.pop()
-
-
-def unchanged(thing: Any, name: str, line: int) -> None:
-    """Refuses to change ``thing`` in a part that is traced: it would be changed in every case."""
-    if _running.traced and _running.traced[-1] and not is_array_like(thing):
-        raise TypeError(
-            f"line {line}: {name}, a {type(thing).__name__}, is changed under a condition (or in a loop) that is traced, so that "
-            "it would be changed in every case. Collect values in arrays, or change it outside."
-        )
-
-
 # -- branches ---------------------------------------------------------------------------------------------
 
 
 def if_(test: Any, then: Any, other: Any, state: tuple, names: tuple, line: int) -> tuple:
     known = _known(test)
     if known is not None:
-        return _run(False, then if known else other, *state)
-    return _branches(test, lambda: then(*state), lambda: other(*state), state, names, line)
+        return run(False, then if known else other, *state)
+    return _branches(test, lambda: then(*state), lambda: other(*state), names, line)
+
+
+def unless_left(test: Any, then: Any, other: Any, state: tuple, names: tuple, line: int) -> tuple:
+    """``if_`` around the rest of a block: after a jump nobody reads what the rest sets."""
+    known = _known(test)
+    if known is not None:
+        return run(False, then if known else other, *state)
+    return _branches(test, lambda: then(*state), lambda: other(*state), names, line, reached=True)
 
 
 def returned(test: Any, then: Any, other: Any, state: tuple, names: tuple, line: int) -> Any:
     known = _known(test)
     if known is not None:
-        return _run(False, then if known else other, *state)
-    (out,) = _branches(
-        test, lambda: (then(*state),), lambda: (other(*state),), (None,), ("the result",), line
-    )
+        return run(False, then if known else other, *state)
+    (out,) = _branches(test, lambda: (then(*state),), lambda: (other(*state),), ("the result",), line)
     return out
 
 
 class _Part:
     """A branch or loop body as a program, and what it gives each variable."""
 
-    def __init__(self, run: Callable[..., tuple], avals: Sequence[ShapedArray] = ()) -> None:
+    def __init__(self, part: Callable[..., tuple], avals: Sequence[ShapedArray] = ()) -> None:
         self.values: list[Any] = []
+        self.changed: list[Any] = []  # of each input, why it is stale
 
         def flat(*inputs: Any) -> list[Any]:
-            self.values = [_taken_apart(value) for value in _run(True, run, *inputs)]
+            current_trace().is_part = True  # type: ignore[union-attr]
+            self.values = [_taken_apart(value) for value in run(True, part, *inputs)]
+            self.changed = [x._trace if is_stale(x) else None for x in inputs]
             return [leaf for leaves, _ in self.values for leaf in leaves if _is_value(leaf)]
 
         closed, self.outer = hoist_tracers(stage(flat, avals, DebugInfo("jit", flat, [])))
@@ -239,19 +231,31 @@ def _taken_apart(value: Any) -> tuple[list[Any], Any]:
     if isinstance(value, Unset):
         return [value], None
     leaves, spec = tree.flatten(value)
+    if any(map(is_stale, leaves)):  # a name that would show the change of another: it must not be read
+        return [Unset("", "an array that it shared its elements with was changed under another name")], None
     return leaves, spec
 
 
-def _branches(test: Any, then: Any, other: Any, state: tuple, names: Sequence[str], line: int) -> tuple:
-    """Both branches as programs; variables as ``cond`` gives them."""
+def _branches(
+    test: Any, then: Any, other: Any, names: Sequence[str], line: int, reached: bool = False
+) -> tuple:
+    """Both branches as programs; variables as ``cond`` gives them. ``reached``: what one branch sets is read after it only."""
     shape = get_aval(test).shape
     if shape:
         raise ValueError(
             f"line {line}: The truth value of an array of shape {shape} is ambiguous. Use a.any() or a.all()."
         )
+    with statement():
+        return _traced_branches(test, then, other, names, line, reached)
+
+
+def _traced_branches(
+    test: Any, then: Any, other: Any, names: Sequence[str], line: int, reached: bool
+) -> tuple:
     parts = [_Part(then), _Part(other)]
     plans = [
-        _merged(name, a, b, line) for name, a, b in zip(names, parts[0].values, parts[1].values, strict=True)
+        _merged(name, a, b, line, reached)
+        for name, a, b in zip(names, parts[0].values, parts[1].values, strict=True)
     ]
     wanted = [aval for leaves, _ in plans for aval in leaves if type(aval) is ShapedArray]
 
@@ -267,7 +271,8 @@ def _branches(test: Any, then: Any, other: Any, state: tuple, names: Sequence[st
 
         return run
 
-    results = iter(lax.cond(_truth(test), branch(0), branch(1)) if wanted else [])
+    needed = wanted or any(part.closed.jaxpr.effects for part in parts)  # such as prints
+    results = iter(lax.cond(_truth(test), branch(0), branch(1)) if needed else [])
     return tuple([_put_together(leaves, spec, results) for leaves, spec in plans])
 
 
@@ -283,14 +288,17 @@ def _put_together(leaves: Sequence[Any], spec: Any, results: Any) -> Any:
     return leaves[0] if spec is None else spec.unflatten(leaves)
 
 
-def _merged(name: str, first: Any, second: Any, line: int) -> tuple[list[Any], Any]:
+def _merged(name: str, first: Any, second: Any, line: int, reached: bool) -> tuple[list[Any], Any]:
     """The common form of what two branches give a variable."""
     (a, a_spec), (b, b_spec) = first, second
     if a_spec is None and b_spec is None:
         return a, None
+    stale = next((v[0]._why for v, spec in (first, second) if spec is None and v[0]._why), None)
+    if stale and not _is_own(name):
+        return [Unset(name, stale)], None
     if a_spec is None or b_spec is None:
         given, spec, missing = (b, b_spec, "if") if a_spec is None else (a, a_spec, "else")
-        if _is_own(name):
+        if reached or _is_own(name):
             return given, spec
         return [
             Unset(
@@ -347,7 +355,7 @@ def while_(test: Any, body: Any, state: tuple, names: tuple, line: int) -> tuple
             return _staged_while(test, body, state, names, line)
         if not known:
             return state
-        state = _run(False, body, *state)
+        state = run(False, body, *state)
 
 
 class TracedRange:
@@ -395,7 +403,7 @@ def for_(items: Any, body: Any, state: tuple, stop: int, names: tuple, line: int
                     line,
                 )
                 continue
-        state = _run(False, body, item, *state)
+        state = run(False, body, item, *state)
     return state
 
 
@@ -422,6 +430,11 @@ def _staged_for(
 
 
 def _staged_while(test: Any, body: Any, state: tuple, names: Sequence[str], line: int) -> tuple:
+    with statement():
+        return _traced_while(test, body, state, names, line)
+
+
+def _traced_while(test: Any, body: Any, state: tuple, names: Sequence[str], line: int) -> tuple:
     taken = [_taken_apart(value) for value in state]
     plan = [([get_aval(x) if _is_value(x) else x for x in leaves], spec) for leaves, spec in taken]
     started = list(taken)
@@ -464,6 +477,7 @@ def _staged_while(test: Any, body: Any, state: tuple, names: Sequence[str], line
 
     results = iter(lax.while_loop(go, step, init))
     values = [_put_together(leaves, spec, results) for leaves, spec in plan]
+    _outdate_starts(started, plan, part.changed)
     for number, (late, name) in enumerate(zip(lately, names, strict=True)):
         if late and not _is_own(name):
             values[number] = Unset(
@@ -471,6 +485,18 @@ def _staged_while(test: Any, body: Any, state: tuple, names: Sequence[str], line
                 f"it is set only inside of the loop of line {line}, which may make no step; set it before",
             )
     return tuple(values)
+
+
+def _outdate_starts(started: Sequence[Any], plan: Sequence[Any], changed: Sequence[Any]) -> None:
+    """What a loop assigned items of is changed outside, too."""
+    why = iter(changed)
+    for (leaves, _), (types, _) in zip(started, plan, strict=True):
+        given = leaves if len(leaves) == len(types) else [None] * len(types)
+        for x, aval in zip(given, types, strict=True):
+            if type(aval) is ShapedArray:
+                stale = next(why)
+                if stale is not None:
+                    outdate(x, stale)
 
 
 def _types(plan: Sequence[Any]) -> list[ShapedArray]:
@@ -494,8 +520,10 @@ def _key(entry: Any) -> Any:
 def _after(name: str, before: Any, found: Any, line: int) -> Any:
     """The form of a variable that has ``before`` at the start of a step and ``found`` after it."""
     (a, a_spec), (b, b_spec) = before, found
-    if a_spec is None or b_spec is None:
-        return found if a_spec is None else before
+    if b_spec is None and a_spec is not None:
+        return [Unset(name, found[0][0]._why)], None
+    if a_spec is None:
+        return found
     if a_spec != b_spec:
         raise TypeError(
             f"line {line}: {name} changes its structure in a step of a traced loop, from {a_spec} to {b_spec}."

@@ -1,0 +1,245 @@
+"""Item assignment: ``a[i] = v`` on a traced array is ``a = assign(a, i, v)``, a new array that compiled code writes in place.
+
+In NumPy every name of an array, and every view of it, shows the change. Here the names that are not assigned keep the old
+values, so they become *stale*: their next use raises, with the line of the assignment. ``_Views`` remembers which traced arrays
+share memory in NumPy. Arguments of the function that is traced are the caller's, who would see the change in NumPy: they are refused.
+"""
+
+from __future__ import annotations
+
+import operator
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from jitney import _ext
+from jitney import numpy as jnp
+from jitney._base import sources
+from jitney._base.config import config
+from jitney._core import tree
+from jitney._core.staging import StagingTrace
+from jitney._core.trace import ArrayImpl, Tracer, current_trace, get_aval, is_array_like
+from jitney._flow import parts
+
+# -- what shares memory -----------------------------------------------------------------------------------
+
+
+def note_view(view: Any, base: Any) -> Any:
+    """Remember that in NumPy ``view`` has its elements in ``base``."""
+    if view is not base and isinstance(view, Tracer) and isinstance(base, Tracer) and get_aval(view).shape:
+        view.base = base
+        base.views = [*getattr(base, "views", ()), weakref.ref(view)]
+    return view
+
+
+def _sharing(x: Any) -> Iterator[Any]:
+    """``x``, and what shares its memory."""
+    while (above := getattr(x, "base", None)) is not None:
+        x = above
+    pending = [x]
+    while pending:
+        found = pending.pop()
+        yield found
+        pending += [view for ref in getattr(found, "views", ()) if (view := ref()) is not None]
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether NumPy gives a view for an index: integers, slices, None and dots."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return not any(
+        isinstance(part, (list, bool, np.bool_)) or getattr(part, "ndim", 0) or _is_mask(part)
+        for part in parts
+    )
+
+
+def _is_mask(part: Any) -> bool:
+    return isinstance(part, (Tracer, ArrayImpl)) and part.dtype == bool
+
+
+def _watch_views() -> None:
+    """Let the methods of traced arrays that give views in NumPy say so, and programs keep twins of their constants."""
+    Tracer.may_be_stale = True
+    plain = Tracer.__getitem__  # type: ignore[attr-defined]
+
+    def getitem(self: Any, index: Any) -> Any:
+        found = plain(self, index)
+        return note_view(found, self) if _is_basic(index) else found
+
+    Tracer.__getitem__ = getitem  # type: ignore[attr-defined]
+    for name in ("reshape", "ravel", "transpose", "swapaxes", "squeeze"):
+        setattr(Tracer, name, _noting(getattr(Tracer, name)))
+    for name in ("T", "mT", "real"):
+        found = vars(Tracer)[name]
+        setattr(Tracer, name, property(_noting(found.fget), doc=found.__doc__))
+
+
+def _noting(method: Callable[..., Any]) -> Callable[..., Any]:
+    def noting(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return note_view(method(self, *args, **kwargs), self)
+
+    noting.__name__, noting.__doc__ = method.__name__, method.__doc__
+    return noting
+
+
+_watch_views()
+
+# -- arrays that were changed under another name ----------------------------------------------------------
+
+
+class Stale:
+    """In place of the trace of an array that another name was assigned an item of."""
+
+    alive = False
+
+    def __init__(self, line: str) -> None:
+        self.stale = (
+            f"This array (or one that it is a view of) was changed at {line}, under another name. In NumPy it would show the "
+            "change; here an assigned item makes a new array for the name that is assigned to. Use that name, or take a copy "
+            "before: b = a.copy()."
+        )
+
+
+def is_stale(x: Any) -> bool:
+    return isinstance(x, Tracer) and type(x._trace) is Stale
+
+
+def outdate(x: Any, why: Stale) -> None:
+    """Make ``x``, and what shares its memory, stale; one of an outer trace when the statement is over: other parts may read it."""
+    if not isinstance(x, Tracer) or is_stale(x):
+        return
+    if x._trace is not current_trace() and parts.at_end(lambda: outdate(x, why)):
+        return
+    for found in list(_sharing(x)):
+        found._trace = why
+        try:
+            del found.aval  # whatever asks for it finds the reason
+        except AttributeError:  # of tracers that derive theirs
+            pass
+
+
+# -- assignment -------------------------------------------------------------------------------------------
+
+Path = Sequence[tuple[str, Any]]  # attributes and items from the variable to what is assigned an item
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": operator.iadd,
+    "Sub": operator.isub,
+    "Mult": operator.imul,
+    "Div": operator.itruediv,
+    "FloorDiv": operator.ifloordiv,
+    "Mod": operator.imod,
+    "Pow": operator.ipow,
+    "MatMult": operator.imatmul,
+    "BitAnd": operator.iand,
+    "BitOr": operator.ior,
+    "BitXor": operator.ixor,
+    "LShift": operator.ilshift,
+    "RShift": operator.irshift,
+}  # by the names of the syntax tree
+
+
+def assign(root: Any, path: Path, index: Any, value: Any, how: str, name: str, line: int) -> Any:
+    """``root.path[index] = value`` (or ``+=``: ``how`` names the operator); what the variable ``name`` holds after it."""
+    if path:
+        (kind, key), *rest = path
+        inner = getattr(root, key) if kind == "attribute" else root[key]
+        made = assign(inner, rest, index, value, how, name, line)
+        if made is inner:
+            return root
+        if kind == "item":
+            return assign(root, (), key, made, "", name, line)
+        parts.unchanged(root, name, line)
+        setattr(root, key, made)
+        return root
+    parts.unchanged(root, name, line)
+    if how:
+        value = _OPERATORS[how](element(root, index), value)
+    if isinstance(root, (Tracer, ArrayImpl)) or isinstance(root, np.ndarray) and _is_traced(index, value):
+        return _updated(root, index, value)
+    if isinstance(root, list) and _is_traced(index):
+        _choose_item(root, index, value)
+    else:
+        root[index] = value
+    return root
+
+
+def _is_traced(*values: Any) -> bool:
+    return any(
+        isinstance(x, Tracer) or isinstance(x, tuple) and any(isinstance(part, Tracer) for part in x)
+        for x in values
+    )
+
+
+def _updated(array: Any, index: Any, value: Any) -> Any:
+    if not config.jitney_python_control_flow:
+        array[index] = value  # says what to write
+    if isinstance(array, Tracer):
+        _refuse_arguments(array)
+    old = jnp.asarray(array)
+    value = jnp.asarray(value)
+    if value.dtype.kind == "c" and old.dtype.kind != "c":
+        raise TypeError(
+            f"complex numbers cannot be assigned to items of an array of dtype {old.dtype}: take the real part, or make the "
+            "array complex."
+        )
+    new = old.at[index].set(value.astype(old.dtype))
+    place = sources.resolve(_ext.user_frame())
+    outdate(array, Stale(f"{place.file}:{place.line}" if place else "another line"))
+    return new
+
+
+def _refuse_arguments(array: Any) -> None:
+    for found in _sharing(array):
+        inner: Any = found
+        while isinstance(under := getattr(inner, "primal", getattr(inner, "value", None)), Tracer):
+            inner = under
+        trace = inner._trace
+        if isinstance(trace, StagingTrace) and inner._var in trace.invars and not trace.is_part:
+            raise TypeError(
+                f"An item of an argument is assigned ({get_aval(array).str_short()}). In NumPy the caller's array would change, "
+                "which a compiled function does not do: assign to a copy, x = x.copy(), and return it."
+            )
+
+
+# -- items of lists ---------------------------------------------------------------------------------------
+
+
+def element(items: Any, index: Any) -> Any:
+    """``items[index]``, where ``items`` may be a list or an array of NumPy, and ``index`` traced."""
+    if isinstance(items, (list, tuple)) and isinstance(index, Tracer):
+        return _chosen(items, index)
+    if isinstance(items, np.ndarray) and _is_traced(index):
+        return jnp.asarray(items)[index]
+    return items[index]
+
+
+def _chosen(items: Sequence[Any], index: Any) -> Any:
+    if not items:
+        raise IndexError("an item of an empty list is asked for")
+    leaves, specs = zip(*map(tree.flatten, items), strict=True)
+    if any(spec != specs[0] for spec in specs) or not all(is_array_like(x) for row in leaves for x in row):
+        raise TypeError(
+            f"a list is indexed by a traced integer ({get_aval(index).str_short()}), so that its items must be arrays or "
+            "numbers of one form. Choose among functions with lax.switch(index, functions, *operands)."
+        )
+    columns = [_stacked(column, index) for column in zip(*leaves, strict=True)]
+    return specs[0].unflatten(columns)
+
+
+def _stacked(column: Sequence[Any], index: Any) -> Any:
+    shapes = {get_aval(x).shape for x in column}
+    if len(shapes) > 1:
+        raise TypeError(
+            f"a list is indexed by a traced integer, and its items have different shapes: {sorted(shapes)}."
+        )
+    return jnp.stack([jnp.asarray(x) for x in column])[index]
+
+
+def _choose_item(items: list[Any], index: Any, value: Any) -> None:
+    """``items[index] = value`` on a list: each item becomes the old or the new one."""
+    size = len(items)
+    for place in range(size):
+        here = jnp.equal(jnp.where(index < 0, index + size, index), place)
+        items[place] = tree.map(lambda new, old, here=here: jnp.where(here, new, old), value, items[place])

@@ -1,0 +1,394 @@
+"""Item assignment, prints, `match`, `with` and Python's own functions on traced values under jit."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jitney
+import jitney.numpy as jnp
+
+
+def same(fun: Callable[..., Any], *args: Any) -> None:
+    """Compiled, ``fun`` does with jitney's arrays what it does with NumPy's."""
+    wanted, got = fun(np, *args), jitney.jit(lambda *xs: fun(jnp, *xs))(*args)
+    for a, b in zip(jitney.tree.leaves(got), jitney.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-13)
+
+
+def columns(xp: Any, x: Any) -> Any:
+    a = xp.zeros((3, 4))
+    for i in range(3):
+        a[i, 1:] = x[i]
+        a[:, 0] += 1.0
+    a[::2] *= -1.0
+    a[..., -1] -= a[..., 1]
+    return a
+
+
+def prefix(xp: Any, x: Any) -> Any:
+    total = xp.zeros(len(x) + 1)
+    for i in range(len(x)):
+        total[i + 1] = total[i] + x[i]
+    return total
+
+
+def sieve(xp: Any, x: Any) -> Any:
+    a = xp.zeros(8)
+    i = 0
+    while i < 8:
+        if x[i] > 0:
+            a[i] = x[i] * 2
+        elif i % 2 == 0:
+            a[i] = -1
+        i += 1
+    return a, i
+
+
+def rows_of_views(xp: Any, x: Any) -> Any:
+    a = xp.ones((4, 2))
+    for i in range(1, 4):
+        before = a[i - 1]
+        a[i] = before + x[i]
+    return a
+
+
+def swapped(xp: Any, x: Any) -> Any:
+    a = x.copy()
+    a[0], a[1], rest = a[1], a[0], a[2]
+    return a, rest
+
+
+def fancy(xp: Any, x: Any) -> Any:
+    a = xp.zeros(5)
+    a[xp.array([0, 0, 3])] += 1.0
+    return a
+
+
+def in_containers(xp: Any, x: Any) -> Any:
+    state = {"a": xp.zeros(3), "b": [xp.ones(2), 5.0]}
+    state["a"][1] = x[0]
+    state["b"][0][1] += x[1]
+    state["b"][1] = 6.0
+    return state["a"], state["b"]
+
+
+def truncated(xp: Any, x: Any) -> Any:
+    a = xp.zeros(3, int)
+    a[0] = x[0] * 3
+    return a
+
+
+X = np.array([1.25, -2.0, 3.5, 0.5, -1.0, 2.0, -3.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    "program",
+    [columns, prefix, sieve, rows_of_views, swapped, fancy, in_containers, truncated],
+    ids=lambda f: f.__name__,
+)
+def test_items_are_assigned_as_in_numpy(program: Callable[..., Any]) -> None:
+    same(program, X)
+
+
+def test_loops_of_a_traced_length_and_derivatives() -> None:
+    def powers(x: Any, n: Any) -> Any:
+        a = jnp.ones(6)
+        for i in range(1, n):
+            a[i] = a[i - 1] * x
+        return a.sum()
+
+    assert float(jitney.jit(powers)(2.0, 4)) == 1 + 2 + 4 + 8 + 2
+    assert float(jitney.grad(jitney.jit(powers))(2.0, 4)) == 1 + 4 + 12
+    assert float(jitney.jit(jitney.grad(powers))(2.0, 6)) == 1 + 4 + 12 + 32 + 80
+    batch = jitney.vmap(jitney.jit(powers), (0, None))(np.array([1.0, 2.0]), 3)
+    np.testing.assert_allclose(batch, [6.0, 10.0])
+
+
+def test_arrays_of_numpy_that_hold_traced_values() -> None:
+    @jitney.jit
+    def squares(x: Any) -> Any:
+        out = np.zeros(4)
+        for i in range(4):
+            out[i] = x[i] ** 2
+        return out
+
+    np.testing.assert_allclose(squares(X[:4]), X[:4] ** 2)
+
+
+def alias(x: Any) -> Any:
+    a = jnp.zeros(3)
+    b = a
+    a[0] = x
+    return b
+
+
+def view(x: Any) -> Any:
+    a = jnp.zeros((2, 3))
+    row = a[0]
+    a[0, 0] = x
+    return row.sum()
+
+
+def base_of_a_view(x: Any) -> Any:
+    a = jnp.zeros((2, 3))
+    row = a.T[1]
+    row[0] = x
+    return a
+
+
+def alias_in_a_branch(x: Any) -> Any:
+    a = jnp.zeros(3)
+    b = a
+    if x > 0:
+        a[0] = x
+    return b
+
+
+def alias_in_a_loop(x: Any) -> Any:
+    a = jnp.zeros(3)
+    b = a
+    i = 0
+    while i < x:
+        a[i] = x
+        i += 1
+    return a + b
+
+
+@pytest.mark.parametrize(
+    "program", [alias, view, base_of_a_view, alias_in_a_branch, alias_in_a_loop], ids=lambda f: f.__name__
+)
+def test_other_names_of_a_changed_array_are_refused(program: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError, match=r"was changed at .*test_python_items.py:\d+, under another name"):
+        jitney.jit(program)(2.0)
+
+
+def test_arguments_belong_to_the_caller() -> None:
+    def changed(x: Any) -> Any:
+        x[0] = 1.0
+        return x
+
+    def part(x: Any) -> Any:
+        x[1:][0] = 1.0
+        return x
+
+    with pytest.raises(TypeError, match="An item of an argument is assigned.*x = x.copy()"):
+        jitney.jit(changed)(X)
+    with pytest.raises(TypeError):
+        jitney.jit(part)(X)
+
+    def scaled(x: Any) -> Any:  # what a function of the user's own does to its argument
+        x[0] = -1.0
+        return x
+
+    np.testing.assert_array_equal(jitney.jit(lambda x: scaled(x * 2))(X)[:2], [-1.0, -4.0])
+
+
+def test_errors_name_what_cannot_be() -> None:
+    outer = jnp.zeros(3)
+
+    def closure(x: Any) -> Any:
+        def inner() -> None:
+            total[0] = x
+
+        total = jnp.zeros(2)
+        inner()
+        return total
+
+    with pytest.raises(TypeError) as caught:
+        jitney.jit(closure)(1.0)
+    assert "total is no variable of the function" in "".join(caught.value.__notes__)
+    with pytest.raises(TypeError, match="immutable"):
+        outer[0] = 1.0
+    with jitney.config.temporarily("jitney_python_control_flow", False):
+        with pytest.raises(TypeError, match=r"use x = x.at\[idx\].set"):
+            jitney.jit(lambda x: alias(x))(1.0)
+    complex_into_real = lambda x: truncated(jnp, x * 1j)
+    with pytest.raises(TypeError, match="complex numbers cannot be assigned"):
+        jitney.jit(complex_into_real)(X)
+
+
+def test_lists_with_traced_places() -> None:
+    @jitney.jit
+    def looked_up(i: Any, x: Any) -> Any:
+        table = [
+            {"a": 1.0, "b": jnp.arange(2)},
+            {"a": 2.0, "b": jnp.arange(2) + 5},
+            {"a": 5.0, "b": jnp.ones(2, int)},
+        ]
+        numbers = [1.0, 2.0, 3.0]
+        numbers[i] += x
+        found = table[i]
+        return found["a"], found["b"], numbers, (10, 20, 30)[i], np.array([7.0, 8.0, 9.0])[i]
+
+    a, b, numbers, c, d = looked_up(1, 10.0)
+    assert (float(a), float(c), float(d)) == (2.0, 20.0, 8.0)
+    np.testing.assert_array_equal(b, [5, 6])
+    np.testing.assert_array_equal(numbers, [1.0, 12.0, 3.0])
+    np.testing.assert_array_equal(looked_up(-1, 1.0)[2], [1.0, 2.0, 4.0])
+    with pytest.raises(TypeError, match="lax.switch"):
+        jitney.jit(lambda i, x: [jnp.sin, jnp.cos][i](x))(0, 1.0)
+    with pytest.raises(TypeError, match="different shapes"):
+        jitney.jit(lambda i: [jnp.ones(2), jnp.ones(3)][i])(0)
+
+
+FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "max": lambda x, y: max(x, y, 0.5),
+    "min of a list": lambda x, y: min([x, y, 9.0]),
+    "max by key": lambda x, y: max(x, y, key=lambda v: -v),
+    "any": lambda x, y: any(v > 3 for v in (x, y)),
+    "all": lambda x, y: all([x > 0, y > 0]),
+    "sorted": lambda x, y: sorted([x, y, 1.0], reverse=True),
+    "int": lambda x, y: int(-x) + int(y),
+    "float": lambda x, y: float(x) + float(3),
+    "bool": lambda x, y: bool(x) + 0.0,
+    "round": lambda x, y: (round(x), round(y, 1)),
+    "math": lambda x, y: math.sin(x) + math.atan2(y, x) + math.log(y, 2) + math.floor(x) + math.hypot(x, y),
+    "range of an int": lambda x, y: sum_up(int(y)),
+}
+
+
+def sum_up(n: Any) -> Any:
+    total = 0
+    for i in range(int(n)):
+        total += i
+    return total
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_of_python(name: str) -> None:
+    fun = FUNCTIONS[name]
+    for x, y in ((1.26, 4.5), (2.5, 0.75), (0.3, 3.0)):
+        got, wanted = jitney.jit(fun)(x, y), fun(x, y)
+        for a, b in zip(jitney.tree.leaves(got), jitney.tree.leaves(wanted), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-14)
+
+
+def test_their_derivatives() -> None:
+    assert float(jitney.grad(jitney.jit(lambda x: max(x, 2.0) * math.exp(x)))(3.0)) == pytest.approx(
+        4 * math.exp(3)
+    )
+    assert float(jitney.grad(jitney.jit(lambda x: max(x, 2.0)))(1.0)) == 0.0
+
+
+def shown(fun: Callable[..., Any], *args: Any) -> str:
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        jitney.tree.map(np.asarray, fun(*args))
+    return text.getvalue()
+
+
+def test_prints_show_the_values_of_each_run() -> None:
+    @jitney.jit
+    def talks(x: Any, n: Any) -> Any:
+        y = x * 2
+        print("start")
+        print(f"y = {y:.2f}", "all:", [x, y], sep=" | ", end=";\n")
+        if x > 1:
+            print("large", x)
+        for i in range(n):
+            print(i, end=" ")
+        return y
+
+    assert (
+        shown(talks, 1.5, 2)
+        == "start\ny = 3.00 | all: | [Array(1.5, dtype=float64), Array(3., dtype=float64)];\nlarge 1.5\n0 1 "
+    )
+    assert shown(talks, 0.5, 0).startswith("start\ny = 1.00")
+    assert "large" not in shown(talks, 0.5, 0)
+
+
+def test_prints_of_functions_that_are_called() -> None:
+    def helper(x: Any) -> Any:
+        print("helper", x)
+        return x + 1
+
+    f = jitney.jit(lambda x: helper(x) * 2)
+    assert shown(f, 1.0).endswith("helper 1.0\n")  # Python has written a line by the time that it is noticed
+    assert shown(f, 2.0) == "helper 2.0\n"
+
+
+def test_prints_and_asserts_under_a_condition_are_kept() -> None:
+    @jitney.jit
+    def checked(x: Any) -> Any:
+        if x > 0:
+            assert x < 5, "too large"
+        return x
+
+    assert float(checked(-9.0)) == -9.0
+    with pytest.raises(AssertionError, match="too large"):
+        checked(9.0)
+
+
+@jitney.jit
+def matched(x: Any, y: Any) -> Any:
+    match x:
+        case 0:
+            out = 10.0
+        case 1 | 2:
+            return 20.0 + y
+        case n if n > 5:
+            out = n * 1.0
+        case _:
+            out = -1.0
+    match (x, y):
+        case (3, b):
+            out = out + b
+        case _:
+            pass
+    return out
+
+
+def test_match() -> None:
+    assert [float(matched(x, 0.5)) for x in (0, 1, 2, 3, 7)] == [10.0, 20.5, 20.5, -0.5, 7.0]
+
+    def of_classes(x: Any) -> Any:
+        match x:
+            case 0:
+                return 1.0
+            case complex():
+                return 2.0
+        return 3.0
+
+    with pytest.raises(TypeError) as caught:
+        jitney.jit(of_classes)(1)
+    assert "class pattern" in "".join(caught.value.__notes__)
+
+
+def test_jumps_out_of_with() -> None:
+    @jitney.jit
+    def returns(x: Any) -> Any:
+        with contextlib.nullcontext():
+            if x > 0:
+                return x
+            y = -x
+        return y + 100
+
+    @jitney.jit
+    def always(x: Any) -> Any:
+        with contextlib.nullcontext():
+            if x > 0:
+                return x
+            return 2 * x
+
+    @jitney.jit
+    def loops(x: Any) -> Any:
+        total = 0.0
+        for i in range(5):
+            with jitney.named_scope("step"):
+                if x[i] < 0:
+                    break
+                if x[i] > 100:
+                    continue
+                total += x[i]
+        return total
+
+    assert [float(returns(v)) for v in (1.0, -1.0)] == [1.0, 101.0]
+    assert [float(always(v)) for v in (1.0, -1.0)] == [1.0, -2.0]
+    assert float(loops(np.array([1.0, 200.0, 3.0, -1.0, 5.0]))) == 4.0
