@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from harness import case
-from tour_programs import ERRORS, VELOCITIES, both, log_posterior, log_posterior_numpy
+from tour_programs import ERRORS, VELOCITIES, both, log_posterior, log_posterior_numpy, modules
 
 _rng = np.random.default_rng(3)
 TIMES = np.linspace(0.0, 1000.0, 15)
@@ -91,3 +91,167 @@ def _() -> dict[str, Any]:
         return lambda: _sample(f, 5)
 
     return both(build)
+
+
+# -- compiled loops against SciPy and emcee with the other's derivatives
+
+
+def _starts(walkers: int) -> Any:
+    return np.array([148.0, 21.0]) + 0.1 * np.random.default_rng(4).normal(size=(walkers, 2))
+
+
+def _summary(chain: Any) -> Any:
+    """Samplers draw other numbers: what must agree is where the posterior is, up to a tenth."""
+    return np.round(np.mean(chain, axis=0) / 100)
+
+
+def _ensemble(steps: int) -> Any:
+    from jitney.ensemble import EnsembleSampler
+    from jitney.numpy import array
+
+    _, n, stats = modules()["jitney"]
+    args = (array(VELOCITIES), array(ERRORS))
+    sampler = EnsembleSampler(100, 2, log_posterior(n, stats), args=args, seed=5)
+
+    def run() -> Any:
+        sampler.reset()
+        sampler.run_mcmc(_starts(100), steps)
+        return sampler.get_chain(flat=True)
+
+    return run
+
+
+def _emcee(log_prob: Any, steps: int, vectorize: bool = False) -> Any:
+    import emcee
+
+    sampler = emcee.EnsembleSampler(100, 2, log_prob, vectorize=vectorize)
+
+    def run() -> Any:
+        sampler.reset()
+        sampler.run_mcmc(_starts(100), steps)
+        return sampler.get_chain(flat=True)
+
+    return run
+
+
+@case(
+    "ensemble sampler, 100 walkers x 200 steps, one at a time",
+    "fits",
+    0.10,
+    repeats=3,
+    least_seconds=0.0,
+    check=_summary,
+)
+def _() -> dict[str, Any]:
+    m, n, stats = modules()["jax"]
+    f = m.jit(log_posterior(n, stats))
+    v, dv = n.array(VELOCITIES), n.array(ERRORS)
+    return {
+        "jitney": _ensemble(200),
+        "jax": _emcee(lambda p: float(f(p, v, dv)), 200),
+        "numpy": _emcee(lambda p: log_posterior_numpy(p, VELOCITIES, ERRORS), 200),
+    }
+
+
+@case(
+    "ensemble sampler, 100 walkers x 1000 steps, vmap",
+    "fits",
+    0.20,
+    repeats=3,
+    least_seconds=0.0,
+    check=_summary,
+)
+def _() -> dict[str, Any]:
+    m, n, stats = modules()["jax"]
+    f = m.jit(m.vmap(log_posterior(n, stats), in_axes=(0, None, None)))
+    v, dv = n.array(VELOCITIES), n.array(ERRORS)
+    return {
+        "jitney": _ensemble(1000),
+        "jax": _emcee(lambda p: np.asarray(f(p, v, dv)), 1000, vectorize=True),
+    }
+
+
+def _model(n: Any) -> Any:
+    return lambda t, a, b, c: a * n.exp(-t / b) + c
+
+
+def _values(fits: Any) -> Any:
+    return [np.round(np.asarray(f, float), 3) for f in fits]
+
+
+@case("minimize 12 fits, exact gradients", "fits", 0.10, check=lambda fits: [round(f.fun, 6) for f in fits])
+def _() -> dict[str, Any]:
+    from scipy.optimize import minimize
+
+    import jitney.numpy
+    from jitney import optimize
+
+    own, options = loss(jitney.numpy), {"x0": START, "tol": 1e-6}
+    m, n, _ = modules()["jax"]
+    both_at_once = m.jit(m.value_and_grad(loss(n)))
+    plain = loss(np)
+    with_arguments = [(TIMES, data, SIGMA) for data in DATA]
+    return {
+        "jitney": lambda: [optimize.minimize(own, args=a, **options) for a in with_arguments],
+        "jax": lambda: [minimize(both_at_once, args=a, jac=True, **options) for a in with_arguments],
+        "numpy": lambda: [minimize(plain, args=a, **options) for a in with_arguments],
+    }
+
+
+@case("curve_fit 12 fits, exact Jacobians", "fits", 0.30, check=_values)
+def _() -> dict[str, Any]:
+    from scipy.optimize import curve_fit
+
+    import jitney.numpy
+    from jitney import optimize
+
+    own, plain = _model(jitney.numpy), _model(np)
+    m, n, _ = modules()["jax"]
+    f = m.jit(_model(n))
+    columns = m.jit(lambda t, *p: n.stack(m.jacfwd(_model(n), argnums=(1, 2, 3))(t, *p), axis=1))
+    return {
+        "jitney": lambda: [optimize.curve_fit(own, TIMES, data, START, SIGMA)[0] for data in DATA],
+        "jax": lambda: [curve_fit(f, TIMES, data, START, SIGMA, jac=columns)[0] for data in DATA],
+        "numpy": lambda: [curve_fit(plain, TIMES, data, START, SIGMA)[0] for data in DATA],
+    }
+
+
+@case(
+    "curve_fit 1000 data sets, vmap", "fits", also={"numpy": 0.1}, repeats=3, check=lambda x: np.round(x, 2)
+)
+def _() -> dict[str, Any]:
+    from scipy.optimize import curve_fit
+
+    import jitney
+    import jitney.numpy
+    from jitney import optimize
+
+    noise = 0.02 * np.random.default_rng(6).normal(size=(1000, 15))
+    many = np.exp(-TIMES / 100.0) + 5.0 + noise
+    own, plain = _model(jitney.numpy), _model(np)
+    fits = jitney.jit(jitney.vmap(lambda y: optimize.curve_fit(own, TIMES, y, START, SIGMA)[0]))
+    return {
+        "jitney": lambda: np.asarray(fits(many)),
+        "numpy": lambda: np.array([curve_fit(plain, TIMES, y, START, SIGMA)[0] for y in many]),
+    }
+
+
+@case("minimize Rosenbrock of 10, exact gradients", "fits", 0.10, check=lambda fit: np.round(fit.x, 4))
+def _() -> dict[str, Any]:
+    from scipy.optimize import minimize, rosen
+
+    import jitney.numpy
+    from jitney import optimize
+
+    def rosenbrock(n: Any) -> Any:
+        return lambda x: n.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    start = np.linspace(-1.0, 0.8, 10)
+    own = rosenbrock(jitney.numpy)
+    m, n, _ = modules()["jax"]
+    both_at_once = m.jit(m.value_and_grad(rosenbrock(n)))
+    return {
+        "jitney": lambda: optimize.minimize(own, start, tol=1e-7),
+        "jax": lambda: minimize(both_at_once, start, jac=True, tol=1e-7),
+        "numpy": lambda: minimize(rosen, start),
+    }

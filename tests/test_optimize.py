@@ -449,6 +449,8 @@ def test_batches_of_fits():
         want = optimize.curve_fit(decay, TIMES, data, START, SIGMA)
         np.testing.assert_allclose(popt[i], want[0], rtol=1e-7)
         np.testing.assert_allclose(pcov[i], want[1], rtol=1e-5)
+    tuples = jitney.jit(lambda a: optimize.minimize(rosenbrock, (a, 2 * a), tol=1e-8).x)(0.5)
+    np.testing.assert_allclose(tuples, 1.0, atol=1e-7)
     starts = np.array([[-1.2, 1.0], [2.0, 2.0], [0.0, -3.0]])
     found = jitney.vmap(lambda x: optimize.minimize(rosenbrock, x, tol=1e-8))(starts)
     np.testing.assert_allclose(found.x, np.ones((3, 2)), atol=1e-7)

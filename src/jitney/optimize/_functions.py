@@ -12,6 +12,7 @@ from jitney import numpy as jnp
 from jitney._api.autodiff import grad, hessian, jacfwd, jacrev, jvp, value_and_grad
 from jitney._api.jit import jit
 from jitney._api.reuse import Operands, Programs, reads
+from jitney._base import dtypes
 from jitney._base.errors import JitneyTypeError
 from jitney._core.trace import current_trace, get_aval
 
@@ -191,19 +192,16 @@ def _check_real(aval: Any) -> None:
 
 def starting_point(x0: Any, traced: bool = False) -> Any:
     """``x0`` as a vector of floating-point numbers."""
-    aval = get_aval(x0) if traced else None
-    array: Any = jnp.asarray(x0) if traced else np.atleast_1d(np.asarray(x0))
-    if traced and aval is not None and aval.ndim == 0:
-        array = jnp.reshape(array, (1,))
-    if get_aval(array).ndim != 1:
-        raise ValueError(f"'x0' must only have one dimension, but its shape is {get_aval(array).shape}.")
+    array: Any = jnp.atleast_1d(jnp.asarray(x0)) if traced else np.atleast_1d(np.asarray(x0))
+    if array.ndim != 1:
+        raise ValueError(f"'x0' must only have one dimension, but its shape is {array.shape}.")
     if array.dtype.kind == "c":
         raise TypeError("x0 must be real: give real and imaginary parts as parameters of their own.")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"x0 must hold numbers, got {x0!r}.")
     if array.dtype.kind == "f":
         return array if traced else np.array(array)
-    return array.astype(jnp.result_type(float))
+    return array.astype(dtypes.default_dtype("f"))
 
 
 def tracing() -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import optimize as scipy_optimize
 
 from jitney import numpy as jnp
+from jitney._base import dtypes
 from jitney._core.trace import get_aval
 from jitney.optimize import _levenberg_marquardt as lm
 from jitney.optimize._fits import Fit, solve, solve_traced
@@ -152,11 +153,11 @@ def _plan(
     x: Any, method: str, tolerances: Mapping[str, Any], x_scale: Any, max_nfev: Any
 ) -> tuple[Any, lm.Tolerances, lm.Rules]:
     """Scale, tolerances and rules of the loop."""
-    n = get_aval(x).size
+    n, dtype = get_aval(x).size, dtypes.canonicalize_dtype(x.dtype)
     scaled = x_scale is None or isinstance(x_scale, str)
     if isinstance(x_scale, str) and x_scale != "jac":
         raise ValueError(f"`x_scale` must be 'jac' or positive numbers, got {x_scale!r}.")
-    scale = jnp.ones(n, x.dtype) if scaled else jnp.broadcast_to(1 / jnp.asarray(x_scale, x.dtype), (n,))
+    scale = jnp.ones(n, dtype) if scaled else jnp.broadcast_to(1 / jnp.asarray(x_scale, dtype), (n,))
     ftol, xtol, gtol = (0.0 if t is None else float(t) for t in tolerances.values())
     most = 100 * n if max_nfev is None else int(max_nfev)
     lm_like = method == "lm"

@@ -10,6 +10,7 @@ from scipy import optimize as scipy_optimize
 
 from jitney import numpy as jnp
 from jitney._api.autodiff import grad, value_and_grad
+from jitney._base import dtypes
 from jitney._base.errors import JitneyTypeError
 from jitney._core.trace import get_aval
 from jitney.optimize._constraints import with_derivatives
@@ -176,7 +177,7 @@ def _compiled(function: Function, x0: Any, tol: Any, options: Mapping[str, Any] 
     if start.size == 0:
         raise ValueError("minimize: x0 has no elements.")
     gtol, most, norm = _settings(start, tol, options)
-    size, dtype = start.size, start.dtype
+    size, dtype = start.size, dtypes.canonicalize_dtype(start.dtype)
 
     def make_begin(f: Callable[..., Any]) -> Callable[..., Any]:
         return lambda x, gtol, leaves: bfgs_descent(
@@ -197,10 +198,7 @@ def _compiled(function: Function, x0: Any, tol: Any, options: Mapping[str, Any] 
     state = drive(lambda state, until: advance(state, until, float(gtol), int(most)), state)
     found = _result(state._replace(x=np.array(state.x), gradient=np.array(state.gradient)))
     status = _STATUS[int(state.status)]
-    if not all(
-        np.all(np.isfinite(v)) if v is state.x else not np.any(np.isnan(v))
-        for v in (state.x, found.fun, found.jac)
-    ):
+    if status == 2 and (np.isnan(found.jac).any() or np.isnan(found.x).any() or np.isnan(float(state.value))):
         status = 3
     found.update(
         fun=float(state.value),
