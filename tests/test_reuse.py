@@ -138,6 +138,7 @@ def test_operands():
     assert operands.key == Operands(((np.zeros(5), 3, "text", 0.5), {"scale": 1.0, "n": True})).key
     assert operands.key != Operands(((np.ones(2), 4, "text", 2.5), {"scale": np.float32(1.5), "n": True})).key
     assert Operands((object(),)).key is None
+    assert Operands((np.int64(3), np.True_)).leaves == []
 
 
 def test_programs():

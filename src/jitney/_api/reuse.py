@@ -209,9 +209,9 @@ class Operands:
 def _is_data(x: Any) -> bool:
     if type(x) in (float, complex):
         return True
-    if isinstance(x, (np.ndarray, np.generic)):
-        return dtypes.is_supported(x.dtype)
-    return not isinstance(x, (bool, int)) and is_array_like(x)
+    if isinstance(x, (bool, int, np.integer, np.bool_)):
+        return False
+    return dtypes.is_supported(x.dtype) if isinstance(x, (np.ndarray, np.generic)) else is_array_like(x)
 
 
 class Programs:

@@ -81,15 +81,16 @@ class Backend:
 
     def grow(self, ngrow: int, blobs: Any) -> None:
         """Make room for ``ngrow`` steps more, with blobs like these (of one step)."""
-        missing = ngrow - (len(self.chain) - self.iteration)
+        room = self.iteration + ngrow
         if self.blobs is None and blobs is not None:
             self.blobs = np.empty((len(self.chain), *blobs.shape), blobs.dtype)
-        if missing > 0:
+        if room > len(self.chain):
             for name in ("chain", "log_prob", "blobs"):
                 old = getattr(self, name)
                 if old is not None:
-                    more = np.empty((missing, *old.shape[1:]), old.dtype)
-                    setattr(self, name, np.concatenate([old, more]) if len(old) else more)
+                    new = np.empty((room, *old.shape[1:]), old.dtype)  # memory that nobody has touched yet
+                    new[: self.iteration] = old[: self.iteration]
+                    setattr(self, name, new)
 
     def save_step(self, state: Any, accepted: Any) -> None:
         """Keep a step; ``accepted`` says which walkers moved in it."""

@@ -160,6 +160,7 @@ class EnsembleSampler:
             if self._previous_state is None:
                 raise ValueError("Cannot have `initial_state=None` if run_mcmc has never been called.")
             initial_state = self._previous_state
+            options.setdefault("skip_initial_state_check", True)  # a state that the sampler made
         for _ in self._blocks(initial_state, iterations=nsteps, whole=True, **options):
             pass
         return self._previous_state
