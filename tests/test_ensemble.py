@@ -310,15 +310,6 @@ def test_ways_to_write_the_probability():
     )
     np.testing.assert_allclose(given.get_chain(), whole, rtol=1e-9)
 
-    class Model:
-        scale = 0.5
-
-        def __call__(self, x):
-            away = x - MEAN
-            return -self.scale * away @ INVERSE @ away
-
-    np.testing.assert_array_equal(run(Model(), steps=10).get_chain(), whole)
-
 
 def test_python_conditions():
     def log_prior(x):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 
 import numpy as np
@@ -94,7 +93,7 @@ def test_endings():
     assert (never.status, never.message) == (3, "NaN result encountered.")
     # A gradient that rounding errors never let become as small as is asked for.
     rough = optimize.minimize(misfit, START, (TIMES, DATA[0], SIGMA), tol=1e-18)
-    assert (rough.status, rough.message) == (2, theirs.message) or rough.status == 2 and rough.nit < 100
+    assert rough.status == 2 and rough.nit < 100 and "precision loss" in rough.message
     done = optimize.minimize(rosenbrock, np.ones(2))
     assert (done.status, done.nit) == (0, 0)
     flat = optimize.minimize(lambda x: (x[0] - 2) ** 2 + 0 * x[1], [0, 1])
@@ -505,10 +504,3 @@ def test_root(by_scipy):
     found = optimize.root(lambda x: np.cos(x) - x, 0.5, jac=lambda x: -np.sin(x) - 1)
     np.testing.assert_allclose(found.x, 0.7390851332)
     assert set(by_scipy) == {"root"}
-
-
-def test_modules_are_loaded_when_needed():
-    import subprocess
-
-    code = "import sys, jitney; assert 'scipy.optimize' not in sys.modules; jitney.optimize.minimize; jitney.ensemble.State"
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -17,7 +17,7 @@ from jitney import lax, random
 from jitney import numpy as jnp
 from jitney._api.vmap import vmap
 from jitney._core.trace import get_aval
-from jitney.ensemble.moves import Move
+from jitney.ensemble.moves import Move, take
 
 FINE, NAN_PROBABILITY, NAN_PLACE, INFINITE_PLACE = range(4)
 _BYTES = 1 << 20  # of steps that one call returns
@@ -128,11 +128,11 @@ def make_advance(
                 begin, begin + thin, step, (walkers, accepted, trouble)
             )
             kept = Walkers(
-                kept.coords.at[i].set(walkers.coords),
-                kept.log_prob.at[i].set(walkers.log_prob),
-                tuple([all_.at[i].set(b) for all_, b in zip(kept.blobs, walkers.blobs, strict=True)]),
+                put(kept.coords, i, walkers.coords),
+                put(kept.log_prob, i, walkers.log_prob),
+                tuple([put(all_, i, b) for all_, b in zip(kept.blobs, walkers.blobs, strict=True)]),
             )
-            return i + (trouble.kind == FINE), walkers, accepted, trouble, kept, moved.at[i].set(accepted)
+            return i + (trouble.kind == FINE), walkers, accepted, trouble, kept, put(moved, i, accepted)
 
         def go_on(carry: tuple[Any, ...]) -> Any:
             return (carry[0] < count) & (carry[3].kind == FINE)
@@ -168,8 +168,12 @@ def _step(
     def half(number: Any, mine: Any, others: Any, carry: tuple[Walkers, Any, Trouble]) -> Any:
         walkers, accepted, trouble = carry
         propose, accept = random.split(random.fold_in(key, 2 + number))
-        here = Walkers(walkers.coords[mine], walkers.log_prob[mine], tuple([b[mine] for b in walkers.blobs]))
-        there, log_factors = _propose(moves, which, propose, here.coords, walkers.coords[others])
+        here = Walkers(
+            take(walkers.coords, mine),
+            take(walkers.log_prob, mine),
+            tuple([take(b, mine) for b in walkers.blobs]),
+        )
+        there, log_factors = _propose(moves, which, propose, here.coords, take(walkers.coords, others))
         log_prob, blobs = evaluate(there, given)
         trouble = _first_trouble(trouble, there, log_prob, mine)
         # Where both are -inf the difference is NaN, which is never accepted.
@@ -177,16 +181,16 @@ def _step(
         moved = gain > jnp.log(random.uniform(accept, (get_aval(mine).size,), here.log_prob.dtype))
         moved = moved & (trouble.kind == FINE)
 
-        def put(all_: Any, new: Any, old: Any) -> Any:
-            chosen = jnp.where(moved.reshape(-1, *[1] * (get_aval(old).ndim - 1)), new, old)
-            return all_.at[mine].set(chosen.astype(all_.dtype))
+        def chosen(all_: Any, new: Any, old: Any) -> Any:
+            value = jnp.where(moved.reshape(-1, *[1] * (get_aval(old).ndim - 1)), new, old)
+            return put(all_, mine, value.astype(all_.dtype))
 
         walkers = Walkers(
-            put(walkers.coords, there, here.coords),
-            put(walkers.log_prob, log_prob, here.log_prob),
-            tuple([put(*b) for b in zip(walkers.blobs, blobs, here.blobs, strict=True)]),
+            chosen(walkers.coords, there, here.coords),
+            chosen(walkers.log_prob, log_prob, here.log_prob),
+            tuple([chosen(*b) for b in zip(walkers.blobs, blobs, here.blobs, strict=True)]),
         )
-        return walkers, accepted.at[mine].set(moved), trouble
+        return walkers, put(accepted, mine, moved), trouble
 
     carry = (walkers, jnp.zeros(total, bool), trouble)
     if total % 2:
@@ -237,3 +241,8 @@ def _first_trouble(trouble: Trouble, places: Any, log_prob: Any, mine: Any) -> T
     new = Trouble(kind, mine[place], places[place])
     known = trouble.kind != FINE
     return Trouble(*[jnp.where(known, old, now) for old, now in zip(trouble, new, strict=True)])
+
+
+def put(x: Any, places: Any, values: Any) -> Any:
+    """``x`` with rows exchanged, whose numbers are known to be right and different."""
+    return x.at[places].set(values, mode="promise_in_bounds", unique_indices=True)

@@ -65,7 +65,7 @@ class StretchMove(Move):
         n, ndim = get_aval(walkers).shape
         lengths, choice = random.split(key)
         z = jnp.square((self.a - 1) * random.uniform(lengths, (n,), walkers.dtype) + 1) / self.a
-        other = others[random.randint(choice, (n,), 0, len(others))]
+        other = take(others, random.randint(choice, (n,), 0, len(others)))
         return other - (other - walkers) * z[:, None], (ndim - 1) * jnp.log(z)
 
 
@@ -90,7 +90,7 @@ class DEMove(Move):
         one, two = _distinct(choice, n, len(others), 2)
         gamma = 2.38 / np.sqrt(2 * ndim) if self.gamma0 is None else self.gamma0
         steps = gamma * (1 + self.sigma * random.normal(lengths, (n, 1), walkers.dtype))
-        return walkers + steps * (others[one] - others[two]), jnp.zeros(n, walkers.dtype)
+        return walkers + steps * (take(others, one) - take(others, two)), jnp.zeros(n, walkers.dtype)
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,19 @@ class DESnookerMove(Move):
 
     def propose(self, key: Any, walkers: Any, others: Any) -> tuple[Any, Any]:
         n, ndim = get_aval(walkers).shape
-        far, one, two = _distinct(key, n, len(others), 3)
-        line = walkers - others[far]
+        far, one, two = (take(others, i) for i in _distinct(key, n, len(others), 3))
+        line = walkers - far
         length = jnp.linalg.norm(line, axis=1)
         unit = line / length[:, None]
-        along = jnp.sum(unit * (others[one] - others[two]), axis=1)
+        along = jnp.sum(unit * (one - two), axis=1)
         places = walkers + unit * (self.gammas * along)[:, None]
-        new = jnp.linalg.norm(places - others[far], axis=1)
+        new = jnp.linalg.norm(places - far, axis=1)
         return places, (ndim - 1) * (jnp.log(new) - jnp.log(length))
+
+
+def take(x: Any, places: Any) -> Any:
+    """Rows of ``x``, whose numbers are known to be right."""
+    return x.at[places].get(mode="promise_in_bounds")
 
 
 def _distinct(key: Any, n: int, size: int, count: int) -> list[Any]:
