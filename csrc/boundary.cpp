@@ -154,11 +154,36 @@ struct Boundary {
 };
 Boundary* as_boundary(PyObject* o) { return reinterpret_cast<Boundary*>(o); }
 
+// What Python makes of a call whose arguments were refused, if it knows them (hook "refused"); else null and the same error.
+PyObject* second_chance(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    const Py_ssize_t n = PyVectorcall_NARGS(nargsf);
+    Ref given(PyTuple_New(n)), named(PyDict_New());
+    for (Py_ssize_t i = 0; given && i < n; ++i) PyTuple_SET_ITEM(given.p, i, Py_NewRef(args[i]));
+    bool ok = given && named;
+    for (Py_ssize_t i = 0, k = kwnames ? PyTuple_GET_SIZE(kwnames) : 0; ok && i < k; ++i)
+        ok = PyDict_SetItem(named.p, PyTuple_GET_ITEM(kwnames, i), args[n + i]) == 0;
+    PyObject* r = ok ? PyObject_CallFunctionObjArgs(hook_refused, self, given.p, named.p, nullptr) : nullptr;
+    if (r == Py_NotImplemented) {
+        Py_DECREF(r);
+        PyErr_Restore(type, value, trace);
+        return nullptr;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    return r;
+}
+
 PyObject* boundary_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
     PyObject* fn = Py_NewRef(as_boundary(self)->fn);
     PyObject* r = PyObject_Vectorcall(fn, args, nargsf, kwnames);
     Py_DECREF(fn);
-    if (JT_UNLIKELY(!r)) filter_current_error();
+    if (JT_UNLIKELY(!r)) {
+        if (hook_refused && PyErr_ExceptionMatches(PyExc_TypeError)) r = second_chance(self, args, nargsf, kwnames);
+        if (!r) filter_current_error();
+    }
     return r;
 }
 

@@ -183,6 +183,7 @@ extern PyMethodDef library_functions[];
 extern PyObject* hook_aval;
 extern PyObject* hook_flatten;
 extern PyObject* hook_reduce;
+extern PyObject* hook_refused;
 
 // ---------------------------------------------------------------------------------------------
 // Small owning reference, for the cold paths.

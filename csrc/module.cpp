@@ -14,6 +14,7 @@ void init_loader(nb::module_& m);  // loader.cpp
 PyObject* hook_aval = nullptr;
 PyObject* hook_flatten = nullptr;
 PyObject* hook_reduce = nullptr;
+PyObject* hook_refused = nullptr;
 
 namespace {
 
@@ -21,8 +22,9 @@ nb::object register_hook(const char* name, nb::object fn) {
     PyObject** slot = !strcmp(name, "aval")      ? &hook_aval
                       : !strcmp(name, "flatten") ? &hook_flatten
                       : !strcmp(name, "reduce")  ? &hook_reduce
+                      : !strcmp(name, "refused") ? &hook_refused
                                                  : nullptr;
-    if (!slot) throw nb::value_error("the hooks are \"aval\", \"flatten\" and \"reduce\"");
+    if (!slot) throw nb::value_error("the hooks are \"aval\", \"flatten\", \"reduce\" and \"refused\"");
     nb::object old = *slot ? nb::steal(*slot) : nb::none();
     *slot = fn.is_none() ? nullptr : fn.release().ptr();
     return old;

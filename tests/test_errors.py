@@ -478,7 +478,8 @@ _ALIKE: dict[str, tuple[Any, ...]] = {
 @pytest.mark.parametrize("name", _ALIKE)
 def test_class_is_that_of_jax(name: str) -> None:
     fun, *words = _ALIKE[name]
-    assert_raises_alike(fun, *words)
+    with jitney.config.temporarily("jitney_python_control_flow", False):
+        assert_raises_alike(fun, *words)
 
 
 @pytest.mark.parametrize(
@@ -486,7 +487,8 @@ def test_class_is_that_of_jax(name: str) -> None:
 )
 def test_misuse_in_jit_ends_in_a_python_error(name: str) -> None:
     """The same inside a compiled function: an exception, never a crash."""
-    with pytest.raises(Exception) as caught:
+    off = jitney.config.temporarily("jitney_python_control_flow", False)
+    with off, pytest.raises(Exception) as caught:
         jitney.jit(lambda: _ALIKE[name][0](jitney))()
     assert str(caught.value)
 

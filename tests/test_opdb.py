@@ -152,7 +152,12 @@ def _assert_loop(got: Any, fun: Any, sample: Sample, axes: Any) -> None:
 
 
 def misuse(row: Op) -> None:
-    """Bad calls raise the class that JAX raises, with a message."""
+    """Bad calls raise the class that JAX raises, with a message; where Python's ways are off, which accept more."""
+    with jitney.config.temporarily("jitney_python_control_flow", False):
+        _misuse(row)
+
+
+def _misuse(row: Op) -> None:
     for case in row.bad:
         what = f"{case.sample.text} {case.sample.operands if case.sample.text == 'given' else ''} {case.sample.params}"
         for library, error in ((jax, case.error if case.jax is ... else case.jax), (jitney, case.error)):

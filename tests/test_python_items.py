@@ -68,6 +68,7 @@ def swapped(xp: Any, x: Any) -> Any:
 def fancy(xp: Any, x: Any) -> Any:
     a = xp.zeros(5)
     a[xp.array([0, 0, 3])] += 1.0
+    a[x[:5] > 2] = 7.0
     return a
 
 

@@ -68,7 +68,7 @@ __getattr__, __dir__ = _at_first_use(
             closure_convert
         """.split(),
         "jitney._api.contexts": """
-            allow_f16_reductions array_garbage_collection_guard auto_pcast check_tracer_leaks
+            allow_f16_reductions array_garbage_collection_guard auto_pcast check_bounds check_overflow check_tracer_leaks
             checking_leaks debug_infs debug_key_reuse debug_nans default_device
             default_matmul_precision default_prng_impl disable_jit enable_checks enable_custom_prng
             enable_x64 ensure_compile_time_eval explain_cache_misses jax2tf_associative_scan_reductions

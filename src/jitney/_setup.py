@@ -87,6 +87,18 @@ def _check_results(_: Any) -> None:
 
 config.on_change("jax_debug_nans", _check_results)
 config.on_change("jax_debug_infs", _check_results)
+
+
+def _guard(_: Any) -> None:
+    guards = sys.modules.get("jitney._control.guards")
+    if config.check_overflow or guards is not None:
+        from jitney._control import guards
+        from jitney._control.overflow import RULES
+
+        guards.switch(RULES if config.check_overflow else None)
+
+
+config.on_change("check_overflow", _guard)
 for _name in DISPATCHED_UNDER:
     config.on_change(_name, lambda _: _ext.config_key(config.dispatch_key))
 

@@ -3,6 +3,7 @@
 from jitney._base.errors import (
     ConcretizationTypeError,
     InconclusiveDimensionOperation,
+    IntegerDivisionError,
     JAXIndexError,
     JaxprTypeError,
     JitneyTypeError,
@@ -21,6 +22,7 @@ __getattr__, __dir__ = _at_first_use(globals(), {"jitney._api.checkify": ["JaxRu
 __all__ = [
     "ConcretizationTypeError",
     "InconclusiveDimensionOperation",
+    "IntegerDivisionError",
     "JAXIndexError",
     "JAXTypeError",
     "JaxRuntimeError",  # noqa: F822

@@ -194,7 +194,9 @@ def checkify(
 
 
 def _rules(kinds: frozenset) -> checks.Rules:
-    def rules(eqn: JaxprEqn, args: Sequence[Any], outs: Sequence[Any]) -> Failure:
+    def rules(eqn: JaxprEqn, args: Sequence[Any], outs: Sequence[Any]) -> Failure | None:
+        if eqn.primitive is check_p and eqn.params["layout"].layout.is_guard:
+            return None
         if eqn.primitive is check_p:
             return eqn.params["layout"].layout.failure(args) if FailedCheckError in kinds else checks.NONE
         failure = checks.NONE

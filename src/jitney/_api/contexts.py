@@ -51,6 +51,30 @@ debug_infs = _switch(
         "invalid value (inf) encountered in div",
     ),
 )
+check_bounds = _switch(
+    "check_bounds",
+    "Raise IndexError where an index is out of bounds, in eager and in compiled code; the error names the line.",
+    _example(
+        ">>> with jitney.check_bounds(True):",
+        "...     try:",
+        "...         y = jitney.jit(lambda x, i: x[i])(jnp.arange(3), 5)",
+        "...     except IndexError as error:",
+        "...         print(str(error).splitlines()[0])",
+        "index 5 is out of bounds for axis 0 with size 3 of an array of shape (3,)",
+    ),
+)
+check_overflow = _switch(
+    "check_overflow",
+    "Raise OverflowError where the result of signed integers, or a cast, does not fit; the error names the line.",
+    _example(
+        ">>> with jitney.check_overflow(True):",
+        "...     try:",
+        "...         y = jitney.jit(lambda n: n * n)(jnp.int32(100_000))",
+        "...     except OverflowError as error:",
+        "...         print(str(error).splitlines()[0])",
+        "integer overflow: 100000 * 100000 does not fit int32",
+    ),
+)
 check_tracer_leaks = _switch(
     "jax_check_tracer_leaks",
     "Raise where a traced value outlives the function that made it, and say what holds it. Functions are traced anew.",

@@ -26,8 +26,9 @@ from jitney._base import logs, sources
 from jitney._base.config import config
 from jitney._base.once import once
 from jitney._control.bodies import forget_programs
-from jitney._control.jit import jit_p, native
+from jitney._control.jit import guarded, jit_p, native
 from jitney._core import axes, plugs, refs, tree
+from jitney._core.effects import guard_effect
 from jitney._core.jaxpr import ClosedJaxpr, evaluate
 from jitney._core.refs import AbstractRef, Held, Ref
 from jitney._core.staging import hoist_tracers, stage
@@ -265,6 +266,8 @@ class Jitted:
         program = self.program(self.signature(args, kwargs))
         if program.hoisted or program.held or self.options.inline:
             return NotImplemented
+        if guard_effect in program.closed.effects:
+            return guarded(program.closed).compiled(program.out_tree)
         return native(program.closed), tree.template(program.out_tree)
 
     def on_trace(self, args: tuple, kwargs: dict[str, Any]) -> Any:

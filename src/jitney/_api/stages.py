@@ -8,9 +8,10 @@ import numpy as np
 
 from jitney._base.config import config
 from jitney._base.dtypes import as_dtype
-from jitney._control.jit import jit_p, native
+from jitney._control.jit import guarded, jit_p, native
 from jitney._core import tree
 from jitney._core.avals import ShapedArray
+from jitney._core.effects import guard_effect
 from jitney._core.jaxpr import ClosedJaxpr
 from jitney._core.trace import Tracer, get_aval, is_array_like
 
@@ -283,7 +284,8 @@ class Compiled(Stage):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._executable = native(self._closed)
+        has_guards = guard_effect in self._closed.effects
+        self._executable = guarded(self._closed) if has_guards else native(self._closed)
 
     def __reduce__(self) -> tuple:
         return Compiled, (self._closed, self.in_tree, self.out_tree, self._name, self._donated)

@@ -54,6 +54,8 @@ _DEFAULTS: dict[str, Any] = {
     "jax_use_direct_linearize": True,
     "jax_explicit_x64_dtypes": "warn",  # when a 64-bit dtype is named while jax_enable_x64 is off
     "jitney_python_control_flow": True,  # `if`, `while` and `for` of Python on traced values
+    "check_bounds": False,  # IndexError where an index is out of bounds
+    "check_overflow": False,  # OverflowError where the result of integers does not fit
     "profiling": False,  # on in blocks of ``jitney.profile``
     "num_threads": None,  # of compiled programs and BLAS; None: what the machine and the environment give
 }
@@ -74,6 +76,8 @@ _TRACED_UNDER = (
     "jax_numpy_dtype_promotion",
     "jax_default_matmul_precision",
     "jax_default_prng_impl",
+    "check_bounds",
+    "check_overflow",
 )
 DISPATCHED_UNDER = (
     *_TRACED_UNDER,
@@ -102,7 +106,9 @@ class Config:
         values = self._values
         self.trace_key = tuple([values[name] for name in self._traced_under])
         self.checks_results = bool(values["jax_debug_nans"] or values["jax_debug_infs"])
-        self.observes = self.checks_results or values["profiling"]  # shortcuts are off, somebody looks
+        self.observes = self.checks_results or values["profiling"]  # somebody looks at each call
+        self.guards = bool(values["check_bounds"] or values["check_overflow"])
+        self.shortcuts = not (self.observes or self.guards)  # past eager evaluation
         key = (self.trace_key, *[values[name] for name in DISPATCHED_UNDER])
         self.dispatch_key = self._numbers.setdefault(
             key, len(self._numbers)
@@ -199,6 +205,24 @@ class Config:
         return self._values["jax_enable_x64"]
 
     @property
+    def check_bounds(self) -> bool:
+        """Whether indices out of bounds raise ``IndexError``, in eager and in compiled code; writable."""
+        return self._values["check_bounds"]
+
+    @check_bounds.setter
+    def check_bounds(self, on: bool) -> None:
+        self.update("check_bounds", bool(on))
+
+    @property
+    def check_overflow(self) -> bool:
+        """Whether integers that do not fit their type raise ``OverflowError``, in eager and in compiled code; writable."""
+        return self._values["check_overflow"]
+
+    @check_overflow.setter
+    def check_overflow(self, on: bool) -> None:
+        self.update("check_overflow", bool(on))
+
+    @property
     def num_threads(self) -> int:
         """CPU threads that compiled programs use; writable, None gives back the number at the start."""
         return _ext.get_num_threads()
@@ -221,6 +245,8 @@ def number_of_threads(name: str, n: Any) -> int:
 
 def _from_environment(name: str, value: Any) -> Any:
     """What the environment says of switch ``name``, or ``value``."""
+    own = name in ("check_bounds", "check_overflow")
+    name = f"jitney_{name}" if own else name
     text = os.environ.get(name.upper()) if name.startswith(("jax_", "jitney_")) else None
     return value if text is None else _parse(text, value)
 

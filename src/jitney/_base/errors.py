@@ -43,6 +43,10 @@ class JaxprTypeError(TypeError):
     """A jaxpr that breaks its grammar or its types."""
 
 
+class IntegerDivisionError(ZeroDivisionError, OverflowError):
+    """An integer was divided by zero while ``config.check_overflow`` was on."""
+
+
 class InconclusiveDimensionOperation(ConcretizationTypeError):
     """A symbolic dimension was compared with something that it cannot be compared with."""
 
@@ -50,6 +54,7 @@ class InconclusiveDimensionOperation(ConcretizationTypeError):
 for _error in (
     *JitneyTypeError.__subclasses__(),
     *ConcretizationTypeError.__subclasses__(),
+    IntegerDivisionError,
     JAXIndexError,
     JitneyTypeError,
     JaxprTypeError,

@@ -375,6 +375,8 @@ def run(closed: ClosedJaxpr, args: Sequence[Any]) -> list[Any]:
     if worth_compiling(closed):
         return executable(closed).execute(list(args))
     with under(None):
+        if config.guards:  # which were recorded
+            return evaluate(closed.jaxpr, closed.consts, *args)
         return run_equations(closed.jaxpr, args)
 
 

@@ -22,7 +22,7 @@ from jitney._control.cond import cond_p
 from jitney._control.jit import jit_p
 from jitney._control.while_loop import bind_while, masked_while_p, operand_parts
 from jitney._core.avals import ShapedArray, shaped_array
-from jitney._core.effects import Effect
+from jitney._core.effects import Effect, guard_effect
 from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn, Literal, evaluate, subjaxprs
 from jitney._core.primitive import Primitive
 from jitney._core.staging import stage
@@ -46,6 +46,7 @@ class Site:
     __slots__ = ("kind", "number", "slots", "source", "text")
 
     _numbers = itertools.count(1)
+    is_guard = False  # whether the engine added it, and a failure is raised when a program returns
 
     def __init__(
         self,
@@ -64,6 +65,10 @@ class Site:
             slots.append((aval, seen[aval]))
             seen[aval] += 1
         self.slots = tuple(slots)
+
+    def exception(self, values: Sequence[Any]) -> Exception:
+        """What is raised where the check fails in eager code."""
+        return CheckError(self.text(values))
 
 
 class Failure(NamedTuple):
@@ -122,6 +127,10 @@ class Layout(NamedTuple):
     def size(self) -> int:
         return 1 + len(self.slots) if self.sites else 0
 
+    @property
+    def is_guard(self) -> bool:
+        return any(site.is_guard for site in self.sites.values())
+
 
 # -- the primitive ------------------------------------------------------------------------------------
 
@@ -158,7 +167,7 @@ def _raise_at_once(code: Any, *payload: Any, layout: _Params, debug: bool) -> li
     if number and not debug:
         site = layout.layout.sites[number]
         values = dict(zip(layout.layout.slots, payload, strict=True))
-        raise CheckError(site.text([values[s] for s in site.slots]))
+        raise site.exception([values[s] for s in site.slots])
     return []
 
 
@@ -173,11 +182,27 @@ CheckError.__module__ = "jitney.experimental.checkify"
 def _not_functional(*_: Any, layout: _Params, debug: bool) -> list[Any]:
     if debug:
         return []
+    if layout.layout.is_guard:
+        return _raise_in_program(list(_), layout)
     site = next(iter(layout.layout.sites.values()))
     raise ValueError(
         "A checkify.check was compiled which was not functionalized. Programs cannot raise: apply checkify.checkify to the "
         f"function before jit (or other staging), call it, and throw its error afterwards. The check is at {sources.excerpt(site.source)}"
     )
+
+
+# Programs that cannot return their failure, as it arises in a program that a primitive of another kind holds, call Python.
+raise_p = Primitive("raise_failure", multiple_results=True)
+raise_p.numpy = lambda code, *payload, layout: _raise_at_once(code, *payload, layout=layout, debug=False)
+raise_p.abstract = lambda *_, **__: []
+raise_p.effects = lambda _: frozenset((guard_effect,))
+
+
+def _raise_in_program(args: list[Any], layout: _Params) -> list[Any]:
+    avals = [get_aval(x) for x in args]
+    fails = ew.convert(ew.ne_p.bind(args[0], CODE.type(0)), np.dtype(np.int32))
+    branches = (stage(lambda *_: [], avals), stage(lambda *xs: raise_p.bind(*xs, layout=layout), avals))
+    return cond_p.bind(fails, *args, branches=branches)
 
 
 def _batch_check(
@@ -214,7 +239,15 @@ def _at(x: Any, i: Any) -> Any:
 check_p.impl = _raise_at_once
 check_p.expand = _not_functional
 check_p.abstract = lambda *_, **__: []
-check_p.effects = lambda params: frozenset((debug_check_effect if params["debug"] else check_effect,))
+check_p.effects = lambda params: frozenset(
+    (
+        guard_effect
+        if params["layout"].layout.is_guard
+        else debug_check_effect
+        if params["debug"]
+        else check_effect,
+    )
+)
 check_p.jvp = lambda primals, _, **params: (check_p.bind(*primals, **params), [])
 check_p.batch = _batch_check
 check_p.print_params = lambda eqn: {"debug": eqn.params["debug"]}
@@ -230,7 +263,8 @@ class Checked(NamedTuple):
     layout: Layout
 
 
-Rules = Callable[[JaxprEqn, Sequence[Any], Sequence[Any]], Failure]
+# What ``rules(eqn, args, outs)`` finds may go wrong in an equation; of a ``check``, None leaves it in the program.
+Rules = Callable[[JaxprEqn, Sequence[Any], Sequence[Any]], Failure | None]
 
 
 def checked(closed: ClosedJaxpr, rules: Rules, key: Any) -> Checked:
@@ -266,7 +300,10 @@ def run(closed: ClosedJaxpr, args: Sequence[Any], rules: Rules, key: Any) -> tup
 def _run_eqn(eqn: JaxprEqn, args: list[Any], rules: Rules, key: Any) -> tuple[list[Any], Failure]:
     primitive, params = eqn.primitive, eqn.params
     if primitive is check_p:
-        return [], rules(eqn, args, [])
+        found = rules(eqn, args, [])
+        if found is None:
+            primitive.bind(*args, **params)
+        return [], found or NONE
     if params.get("lanes") is not None:
         return _while_in_lanes(args, params, rules, key)
     if primitive.name in _CONTROL and primitive.expand is None:
@@ -278,7 +315,7 @@ def _run_eqn(eqn: JaxprEqn, args: list[Any], rules: Rules, key: Any) -> tuple[li
         return run(inner, args, rules, key)
     out = primitive.bind(*args, **params)
     outs = list(out) if primitive.multiple_results else [out]
-    return outs, NONE if inner is not None else rules(eqn, args, outs)
+    return outs, NONE if inner is not None else rules(eqn, args, outs) or NONE
 
 
 def _body(eqn: JaxprEqn, args: Sequence[Any]) -> ClosedJaxpr | None:
@@ -296,7 +333,7 @@ def _body(eqn: JaxprEqn, args: Sequence[Any]) -> ClosedJaxpr | None:
         found = eqn.params.get(name)
         if isinstance(found, ClosedJaxpr) and len(found.in_avals) == len(args):
             return found
-    if any(not isinstance(p, ClosedJaxpr) or p.effects for p in subjaxprs(eqn.params)):
+    if any(not isinstance(p, ClosedJaxpr) or p.effects - {guard_effect} for p in subjaxprs(eqn.params)):
         raise NotImplementedError(f"checkify of a check inside of {primitive.name} is not implemented")
     return None
 

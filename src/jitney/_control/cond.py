@@ -25,6 +25,7 @@ from jitney._control.bodies import (
 from jitney._control.residuals import Parts, choose_residuals, split_levels
 from jitney._core.avals import ShapedArray
 from jitney._core.dce import dce_jaxpr, live_eqns
+from jitney._core.effects import guard_effect
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, evaluate
 from jitney._core.primitive import Primitive
 from jitney._core.staging import stage
@@ -314,6 +315,10 @@ def _batch(
     index, *operands = args
     count = len(branches[0].out_avals)
     if dims[0] is not None:
+        if any(guard_effect in b.effects for b in branches):
+            from jitney._control.guards import batch_guarded
+
+            return batch_guarded(cond_p, size, args, dims, {"branches": branches})
         return _batch_choice(size, place_axis(index, dims[0], size, 0), operands, dims[1:], branches)
     find = lambda b, force: batch_program(b, size, tuple(dims[1:]), force)  # noqa: E731
     derived, batched = _joined(find, branches, count)

@@ -16,6 +16,7 @@ from jitney._base.config import config
 from jitney._base.once import once
 from jitney._core import plugs
 from jitney._core.dce import dce_jaxpr
+from jitney._core.effects import guard_effect
 from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn
 from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero, is_undefined
@@ -34,7 +35,18 @@ observer: Any = None
 
 
 def executable(closed: ClosedJaxpr) -> Any:
-    """What runs ``closed``: its native program, or one that is observed."""
+    """What runs ``closed``: its native program, one that is observed, or one that raises what its guards found."""
+    return guarded(closed) if guard_effect in closed.effects else observed(closed)
+
+
+def guarded(closed: ClosedJaxpr) -> Any:
+    """The program of a function that was traced with guards."""
+    from jitney._control import guards
+
+    return guards.guarded(closed)
+
+
+def observed(closed: ClosedJaxpr) -> Any:
     observe = observer  # another thread may end its profile meanwhile
     return native(closed) if observe is None else observe(closed)
 
@@ -42,7 +54,11 @@ def executable(closed: ClosedJaxpr) -> Any:
 def native(closed: ClosedJaxpr) -> Any:
     """The native program of ``closed``, compiled at first use and kept with it."""
     found = closed.cache.get("executable")
-    return once(closed, lambda: closed.cache.get("executable"), lambda: _compile(closed)) if found is None else found
+    return (
+        once(closed, lambda: closed.cache.get("executable"), lambda: _compile(closed))
+        if found is None
+        else found
+    )
 
 
 def _compile(closed: ClosedJaxpr) -> Any:

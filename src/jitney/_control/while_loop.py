@@ -31,6 +31,7 @@ from jitney._control.loop_bodies import (
 )
 from jitney._core import axes
 from jitney._core.dce import dce_jaxpr
+from jitney._core.effects import guard_effect
 from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn, Var, evaluate
 from jitney._core.primitive import Primitive
 from jitney._core.staging import stage
@@ -231,6 +232,10 @@ def _batch(
     # Collectives read the values of finished examples too: these are no loops side by side, but one that selects.
     coupled = bool(axes.used(cond) or axes.used(body))
     new_cond, masked = _batch_cond(cond, size, cond_dims, carry, rank)
+    if masked and guard_effect in cond.effects | body.effects:
+        from jitney._control.guards import batch_guarded
+
+        return batch_guarded(while_p, size, args, dims, params)
     if masked:
         place = 0
         new_body, carry = batch_body(body, size, const_dims, (True,) * len(init), 0)

@@ -47,3 +47,4 @@ debug_effect = DebugEffect()
 ordered_debug_effect = OrderedDebugEffect()
 io_effect = Effect("IO")
 ordered_io_effect = Effect("OrderedIO", ordered=True)
+guard_effect = Effect("Guard")  # of the checks that the engine adds while a switch asks for them

@@ -16,6 +16,7 @@ from typing import Any
 
 from jitney import _ext
 from jitney._base import sources
+from jitney._base.config import config
 from jitney._core.avals import ShapedArray
 
 current_trace = _ext.current_trace
@@ -254,7 +255,7 @@ def evaluate(jaxpr: Jaxpr, consts: Sequence[Any], *args: Any) -> list[Any]:
 
     What a trace records on the way keeps the source of the equation that it comes from.
     """
-    if current_trace() is None:
+    if current_trace() is None and not config.guards:
         return _evaluate(jaxpr, consts, args, False)
     before = sources.swap_here(None)
     try:

@@ -22,6 +22,7 @@ from jitney._core import tree
 from jitney._core.staging import StagingTrace
 from jitney._core.trace import ArrayImpl, Tracer, current_trace, get_aval, is_array_like
 from jitney._flow import parts
+from jitney.numpy.selections import Selection
 
 # -- what shares memory -----------------------------------------------------------------------------------
 
@@ -165,6 +166,13 @@ def assign(root: Any, path: Path, index: Any, value: Any, how: str, name: str, l
     return root
 
 
+def augmented(x: Any, value: Any, how: str) -> Any:
+    """``x += value``, where an array of NumPy's becomes a traced one."""
+    if isinstance(x, np.ndarray) and _is_traced(value):
+        x = jnp.asarray(x)
+    return _OPERATORS[how](x, value)
+
+
 def _is_traced(*values: Any) -> bool:
     return any(
         isinstance(x, Tracer) or isinstance(x, tuple) and any(isinstance(part, Tracer) for part in x)
@@ -178,7 +186,7 @@ def _updated(array: Any, index: Any, value: Any) -> Any:
     if isinstance(array, Tracer):
         _refuse_arguments(array)
     old = jnp.asarray(array)
-    value = jnp.asarray(value)
+    value = value if isinstance(value, Selection) else jnp.asarray(value)
     if value.dtype.kind == "c" and old.dtype.kind != "c":
         raise TypeError(
             f"complex numbers cannot be assigned to items of an array of dtype {old.dtype}: take the real part, or make the "

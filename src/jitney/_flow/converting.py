@@ -91,8 +91,8 @@ _KINDS = (
     TracerIntegerConversionError,
     TracerArrayConversionError,
 )
-_IMMUTABLE = re.compile("immutable and do(es)? not support (in-place )?item assignment")
-_ASKED_BY_PYTHON = os.path.join("_core", "trace.py")
+_IMMUTABLE = re.compile("immutable and do(es)? not support (in-place )?item assignment|was to write a traced result")
+_ASKED_BY_PYTHON = (os.path.join("_core", "trace.py"), os.path.join("numpy", "protocols.py"))
 
 
 def _asks_for_conversion(error: BaseException, frames: list[tuple[types.CodeType, int]]) -> bool:
@@ -189,7 +189,7 @@ def _statements(path: list[ast.AST], span: Span, error: BaseException) -> list[a
             _add(found, next(n for n in reversed(path) if isinstance(n, ast.Match)))
         if isinstance(child, ast.stmt) or isinstance(parent, ast.Lambda):
             break
-    if isinstance(path[-1], (ast.If, ast.While, ast.For)) and not found:
+    if isinstance(path[-1], (ast.If, ast.While, ast.For, ast.AugAssign)) and not found:
         found.append(path[-1])
     if not found:
         raise Unsupported("the value is used where Python needs it", span.line)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
+import numpy as np
+
 from jitney import numpy as jnp
 from jitney._api.callbacks import debug_callback
 from jitney._core.trace import Tracer, current_trace, get_aval
@@ -125,6 +127,9 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     builtins.float: _number(float),
     builtins.complex: _number(complex),
     builtins.round: _round,
+    np.array: jnp.array,
+    np.asarray: jnp.asarray,
+    np.float64: _number(float),
     math.log: _log,
     math.floor: _to_integer(jnp.floor),
     math.ceil: _to_integer(jnp.ceil),

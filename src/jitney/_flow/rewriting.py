@@ -333,8 +333,10 @@ class _Writer:
     def item_assigned(self, node: Any) -> _Statements:
         """An assignment to items of variables, which may be traced arrays."""
         if isinstance(node, ast.AugAssign):
-            how = ast.Constant(type(node.op).__name__)
-            return [self.item(node.target, self.expression(node.value), how)]
+            value, how = self.expression(node.value), ast.Constant(type(node.op).__name__)
+            if isinstance(node.target, ast.Name):
+                return [_assign(node.target.id, call("augmented", _load(node.target.id), value, how))]
+            return [self.item(node.target, value, how)]
         after: _Statements = []
 
         def target(part: Any) -> Any:

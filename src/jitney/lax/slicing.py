@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from jitney._base import dtypes
+from jitney._base.config import config
+from jitney._control.guarding import check_places
 from jitney._core.avals import shaped_array
 from jitney._core.staging import stage
 from jitney._core.trace import ArrayImpl, Tracer, get_aval
@@ -163,7 +165,9 @@ def dynamic_slice(
     x = as_operand("dynamic_slice", operand)
     shape = get_aval(x).shape
     starts = _start_indices("dynamic_slice", start_indices, shape, allow_negative_indices)
-    return ix.dynamic_slice(x, starts, _static("dynamic_slice", slice_sizes))
+    sizes = _static("dynamic_slice", slice_sizes)
+    _check_windows(shape, starts, sizes)
+    return ix.dynamic_slice(x, starts, sizes)
 
 
 def dynamic_slice_in_dim(
@@ -179,9 +183,9 @@ def dynamic_slice_in_dim(
     shape = get_aval(x).shape
     axis = to_axis("dynamic_slice_in_dim", axis, len(shape))
     sizes = [*shape[:axis], _static_int("dynamic_slice_in_dim", slice_size), *shape[axis + 1 :]]
-    return ix.dynamic_slice(
-        x, _starts_along("dynamic_slice", start_index, shape, axis, allow_negative_indices), sizes
-    )
+    starts = _starts_along("dynamic_slice", start_index, shape, axis, allow_negative_indices)
+    _check_windows(shape, starts, sizes)
+    return ix.dynamic_slice(x, starts, sizes)
 
 
 def dynamic_index_in_dim(
@@ -213,6 +217,7 @@ def dynamic_update_slice(
     x, new = as_operands("dynamic_update_slice", operand, update)
     shape = get_aval(x).shape
     starts = _start_indices("dynamic_update_slice", start_indices, shape, allow_negative_indices)
+    _check_windows(shape, starts, get_aval(new).shape)
     return ix.dynamic_update_slice(x, new, starts)
 
 
@@ -229,6 +234,7 @@ def dynamic_update_slice_in_dim(
     shape = get_aval(x).shape
     axis = to_axis("dynamic_update_slice_in_dim", axis, len(shape))
     starts = _starts_along("dynamic_update_slice", start_index, shape, axis, allow_negative_indices)
+    _check_windows(shape, starts, get_aval(new).shape)
     return ix.dynamic_update_slice(x, new, starts)
 
 
@@ -252,6 +258,32 @@ def dynamic_update_index_in_dim(
             )
         new = raw.expand_dims(new, (axis,))
     return dynamic_update_slice_in_dim(x, new, index, axis, allow_negative_indices=allow_negative_indices)
+
+
+def _check_windows(shape: tuple, starts: Sequence[Any], sizes: Sequence[int]) -> None:
+    """Guard start indices from which negative ones have been taken out."""
+    if config.check_bounds and len(starts) == len(sizes) == len(shape):
+        for axis, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+            if size <= shape[axis]:
+                check_places(shape, axis, start, size, False)
+
+
+def _check_vectors(shape: tuple, vectors: Any, axes: Sequence[int], sizes: Sequence[int]) -> None:
+    """Guard index vectors, whose component ``k`` (along their last axis) is a place along ``axes[k]``."""
+    rank = get_aval(vectors).ndim
+    if not rank or get_aval(vectors).shape[-1] != len(axes):
+        return  # refused by the operation
+    lead = get_aval(vectors).shape[:-1]
+    for k, axis in enumerate(axes):
+        part = raw.slice_(vectors, (*(0,) * len(lead), k), (*lead, k + 1))
+        check_places(shape, axis, raw.reshape(part, lead), sizes[axis], False)
+
+
+def _update_windows(shape: tuple, updates: tuple, numbers: ScatterDimensionNumbers) -> list[int]:
+    """The sizes of the windows that a scatter writes."""
+    whole = iter([updates[d] for d in numbers.update_window_dims if d < len(updates)])
+    inserted = {*numbers.inserted_window_dims, *numbers.operand_batching_dims}
+    return [1 if d in inserted else next(whole, 1) for d in range(len(shape))]
 
 
 def _starts_along(name: str, index: Any, shape: tuple, axis: int, wrap: bool) -> list[Any]:
@@ -368,11 +400,14 @@ def gather(
     fill = None
     if parsed is ix.FILL_OR_DROP:
         fill = ix.default_fill(get_aval(x).dtype) if fill_value is None else np.asarray(fill_value).item()
+    numbers, sizes = GatherDimensionNumbers(*map(tuple, dimension_numbers)), _static("gather", slice_sizes)
+    if mode is None and config.check_bounds:
+        _check_vectors(get_aval(x).shape, indices, numbers.start_index_map, sizes)
     return ix.gather(
         x,
         indices,
-        GatherDimensionNumbers(*map(tuple, dimension_numbers)),
-        _static("gather", slice_sizes),
+        numbers,
+        sizes,
         parsed,
         fill_value=fill,
         unique_indices=unique_indices,
@@ -393,8 +428,13 @@ def _scatter(
 ) -> Any:
     name = prim.name.replace("-", "_")
     x, new = as_operands(name, operand, updates)
+    dnums = ScatterDimensionNumbers(*map(tuple, numbers))
+    if mode is None and config.check_bounds:
+        shape = get_aval(x).shape
+        window = _update_windows(shape, get_aval(new).shape, dnums)
+        _check_vectors(shape, as_operand(name, indices), dnums.scatter_dims_to_operand_dims, window)
     params = ix.scatter_params(
-        ScatterDimensionNumbers(*map(tuple, numbers)),
+        dnums,
         GatherScatterMode.from_any(mode),
         update_jaxpr=update_jaxpr,
         indices_are_sorted=indices_are_sorted,

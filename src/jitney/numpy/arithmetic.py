@@ -11,6 +11,7 @@ from jitney import lax
 from jitney._api.custom_jvp import custom_jvp
 from jitney._api.vmap import vmap
 from jitney._base import dtypes
+from jitney._control.guarding import as_one
 from jitney._core.trace import ArrayImpl, current_trace, get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops.families import literal
@@ -76,6 +77,7 @@ def _eager_ints(*xs: Any) -> bool:
     return all(type(x) is ArrayImpl and x.dtype.kind in "iu" and x.size < LARGE_EAGER for x in xs)
 
 
+@as_one("division")
 def floor_divide(x1: Any, x2: Any, /) -> Any:
     """``x1 / x2`` rounded down, in the promoted dtype; booleans become int32."""
     quick = _eagerly(_np_floor_divide, x1, x2)
@@ -136,6 +138,7 @@ def _floor_divide_floats(x: Any, y: Any) -> Any:
     return lax.round(el.choose(down, whole - 1, whole))
 
 
+@as_one("remainder")
 def remainder(x1: Any, x2: Any, /) -> Any:
     """Remainder of floor division, with the sign of ``x2``; of integers, 0 where ``x2`` is 0."""
     quick = _eagerly(_np_remainder, x1, x2)
@@ -162,6 +165,7 @@ def divmod(x1: Any, x2: Any, /) -> tuple[Any, Any]:
     return floor_divide(x1, x2), remainder(x1, x2)
 
 
+@as_one("power")
 def power(x1: Any, x2: Any, /) -> Any:
     """``x1 ** x2``; a Python integer ``x2`` gives repeated multiplication.
 

@@ -24,6 +24,7 @@ from jitney.numpy import (
     indexing,
     linear,
     manipulation,
+    protocols,
     reductions,
     searching,
     selecting,
@@ -347,3 +348,4 @@ def _install_methods() -> None:
 
 _install_operators()
 _install_methods()
+protocols.install()

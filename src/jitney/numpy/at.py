@@ -11,6 +11,7 @@ import numpy as np
 from jitney import _ext
 from jitney._api.calls import boundary
 from jitney._base import dtypes
+from jitney._base.config import config
 from jitney._core.trace import LARGE_EAGER, ArrayImpl, Tracer, current_trace, get_aval
 from jitney._ops import indexing as ops
 from jitney._ops import raw
@@ -144,10 +145,19 @@ def _update(
     entries = ix.canonical(idx, x.shape)
     if any(isinstance(e, ix._ScalarMask) for e in entries):
         return _masked_whole(name, x, entries, values)
-    if type(x) is ArrayImpl and mode is None and current_trace() is None and x.size < LARGE_EAGER:
+    checked = config.guards and name != "set" and x.dtype.kind in "iu"
+    if (
+        type(x) is ArrayImpl
+        and mode is None
+        and not checked
+        and current_trace() is None
+        and x.size < LARGE_EAGER
+    ):
         done = _eager_update(name, x, entries, values)
         if done is not None:
             return done
+    if mode is None and config.check_bounds:
+        ix.check_entries(entries, x.shape)
     layout = ix.plan(entries, x.shape)
     if 0 in layout.shape or x.size == 0:
         return x

@@ -9,6 +9,8 @@ import numpy as np
 
 from jitney import lax
 from jitney._base import dtypes
+from jitney._base.config import config
+from jitney._control.guarding import check_places
 from jitney._core.trace import ArrayImpl, Tracer, get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
@@ -94,6 +96,8 @@ def take(
         i, mode = arithmetic.mod(i, literal(i, n)), "promise_in_bounds"
     elif mode == "clip":
         i, mode = el.clip(i, literal(i, 0), literal(i, n - 1)), "promise_in_bounds"
+    elif mode is None and config.check_bounds:
+        check_places(_shape(x), axis, i)
     if type(i) is ArrayImpl and i.ndim == 0:
         i = int(i)  # the mode, not a check, decides about ints out of bounds
     index = (builtins.slice(None),) * axis + (i,)
@@ -121,6 +125,8 @@ def take_along_axis(
             f"indices and arr must have the same number of dimensions; {len(_shape(i))} vs. {rank}"
         )
     axis = to_axis(axis, rank)
+    if mode is None and config.check_bounds:
+        check_places(_shape(x), axis, i)
     common = op.broadcast_shapes(
         *[tuple(1 if d == axis else n for d, n in enumerate(_shape(v))) for v in (x, i)]
     )

@@ -14,6 +14,8 @@ import numpy as np
 
 from jitney import _ext
 from jitney._base import dtypes, errors
+from jitney._base.config import config
+from jitney._control.guarding import check_places
 from jitney._core.trace import LARGE_EAGER, ArrayImpl, Tracer, current_trace, get_aval, raise_for_tracer
 from jitney._ops import elementwise as ew
 from jitney._ops import indexing as ops
@@ -195,6 +197,8 @@ def take(
         done = _eager(x, entries)
         if done is not None:
             return done
+    if mode is None and config.check_bounds:
+        check_entries(entries, shape)
     if any(isinstance(e, _ScalarMask) for e in entries):
         return _with_scalar_masks(x, entries, mode, fill_value)
     if mode is None and all(e is None or isinstance(e, (int, slice)) for e in entries):
@@ -203,6 +207,17 @@ def take(
         return _dynamic(x, entries)
     layout = plan(entries, shape)
     return _gather(x, layout, mode, fill_value, indices_are_sorted, unique_indices)
+
+
+def check_entries(entries: Sequence[Entry], shape: tuple[int, ...]) -> None:
+    """Guard the index arrays; static ints have been checked."""
+    axis = 0
+    for e in entries:
+        if e is None or isinstance(e, _ScalarMask):
+            continue
+        if isinstance(e, (Tracer, np.ndarray)):
+            check_places(shape, axis, e)
+        axis += 1
 
 
 def _has_scalar_mask(idx: Any) -> bool:

@@ -275,9 +275,9 @@ def _watch(_: Any) -> None:
         config.read("jax_enable_x64")
         and config.read("jax_numpy_dtype_promotion") == "standard"
         and config.read("jax_numpy_rank_promotion") == "allow"
-        and not config.observes
+        and config.shortcuts
     )
-    _Defaults.limit = -1 if config.observes else LARGE_EAGER
+    _Defaults.limit = LARGE_EAGER if config.shortcuts else -1
 
 
 for _switch in DISPATCHED_UNDER:

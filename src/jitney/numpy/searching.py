@@ -67,6 +67,8 @@ def compress(
     axis = to_axis(axis, get_aval(x).ndim)
     n = get_aval(x).shape[axis]
     kept = mask[:n]
+    if size is None and axis == 0 and selecting.is_unknown(kept):
+        return x[kept.astype(bool)]
     if size is None:
         (order,) = selecting.nonzero(kept)
         return take(x, order, axis, mode="clip")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jitney._base import dtypes, errors
+from jitney._base.config import config
 from jitney._core.trace import ArrayImpl, Tracer, get_aval, raise_for_tracer
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
@@ -42,6 +43,11 @@ def concrete(name: str, x: Any) -> np.ndarray:
     return value._np if type(value) is ArrayImpl else np.asarray(value)
 
 
+def is_unknown(x: Any) -> bool:
+    """Whether the values of ``x`` are traced, and results of a length that depends on them are selections."""
+    return isinstance(x, Tracer) and config.jitney_python_control_flow and x.concrete() is None
+
+
 def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple[Any, ...]:
     """The places of the nonzero elements: one vector of indices for each axis.
 
@@ -64,6 +70,10 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
 
 def _places(name: str, mask: Any, size: Any, fill_value: Any) -> tuple[Any, ...]:
     index_dtype = dtypes.default_dtype("i")
+    if size is None and is_unknown(mask):
+        from jitney.numpy import selections
+
+        return selections.places(mask)
     if size is None:
         return tuple(wrap(places.astype(index_dtype)) for places in np.nonzero(concrete(name, mask)))
     shape = get_aval(mask).shape
@@ -101,6 +111,10 @@ def argwhere(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
     if get_aval(mask).ndim == 0:
         count = static_size("argwhere", size) if size is not None else int(concrete("argwhere", mask))
         return wrap(np.zeros((count, 0), index_dtype))
+    if size is None and is_unknown(mask):
+        from jitney.numpy import selections
+
+        return selections.rows(selections.places(mask))
     columns = _places("argwhere", mask, size, fill_value)
     return raw.concatenate([raw.expand_dims(c, (1,)) for c in columns], 1)
 
@@ -117,6 +131,8 @@ def extract(condition: Any, arr: Any, *, size: int | None = None, fill_value: An
     values = raw.reshape(arr, (get_aval(arr).size,))
     count = min(get_aval(mask).size, get_aval(values).size)
     mask, values = raw.slice_(mask, (0,), (count,)), raw.slice_(values, (0,), (count,))
+    if size is None and is_unknown(mask):
+        return values[mask]
     if size is None:
         places = wrap(np.flatnonzero(concrete("extract", mask)))
         return pick(values, places, raw.full(places.shape, True, np.dtype(bool)), 0)

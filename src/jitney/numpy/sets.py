@@ -15,7 +15,7 @@ from jitney._core.trace import ArrayImpl, Tracer, current_trace, get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import indexing, ordering, raw, reductions
 from jitney.numpy.operands import BOOL, array_operand, promote_dtypes, to_axis, wrap
-from jitney.numpy.selecting import concrete, static_size
+from jitney.numpy.selecting import concrete, is_unknown, static_size
 from jitney.numpy.sorting import counts_up, pick, places_of_true, search
 
 __all__ = [
@@ -89,13 +89,27 @@ def unique(
     else:
         axis = to_axis(axis, len(shape))
         rows, inverse_shape = raw.move_axis(x, axis, 0), (shape[axis],)
-    find = _unique_concrete if size is None else _unique_sized
-    values, index, inverse, counts = find(rows, equal_nan, size, fill_value)
+    if size is None and axis is None and is_unknown(rows):
+        values, index, inverse, counts = _unique_selected(rows, equal_nan)
+    else:
+        find = _unique_concrete if size is None else _unique_sized
+        values, index, inverse, counts = find(rows, equal_nan, size, fill_value)
     out = [values if axis is None else raw.move_axis(values, 0, axis)]
     out += [index] if return_index else []
     out += [raw.reshape(inverse, inverse_shape)] if return_inverse else []
     out += [counts] if return_counts else []
     return tuple(out) if len(out) > 1 else out[0]
+
+
+def _unique_selected(rows: Any, equal_nan: bool) -> tuple[Any, Any, Any, Any]:
+    """Of a traced vector: as many as there are elements, of which the distinct ones are selected."""
+    from jitney.numpy.selections import Selection
+
+    size = get_aval(rows).shape[0]
+    values, index, inverse, counts = _unique_sized(rows, equal_nan, size, None)
+    number = inverse.max() + 1 if size else 0
+    mask = raw.iota(np.dtype(np.int64), (size,)) < number
+    return Selection(values, mask), Selection(index, mask), inverse, Selection(counts, mask)
 
 
 def _unique_concrete(rows: Any, equal_nan: bool, size: None, fill_value: Any) -> tuple[Any, Any, Any, Any]:
