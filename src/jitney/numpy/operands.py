@@ -52,6 +52,10 @@ def operand(name: str, x: Any, position: int = 0) -> Any:
     for base in (int, float, complex):  # IntEnum and other subclasses of Python numbers
         if isinstance(x, base):
             return base(x)
+    if isinstance(x, (list, tuple)) and config.jitney_python_control_flow:  # as NumPy takes them
+        from jitney.numpy.conversion import array
+
+        return array(x)
     raise TypeError(
         f"{name} requires ndarray or scalar arguments, got {kind} at position {position}."
         + (" Convert it first: jnp.array(x)." if isinstance(x, (list, tuple, range)) else "")
