@@ -139,10 +139,16 @@ def _update(
     wrap_negative_indices: bool = True,
 ) -> Any:
     """The update ``name`` of ``x`` at ``idx``."""
-    values = operand("at[]", values)
     if mode is not None:
         idx = ix._ints_as_arrays(idx)
-    entries = ix.canonical(idx, x.shape)
+    try:
+        entries = ix.canonical(idx, x.shape)
+    except TypeError:
+        found = None if mode is not None else _of_unknown_length(name, x, idx, values)
+        if found is None:
+            raise
+        return found
+    values = operand("at[]", values)
     if any(isinstance(e, ix._ScalarMask) for e in entries):
         return _masked_whole(name, x, entries, values)
     checked = config.guards and name != "set" and x.dtype.kind in "iu"
@@ -162,6 +168,13 @@ def _update(
     if 0 in layout.shape or x.size == 0:
         return x
     return _scatter(name, x, layout, values, entries, indices_are_sorted, unique_indices, mode)
+
+
+def _of_unknown_length(name: str, x: Any, idx: Any, values: Any) -> Any:
+    """``x.at[mask].set(values)`` of a traced mask; None if the index is something else."""
+    from jitney.numpy import selections
+
+    return selections.updated(name, x, idx, values)
 
 
 def _masked_whole(name: str, x: Any, entries: list, values: Any) -> Any:

@@ -192,7 +192,13 @@ def take(
     if mode is not None and not scalar_masks:
         # With a mode, static ints follow it as well.
         idx = _ints_as_arrays(idx)
-    entries = canonical(idx, shape)
+    try:
+        entries = canonical(idx, shape)
+    except TypeError:
+        found = None if mode is not None else _of_unknown_length(x, idx)
+        if found is None:
+            raise
+        return found
     if mode is None and type(x) is ArrayImpl and current_trace() is None and x.size < LARGE_EAGER:
         done = _eager(x, entries)
         if done is not None:
@@ -207,6 +213,13 @@ def take(
         return _dynamic(x, entries)
     layout = plan(entries, shape)
     return _gather(x, layout, mode, fill_value, indices_are_sorted, unique_indices)
+
+
+def _of_unknown_length(x: Any, idx: Any) -> Any:
+    """``x[mask]`` of a traced mask; None if the index is something else."""
+    from jitney.numpy import selections
+
+    return selections.taken(x, idx)
 
 
 def check_entries(entries: Sequence[Entry], shape: tuple[int, ...]) -> None:
