@@ -236,6 +236,25 @@ def _() -> dict[str, Any]:
     }
 
 
+@case("curve_fit 12 fits, bounds", "fits", 0.30, check=_values)
+def _() -> dict[str, Any]:
+    from scipy.optimize import curve_fit
+
+    import jitney.numpy
+    from jitney import optimize
+
+    own, plain, bounds = _model(jitney.numpy), _model(np), ([0, 0, 0], [10, 1000, 20])
+    m, n, _ = modules()["jax"]
+    f = m.jit(_model(n))
+    columns = m.jit(lambda t, *p: n.stack(m.jacfwd(_model(n), argnums=(1, 2, 3))(t, *p), axis=1))
+    args = [(TIMES, data, START, SIGMA) for data in DATA]
+    return {
+        "jitney": lambda: [optimize.curve_fit(own, *a, bounds=bounds)[0] for a in args],
+        "jax": lambda: [curve_fit(f, *a, bounds=bounds, jac=columns)[0] for a in args],
+        "numpy": lambda: [curve_fit(plain, *a, bounds=bounds)[0] for a in args],
+    }
+
+
 @case("minimize Rosenbrock of 10, exact gradients", "fits", 0.10, check=lambda fit: np.round(fit.x, 4))
 def _() -> dict[str, Any]:
     from scipy.optimize import minimize, rosen

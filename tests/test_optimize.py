@@ -7,12 +7,13 @@ import warnings
 import numpy as np
 import pytest
 from scipy import optimize as so
+from scipy.integrate import quad
 
 import jitney
 import jitney.numpy as jnp
 from jitney import optimize
 from jitney._core.staging import StagingTrace
-from jitney.errors import TracerArrayConversionError
+from jitney.errors import JAXTypeError
 from jitney.optimize import _minimize
 
 TIMES = np.linspace(0.0, 1000.0, 15)
@@ -174,16 +175,16 @@ def test_derivatives_of_ones_own(by_scipy):
 
 
 def test_functions_that_cannot_be_traced():
-    def plain(x):
-        return float(np.sum(np.asarray(x) ** 2))
+    def distance(x):
+        return quad(lambda u: (u - x[0]) ** 2, 0.0, 1.0)[0]
 
-    with pytest.raises(TracerArrayConversionError) as caught:
-        optimize.minimize(plain, [1.0, 2.0])
+    with pytest.raises(JAXTypeError) as caught:
+        optimize.minimize(distance, [1.0])
     assert "jac=..." in caught.value.__notes__[-1] and "scipy.optimize" in caught.value.__notes__[-1]
-    simplex = optimize.minimize(plain, [1.0, 2.0], method="Nelder-Mead")
-    np.testing.assert_allclose(simplex.x, 0.0, atol=1e-3)
-    with pytest.raises(TracerArrayConversionError) as caught:
-        optimize.curve_fit(lambda t, a: np.asarray(a) * t, TIMES, TIMES)
+    for options in ({"method": "Nelder-Mead"}, {"jac": "2-point"}):
+        np.testing.assert_allclose(optimize.minimize(distance, [1.0], **options).x, 0.5, atol=1e-4)
+    with pytest.raises(JAXTypeError) as caught:
+        optimize.curve_fit(lambda t, a: quad(lambda u: a, 0.0, 1.0)[0] * t, TIMES, TIMES)
     assert "jac=..." in caught.value.__notes__[-1]
 
 
@@ -336,7 +337,7 @@ def test_options_of_least_squares(by_scipy):
     for options in (
         {"loss": "soft_l1"},
         {"loss": lambda z: np.array([z, np.ones_like(z), np.zeros_like(z)])},
-        {"bounds": ([0, 0], [2, 2])},
+        {"bounds": ([0, 0], [2, 2]), "method": "dogbox"},
         {"method": "dogbox"},
         {"tr_solver": "lsmr"},
         {"jac": "3-point"},
@@ -393,8 +394,8 @@ def test_curve_fit_is_scipys(by_scipy):
 def test_curve_fit_by_scipys_solvers(by_scipy):
     popt = optimize.curve_fit(decay, TIMES, DATA[0], START, SIGMA)[0]
     for options in (
-        {"bounds": (0, [10, 1000, 20])},
-        {"method": "trf"},
+        {"method": "trf", "loss": "soft_l1"},
+        {"bounds": (0, [10, 1000, 20]), "method": "dogbox"},
         {"method": "dogbox", "x_scale": "jac"},
         {"nan_policy": "omit"},
         {"full_output": True},
@@ -402,11 +403,9 @@ def test_curve_fit_by_scipys_solvers(by_scipy):
     ):
         model = decay_numpy if "jac" in options else decay
         found, pcov, *more = optimize.curve_fit(model, TIMES, DATA[0], START, SIGMA, **options)
-        np.testing.assert_allclose(found, popt, rtol=1e-3)
+        np.testing.assert_allclose(found, popt, rtol=0.1 if "loss" in options else 1e-3)
         assert len(more) == (3 if "full_output" in options else 0)
     assert by_scipy == ["curve_fit"] * 6
-    middle = optimize.curve_fit(decay, TIMES, DATA[0], bounds=(0, [10, 1000, 20]))[0]  # p0 from bounds
-    assert np.all(np.isfinite(middle))
 
 
 def test_misuse_of_curve_fit():
@@ -439,6 +438,52 @@ def test_data_that_do_not_tell(by_scipy):
     np.testing.assert_allclose(popt.sum(), 3.0)
 
 
+BOXES = [
+    (0.0, [10.0, 1000.0, 20.0]),  # none holds
+    ([0.0, 0.0, 0.0], [1.0, 1000.0, 20.0]),  # one holds
+    ([0.0, 0.0, 5.2], [1.0, 1000.0, np.inf]),  # two hold
+    ([-np.inf, 70.0, -np.inf], [np.inf, 80.0, np.inf]),
+]
+
+
+@pytest.mark.parametrize("bounds", BOXES, ids=["none", "one", "two", "between"])
+def test_fits_within_bounds(bounds, by_scipy):
+    start = np.clip([0.5, 75.0, 5.5], bounds[0], bounds[1])
+    popt, pcov = optimize.curve_fit(decay, TIMES, DATA[0], start, SIGMA, bounds=bounds)
+    residuals = lambda p: (decay(TIMES, *p) - DATA[0]) / SIGMA  # noqa: E731
+    ours = optimize.least_squares(residuals, start, bounds=so.Bounds(*np.broadcast_arrays(*bounds)))
+    assert not by_scipy
+    want, covered = so.curve_fit(decay_numpy, TIMES, DATA[0], start, SIGMA, bounds=bounds, xtol=1e-12)
+    theirs = so.least_squares(
+        lambda p: (decay_numpy(TIMES, *p) - DATA[0]) / SIGMA, start, bounds=bounds, xtol=1e-12
+    )
+    np.testing.assert_allclose(popt, want, rtol=1e-4)
+    np.testing.assert_allclose(pcov, covered, rtol=5e-3)
+    np.testing.assert_allclose(ours.x, popt, rtol=1e-4)
+    assert np.all(ours.active_mask * ours.grad <= 0) and np.all(ours.active_mask[theirs.active_mask != 0] != 0)
+    np.testing.assert_allclose(ours.cost, theirs.cost, rtol=1e-7)
+    assert np.all((popt >= bounds[0]) & (popt <= bounds[1])) and ours.optimality < 1e-2 and ours.success
+    inside = jitney.jit(lambda y: optimize.curve_fit(decay, TIMES, y, start, SIGMA, bounds=bounds)[0])
+    np.testing.assert_allclose(inside(DATA[0]), popt, rtol=1e-6)
+
+
+def test_bounds_of_fits():
+    middle = optimize.curve_fit(decay, TIMES, DATA[0], bounds=([0, 50, 4], [2, 150, np.inf]))[0]
+    np.testing.assert_allclose(middle, optimize.curve_fit(decay, TIMES, DATA[0], START)[0], rtol=1e-4)
+    fit = lambda y: optimize.curve_fit(decay, TIMES, y, [0.5, 75.0, 5.0], bounds=(0, [1, 1e3, 20]))[0]  # noqa: E731
+    slopes = np.asarray(jitney.jacobian(fit)(DATA[0]))
+    assert np.all(slopes[0] == 0) and np.all(slopes[2] != 0)  # the first one is held
+    numeric = (fit(DATA[0] + 1e-3 * np.eye(15)[3]) - fit(DATA[0] - 1e-3 * np.eye(15)[3])) / 2e-3
+    np.testing.assert_allclose(slopes[:, 3], numeric, rtol=1e-2, atol=1e-4)
+    for bounds, text in (((1, 0), "lower bound|lb|strictly less"), (([5, 6], [7, 8]), "outside of provided")):
+        with pytest.raises(ValueError, match=text):
+            optimize.least_squares(banana, [1.0, 1.0], bounds=bounds)
+    with pytest.raises(ValueError, match="bounds must be a pair"):
+        jitney.jit(lambda x: optimize.least_squares(banana, x, bounds=(1, 0)).x)(np.ones(2))
+    with pytest.raises(ValueError, match="'lm'"):
+        optimize.least_squares(banana, [1.0, 1.0], bounds=(0, 2), method="lm")
+
+
 # -- inside of traces
 
 
@@ -461,7 +506,7 @@ def test_batches_of_fits():
     lost = jitney.jit(lambda y: optimize.curve_fit(decay, TIMES, y, START, maxfev=2))(DATA[0])
     assert np.all(np.isnan(lost[0])) and np.all(np.isnan(lost[1]))
     with pytest.raises(ValueError, match="on traced values"):
-        jitney.jit(lambda y: optimize.curve_fit(decay, TIMES, y, START, bounds=(0, 9))[0])(DATA[0])
+        jitney.jit(lambda y: optimize.curve_fit(decay, TIMES, y, START, method="dogbox")[0])(DATA[0])
     with pytest.raises(ValueError, match="on traced values"):
         jitney.jit(lambda x: optimize.least_squares(banana, x, loss="soft_l1").x)(starts[0])
 

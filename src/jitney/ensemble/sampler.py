@@ -12,7 +12,7 @@ from jitney import numpy as jnp
 from jitney import random
 from jitney._api.jit import jit
 from jitney._api.reuse import Operands, Programs, reads
-from jitney._base.errors import ConcretizationTypeError, TracerArrayConversionError
+from jitney._base.errors import JitneyTypeError
 from jitney._core.trace import get_aval
 from jitney.ensemble import _steps
 from jitney.ensemble._blobs import packed
@@ -357,7 +357,7 @@ class EnsembleSampler:
         places = jnp.asarray(coords, float)
         try:
             log_prob, blobs = run(places, operands.leaves)
-        except (ConcretizationTypeError, TracerArrayConversionError) as error:
+        except JitneyTypeError as error:
             error.add_note(
                 "jitney.ensemble compiles log_prob_fn, which must be made of functions of jitney. emcee.EnsembleSampler, which "
                 "has the same interface, takes any Python function."

@@ -15,15 +15,11 @@ from jitney._core.trace import get_aval
 from jitney.optimize import _levenberg_marquardt as lm
 from jitney.optimize._fits import covariance, solve, solve_traced
 from jitney.optimize._functions import Function, starting_point, tracing, vector
-from jitney.optimize._least_squares import UNBOUNDED, unbounded
+from jitney.optimize._least_squares import MESSAGES, UNBOUNDED, box, unbounded
 from jitney.scipy.linalg import solve_triangular
 
-_TOLERANCES = {
-    "ftol": 1.49012e-8,
-    "xtol": 1.49012e-8,
-    "gtol": 0.0,
-}  # MINPACK's users' choice, square roots of eps
-_RULES = lm.Rules(cosines=True, scaled=True, factor=100.0)
+_MINPACKS = {"ftol", "xtol", "gtol", "maxfev"}
+_TRFS = _MINPACKS | {"max_nfev"}
 
 
 def curve_fit(
@@ -54,9 +50,9 @@ def curve_fit(
         sigma: standard deviations of the data ``[m]``, or their covariance ``[m, m]``.
         absolute_sigma: whether ``sigma`` is taken as it is; else, residuals say how large it is.
         jac: None for exact derivatives; a function is SciPy's business, and ``f`` is then called as it is.
-        bounds, method, full_output, nan_policy: without any of these (``method="lm"`` may be given) the fit is one compiled
-            Levenberg-Marquardt loop with MINPACK's tests (``ftol``, ``xtol``, ``gtol``, ``maxfev``); with one, SciPy's solvers run on
-            compiled functions.
+        bounds, method: ``"lm"`` (the choice without bounds) and ``"trf"`` (with bounds) are one compiled Levenberg-Marquardt loop,
+            which ends as SciPy's methods of these names do (``ftol``, ``xtol``, ``gtol``, ``maxfev``).
+        full_output, nan_policy: with these, or other methods and options, SciPy's solvers run on compiled functions.
 
     Returns:
         ``popt`` of shape ``[n]`` and ``pcov`` of shape ``[n, n]``, NumPy arrays; with ``full_output``, SciPy's further three. Inside
@@ -76,23 +72,24 @@ def curve_fit(
     >>> popt.round(6)
     array([2.5, 1.3])
     """
+    free = unbounded(bounds)
     ours = (
         jac is None
-        and method in (None, "lm")
+        and method in ((None, "lm", "trf") if free else (None, "trf"))
         and not full_output
         and nan_policy is None
-        and set(kwargs) <= {*_TOLERANCES, "maxfev"}
-        and unbounded(bounds)
+        and set(kwargs) <= (_MINPACKS if free and method != "trf" else _TRFS)
     )
-    if tracing():
-        if not ours:
-            raise ValueError(
-                "curve_fit on traced values (inside of jit, vmap or grad) runs as one compiled loop, which knows no jac, bounds, "
-                "full_output, nan_policy and methods besides 'lm'."
-            )
-        return _traced(f, xdata, ydata, p0, sigma, absolute_sigma, kwargs)
+    if tracing() and not ours:
+        raise ValueError(
+            "curve_fit on traced values (inside of jit, vmap or grad) runs as one compiled loop, which knows methods 'lm' and 'trf' "
+            "without jac, full_output, nan_policy and options besides tolerances and maxfev."
+        )
     if ours:
-        found = _compiled(f, xdata, ydata, p0, sigma, absolute_sigma, check_finite is not False, kwargs)
+        task = _Task(f, p0, bounds, "lm" if free and method != "trf" else "trf", kwargs, tracing())
+        if tracing():
+            return _traced(task, xdata, ydata, sigma, absolute_sigma)
+        found = _compiled(task, xdata, ydata, sigma, absolute_sigma, check_finite is not False)
         if found is not None:
             return found
     options = {
@@ -147,8 +144,44 @@ def _count(f: Callable[..., Any]) -> int:
     return len(positional) - 1
 
 
-def _first(f: Callable[..., Any], p0: Any, traced: bool) -> Any:
-    return starting_point(np.ones(_count(f)) if p0 is None else p0, traced)
+class _Task:
+    """A model to be fitted: where to start, when to end, by which rules."""
+
+    def __init__(
+        self, f: Callable[..., Any], p0: Any, bounds: Any, method: str, options: dict[str, Any], traced: bool
+    ) -> None:
+        self.f, self.method = f, method
+        self.start = starting_point(_middle(_count(f), bounds) if p0 is None else p0, traced)
+        n = get_aval(self.start).size
+        ftol, gtol = (1.49012e-8, 0.0) if method == "lm" else (1e-8, 1e-8)
+        tolerances = [options.get(name, t) for name, t in (("ftol", ftol), ("xtol", ftol), ("gtol", gtol))]
+        most = (
+            options.get("max_nfev") or options.get("maxfev") or (200 * (n + 1) if method == "lm" else 100 * n)
+        )
+        self.limits = lm.Limits(*map(float, tolerances), int(most))  # type: ignore[call-arg]
+        self.rules = lm.Rules(cosines=method == "lm", scaled=True, factor=100.0 if method == "lm" else 1.0)
+        self.sound = True  # whether the bounds make sense
+        if not unbounded(bounds):
+            pair = box(bounds, self.start)
+            self.sound = pair is not None
+            if pair is not None:
+                self.limits = self.limits._replace(low=pair[0], high=pair[1])
+                self.rules = self.rules._replace(bounded=True)
+
+
+def _middle(n: int, bounds: Any) -> Any:
+    """SciPy's choice: 1 where there are no bounds, the middle of two, at a distance of 1 from one."""
+    start = np.ones(n)
+    pair = None if unbounded(bounds) else box(bounds, start)
+    if pair is None:
+        return start
+    low, high = pair
+    below, above = np.isfinite(low), np.isfinite(high)
+    start[below] = low[below] + 1
+    start[above] = high[above] - 1
+    both = below & above
+    start[both] = 0.5 * (low[both] + high[both])
+    return start
 
 
 def _residuals(f: Callable[..., Any], xdata: Any, ydata: Any, sigma: Any) -> Function:
@@ -175,42 +208,39 @@ def _checked_sigma(sigma: Any, size: int) -> None:
         )
 
 
-def _limits(n: int, options: dict[str, Any]) -> lm.Tolerances:
-    most = options.get("maxfev") or 200 * (n + 1)
-    ftol, xtol, gtol = (float(options.get(name, t)) for name, t in _TOLERANCES.items())
-    return lm.Tolerances(ftol, xtol, gtol, int(most))
-
-
 def _compiled(
-    f: Callable[..., Any],
-    xdata: Any,
-    ydata: Any,
-    p0: Any,
-    sigma: Any,
-    absolute_sigma: bool,
-    check_finite: bool,
-    options: dict[str, Any],
+    task: _Task, xdata: Any, ydata: Any, sigma: Any, absolute_sigma: bool, check_finite: bool
 ) -> Any:
     """``popt, pcov``, or None where SciPy's solver is better or says better what is wrong."""
-    start = _first(f, p0, traced=False)
     as_data = np.asarray_chkfinite if check_finite else np.asarray
     ydata = as_data(ydata, float)
     if isinstance(xdata, (list, tuple, np.ndarray)):
         xdata = as_data(xdata, float)
-    elif not isinstance(xdata, np.ndarray) and hasattr(xdata, "__array__"):
+    elif hasattr(xdata, "__array__"):
         xdata = np.asarray(xdata)
     if sigma is not None:
         sigma = np.asarray(sigma, float)
         _checked_sigma(sigma, ydata.size)
-    if ydata.ndim != 1 or not 0 < start.size <= ydata.size:
+    start, limits = task.start, task.limits
+    n = start.size
+    if (
+        not task.sound
+        or ydata.ndim != 1
+        or n == 0
+        or ydata.size == 0
+        or task.method == "lm"
+        and n > ydata.size
+    ):
         return None
-    function = _residuals(f, xdata, ydata, sigma)
-    fit = solve(function, start, np.ones(start.size), _limits(start.size, options), _RULES)
+    if task.rules.bounded and not np.all((start >= limits.low) & (start <= limits.high)):
+        return None
+    fit = solve(_residuals(task.f, xdata, ydata, sigma), start, np.ones(n), limits, task.rules)
     if fit is None:
         return None
     if fit.status == lm.LIMIT:
+        text = f"Number of calls to function has reached maxfev = {fit.evaluations}."
         raise RuntimeError(
-            f"Optimal parameters not found: Number of calls to function has reached maxfev = {fit.evaluations}."
+            f"Optimal parameters not found: {text if task.method == 'lm' else MESSAGES[lm.LIMIT]}"
         )
     return np.array(fit.x), _pcov(np.asarray(fit.jacobian), np.asarray(fit.residuals), absolute_sigma)
 
@@ -219,7 +249,7 @@ def _pcov(jacobian: Any, residuals: Any, absolute_sigma: bool) -> Any:
     """The covariance of the parameters; infinite, with SciPy's warning, where the data do not tell."""
     m, n = jacobian.shape
     _, s, vectors = np.linalg.svd(jacobian, full_matrices=False)
-    known = s[-1] > np.finfo(float).eps * max(m, n) * s[0] and (absolute_sigma or m > n)
+    known = m >= n and s[-1] > np.finfo(float).eps * max(m, n) * s[0] and (absolute_sigma or m > n)
     if not known:
         warnings.warn(
             "Covariance of the parameters could not be estimated",
@@ -231,29 +261,24 @@ def _pcov(jacobian: Any, residuals: Any, absolute_sigma: bool) -> Any:
     return pcov if absolute_sigma else pcov * (residuals @ residuals / (m - n))
 
 
-def _traced(
-    f: Callable[..., Any],
-    xdata: Any,
-    ydata: Any,
-    p0: Any,
-    sigma: Any,
-    absolute_sigma: bool,
-    options: dict[str, Any],
-) -> Any:
-    start = _first(f, p0, traced=True)
+def _traced(task: _Task, xdata: Any, ydata: Any, sigma: Any, absolute_sigma: bool) -> Any:
     ydata = jnp.asarray(ydata, float)
     if isinstance(xdata, (list, tuple)):
         xdata = jnp.asarray(xdata)
     sigma = None if sigma is None else jnp.asarray(sigma, float)
-    m, n = get_aval(ydata).size, get_aval(start).size
+    m, n = get_aval(ydata).size, get_aval(task.start).size
     _checked_sigma(sigma, m)
+    if not task.sound:
+        raise ValueError(
+            "bounds must be a pair (low, high) of numbers or vectors of the parameters, with low < high."
+        )
     if get_aval(ydata).ndim != 1 or not 0 < n <= m:
         raise TypeError(
             f"curve_fit needs data of shape [m] with no fewer data than parameters, but there are {n} parameters and data of shape "
             f"{get_aval(ydata).shape}."
         )
-    function = _residuals(f, xdata, ydata, sigma)
-    fit = solve_traced(function.here, start, jnp.ones(n), _limits(n, options), _RULES)
+    function = _residuals(task.f, xdata, ydata, sigma)
+    fit = solve_traced(function.here, task.start, jnp.ones(n), task.limits, task.rules)
     pcov = covariance(fit.jacobian)
     if not absolute_sigma:
         pcov = (

@@ -22,7 +22,7 @@ class Fit(NamedTuple):
     evaluations: Any
 
 
-def solve(function: Function, x0: Any, scale: Any, limits: lm.Tolerances, rules: lm.Rules) -> Fit | None:
+def solve(function: Function, x0: Any, scale: Any, limits: lm.Limits, rules: lm.Rules) -> Fit | None:
     """The solution, by compiled programs; None where the equations are too badly posed for their squares to be used."""
 
     def make_begin(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,9 +49,12 @@ def _values_and_jacobian(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def solve_traced(
-    residuals: Callable[[Any], Any], x0: Any, scale: Any, limits: lm.Tolerances, rules: lm.Rules
+    residuals: Callable[[Any], Any], x0: Any, scale: Any, limits: lm.Limits, rules: lm.Rules
 ) -> Fit:
     """The solution inside of a trace, with its derivatives by whatever the residuals depend on."""
+
+    if rules.bounded:
+        x0 = jnp.clip(x0, limits.low, limits.high)
 
     def half_gradient(x: Any) -> Any:
         return residuals(x) @ jacobian_of(residuals)(x)
@@ -61,7 +64,11 @@ def solve_traced(
         state = lm.advance(residuals, state, jnp.iinfo(jnp.int32).max, limits, rules)
         return state.x, (state.status, state.evaluations)
 
-    x, (status, evaluations) = stationary(half_gradient, x0, run)
+    def held(x: Any) -> Any:
+        """Vanishes where no parameter can go downhill; its derivatives are 0 where a bound holds."""
+        return x - jnp.clip(x - half_gradient(x), limits.low, limits.high)
+
+    x, (status, evaluations) = stationary(held if rules.bounded else half_gradient, x0, run)
     return Fit(x, residuals(x), jacobian_of(residuals)(x), status, evaluations)
 
 

@@ -17,7 +17,7 @@ from jitney.optimize._functions import Function, starting_point, tracing, vector
 from jitney.optimize._results import OptimizeResult
 
 UNBOUNDED = (-np.inf, np.inf)
-_MESSAGES = {
+MESSAGES = {
     lm.LIMIT: "The maximum number of function evaluations is exceeded.",
     lm.GRADIENT: "`gtol` termination condition is satisfied.",
     lm.VALUE: "`ftol` termination condition is satisfied.",
@@ -69,9 +69,9 @@ def least_squares(
         x0: where to start, of shape ``[n]``.
         jac: None for exact derivatives; a function, or ``"2-point"``, ``"3-point"``, ``"cs"``, is SciPy's business, and ``fun``
             is then called as it is.
-        method: ``"trf"`` and ``"lm"`` without bounds, other losses and options of SciPy's solvers run as one compiled
-            Levenberg-Marquardt loop, which differs in how it ends: as SciPy's ``trf`` and ``lm`` (MINPACK) do. All else
-            runs SciPy's solvers on compiled functions.
+        method: ``"trf"`` (with or without bounds) and ``"lm"`` run as one compiled Levenberg-Marquardt loop, which differs in
+            how it ends: as SciPy's ``trf`` and ``lm`` (MINPACK) do. With other losses and options of SciPy's solvers, SciPy's
+            solvers run on compiled functions.
         x_scale: scales of the parameters; by default, the loop takes those of the Jacobian's columns.
 
     Returns:
@@ -103,12 +103,8 @@ def least_squares(
     tolerances = {"ftol": ftol, "xtol": xtol, "gtol": gtol}
     ours = (
         jac is None
-        and (method in ("trf", "lm"))
-        and all(
-            given is None or isinstance(given, str) and given == _SCIPYS[n] or given == _SCIPYS[n]
-            for n, given in options.items()
-        )
-        and unbounded(bounds)
+        and (method == "trf" or method == "lm" and unbounded(bounds))
+        and all(_unsaid(given, _SCIPYS[name]) for name, given in options.items())
         and all(t is None or np.ndim(t) == 0 for t in tolerances.values())
         and any(t is not None for t in tolerances.values())
     )
@@ -116,12 +112,12 @@ def least_squares(
     if tracing():
         if not ours:
             raise ValueError(
-                "least_squares on traced values (inside of jit, vmap or grad) runs as one compiled loop, which knows methods 'trf' and "
-                "'lm' without jac, bounds, loss and options of SciPy's solvers."
+                "least_squares on traced values (inside of jit, vmap or grad) runs as one compiled loop, which knows method 'trf', and "
+                "'lm' without bounds, without jac, loss and options of SciPy's solvers."
             )
-        return _traced(function, x0, method, tolerances, x_scale, max_nfev)
+        return _traced(function, x0, bounds, method, tolerances, x_scale, max_nfev)
     if ours:
-        found = _compiled(function, x0, method, tolerances, x_scale, max_nfev)
+        found = _compiled(function, x0, bounds, method, tolerances, x_scale, max_nfev)
         if found is not None:
             return found
     more = {**options, **tolerances, "x_scale": x_scale, "f_scale": f_scale, "max_nfev": max_nfev}
@@ -137,69 +133,109 @@ def least_squares(
     return scipy_optimize.least_squares(function.value(), start, function.jacobian(), bounds, method, **more)
 
 
+def _unsaid(given: Any, default: Any) -> bool:
+    return given is None or isinstance(given, type(default)) and given == default
+
+
 def unbounded(bounds: Any) -> bool:
     """Whether bounds do not bound anything."""
     if bounds is UNBOUNDED:
         return True
+    pair = sides(bounds)
+    return pair is not None and bool(np.all(pair[0] == -np.inf) and np.all(pair[1] == np.inf))
+
+
+def sides(bounds: Any) -> tuple[Any, Any] | None:
+    """Lower and upper bounds; None if that is not what they are."""
     if isinstance(bounds, scipy_optimize.Bounds):
         bounds = (bounds.lb, bounds.ub)
     if not (isinstance(bounds, (tuple, list)) and len(bounds) == 2):
-        return False
-    low, high = (np.asarray(b, float) for b in bounds)
-    return bool(np.all(low == -np.inf) and np.all(high == np.inf))
+        return None
+    return np.asarray(bounds[0], float), np.asarray(bounds[1], float)
+
+
+def box(bounds: Any, x: Any) -> tuple[Any, Any] | None:
+    """Bounds of each parameter; None if SciPy has something to say to them."""
+    pair = sides(bounds)
+    if pair is None:
+        return None
+    try:
+        low, high = (np.broadcast_to(side, x.shape).astype(x.dtype) for side in pair)
+    except ValueError:
+        return None
+    return (low, high) if np.all(low < high) else None
 
 
 def _plan(
-    x: Any, method: str, tolerances: Mapping[str, Any], x_scale: Any, max_nfev: Any
-) -> tuple[Any, lm.Tolerances, lm.Rules]:
-    """Scale, tolerances and rules of the loop."""
+    x: Any, bounds: Any, method: str, tolerances: Mapping[str, Any], x_scale: Any, max_nfev: Any
+) -> tuple[Any, lm.Limits, lm.Rules] | None:
+    """Scale, limits and rules of the loop; None if SciPy has something to say to the bounds."""
     n, dtype = get_aval(x).size, dtypes.canonicalize_dtype(x.dtype)
     scaled = x_scale is None or isinstance(x_scale, str)
     if isinstance(x_scale, str) and x_scale != "jac":
         raise ValueError(f"`x_scale` must be 'jac' or positive numbers, got {x_scale!r}.")
     scale = jnp.ones(n, dtype) if scaled else jnp.broadcast_to(1 / jnp.asarray(x_scale, dtype), (n,))
     ftol, xtol, gtol = (0.0 if t is None else float(t) for t in tolerances.values())
-    most = 100 * n if max_nfev is None else int(max_nfev)
-    lm_like = method == "lm"
-    return scale, lm.Tolerances(ftol, xtol, gtol, most), lm.Rules(lm_like, scaled, 100.0 if lm_like else 1.0)
+    limits = lm.Limits(ftol, xtol, gtol, 100 * n if max_nfev is None else int(max_nfev))
+    if method == "lm":
+        return scale, limits, lm.Rules(True, scaled, 100.0)
+    if unbounded(bounds):
+        return scale, limits, lm.Rules(False, scaled, 1.0)
+    pair = box(bounds, x)
+    if pair is None:
+        return None
+    return scale, limits._replace(low=pair[0], high=pair[1]), lm.Rules(False, scaled, 1.0, True)
 
 
 def _compiled(
-    function: Function, x0: Any, method: str, tolerances: Any, x_scale: Any, max_nfev: Any
+    function: Function, x0: Any, bounds: Any, method: str, tolerances: Any, x_scale: Any, max_nfev: Any
 ) -> OptimizeResult | None:
     start = starting_point(x0)
-    scale, limits, rules = _plan(start, method, tolerances, x_scale, max_nfev)
-    if start.size == 0 or not np.all(np.isfinite(start)):
+    plan = _plan(start, bounds, method, tolerances, x_scale, max_nfev)
+    if plan is None or start.size == 0 or not np.all(np.isfinite(start)):
         return None  # SciPy says what is wrong
+    scale, limits, rules = plan
+    if rules.bounded and not np.all((start >= limits.low) & (start <= limits.high)):
+        return None
     fit = solve(function, start, np.asarray(scale), limits, rules)
     if fit is None or method == "lm" and len(fit.residuals) < start.size:
         return None
     parts = Fit(np.array(fit.x), np.array(fit.residuals), np.array(fit.jacobian), fit.status, fit.evaluations)
-    found = _result(parts, np)
-    found.update(message=_MESSAGES[fit.status], success=fit.status > 0)
+    found = _result(parts, np, limits, rules)
+    found.update(message=MESSAGES[fit.status], success=fit.status > 0)
     return found
 
 
 def _traced(
-    function: Function, x0: Any, method: str, tolerances: Any, x_scale: Any, max_nfev: Any
+    function: Function, x0: Any, bounds: Any, method: str, tolerances: Any, x_scale: Any, max_nfev: Any
 ) -> OptimizeResult:
     start = starting_point(x0, traced=True)
-    fit = solve_traced(function.here, start, *_plan(start, method, tolerances, x_scale, max_nfev))
-    found = _result(fit, jnp)
+    plan = _plan(start, bounds, method, tolerances, x_scale, max_nfev)
+    if plan is None:
+        raise ValueError(
+            "bounds must be a pair (low, high) of numbers or vectors of the parameters, with low < high."
+        )
+    scale, limits, rules = plan
+    fit = solve_traced(function.here, start, scale, limits, rules)
+    found = _result(fit, jnp, limits, rules)
     found.update(success=fit.status > 0)
     return found
 
 
-def _result(fit: Fit, n: Any) -> OptimizeResult:
+def _result(fit: Fit, n: Any, limits: lm.Limits, rules: lm.Rules) -> OptimizeResult:
     gradient = fit.residuals @ fit.jacobian
+    active = n.zeros(len(fit.x), int)
+    if rules.bounded:
+        active = n.where(fit.x <= limits.low, -1, n.where(fit.x >= limits.high, 1, active))
+    downhill = n.where(active * gradient < 0, 0.0, gradient)
     return OptimizeResult(
         x=fit.x,
         cost=0.5 * n.vdot(fit.residuals, fit.residuals),
         fun=fit.residuals,
         jac=fit.jacobian,
         grad=gradient,
-        optimality=n.max(n.abs(gradient)),
-        active_mask=n.zeros_like(fit.x, int),
+        optimality=n.max(n.abs(downhill)),
+        active_mask=active,
         nfev=fit.evaluations,
         njev=fit.evaluations,
         status=fit.status,

@@ -4,6 +4,9 @@ Moré, "The Levenberg-Marquardt algorithm: implementation and theory", Lecture N
 linearised residuals within an ellipsoid whose axes are the columns of the Jacobian, and whose size follows from how well the
 last step was predicted. The damping of a step is found from eigenvalues of the scaled normal equations, so that an iteration
 takes one factorisation. Residuals and Jacobian are evaluated together.
+
+Within bounds, parameters that are held by one do not take part in a step, and steps are cut off at bounds (Kanzow, Yamashita,
+Fukushima, "Levenberg-Marquardt methods with strong local convergence properties", J. Comput. Appl. Math. 172, 2004).
 """
 
 from __future__ import annotations
@@ -45,21 +48,24 @@ class Rules(NamedTuple):
 
     ``cosines``: tests of MINPACK, whose ``gtol`` is of the cosine between residuals and columns of the Jacobian, and whose ``xtol``
     is of the radius. Otherwise ``gtol`` is of the gradient, and ``xtol`` of the step. ``scaled``: whether the scale follows the
-    Jacobian.
+    Jacobian. ``bounded``: whether there are bounds.
     """
 
     cosines: bool
     scaled: bool
     factor: float  # the first radius, in lengths of the first point
+    bounded: bool = False
 
 
-class Tolerances(NamedTuple):
-    """When to end; numbers that may be traced."""
+class Limits(NamedTuple):
+    """When to end, and where to stay; numbers that may be traced."""
 
     ftol: Any
     xtol: Any
     gtol: Any
     most: Any  # evaluations
+    low: Any = None  # bounds; None where there are none
+    high: Any = None
 
 
 def equations(residuals: Callable[[Any], Any], x: Any) -> tuple[Any, Any, Any]:
@@ -69,7 +75,7 @@ def equations(residuals: Callable[[Any], Any], x: Any) -> tuple[Any, Any, Any]:
     return jnp.vdot(r, r), jacobian.T @ jacobian, r @ jacobian
 
 
-def begin(residuals: Callable[[Any], Any], x0: Any, scale: Any, limits: Tolerances, rules: Rules) -> State:
+def begin(residuals: Callable[[Any], Any], x0: Any, scale: Any, limits: Limits, rules: Rules) -> State:
     """The state at ``x0``; ``scale`` is that of the parameters, if it is not the Jacobian's."""
     square, normal, gradient = equations(residuals, x0)
     if rules.scaled:
@@ -77,20 +83,19 @@ def begin(residuals: Callable[[Any], Any], x0: Any, scale: Any, limits: Toleranc
         scale = jnp.where(norms > 0, norms, 1)
     length = jnp.linalg.norm(scale * x0)
     radius = rules.factor * jnp.where(length > 0, length, 1)
-    status = jnp.where(_flat(square, normal, gradient, limits, rules), GRADIENT, GOING_ON)
+    free = _free(x0, gradient, limits, rules)
+    status = jnp.where(_flat(square, normal, free * gradient, limits, rules), GRADIENT, GOING_ON)
     one, zero = jnp.ones((), int), jnp.zeros((), int)
     return State(x0, square, normal, gradient, scale, radius, status, one, zero, jnp.ones((), x0.dtype))
 
 
-def advance(
-    residuals: Callable[[Any], Any], state: State, until: Any, limits: Tolerances, rules: Rules
-) -> State:
+def advance(residuals: Callable[[Any], Any], state: State, until: Any, limits: Limits, rules: Rules) -> State:
     """To the end, or to iteration ``until``."""
     go_on = lambda state: (state.status == GOING_ON) & (state.iterations < until)  # noqa: E731
     return lax.while_loop(go_on, lambda state: _iterate(residuals, state, limits, rules), state)
 
 
-def _flat(square: Any, normal: Any, gradient: Any, limits: Tolerances, rules: Rules) -> Any:
+def _flat(square: Any, normal: Any, gradient: Any, limits: Limits, rules: Rules) -> Any:
     if not rules.cosines:
         return jnp.max(jnp.abs(gradient)) < limits.gtol
     norms = jnp.sqrt(jnp.diagonal(normal) * square)
@@ -98,32 +103,43 @@ def _flat(square: Any, normal: Any, gradient: Any, limits: Tolerances, rules: Ru
     return jnp.max(cosines) <= jnp.maximum(limits.gtol, np.finfo(get_aval(square).dtype).eps)
 
 
-def _iterate(residuals: Callable[[Any], Any], state: State, limits: Tolerances, rules: Rules) -> State:
-    """One step, which is made if it helps."""
-    values, vectors = jnp.linalg.eigh(state.normal / jnp.outer(state.scale, state.scale))
-    values = jnp.maximum(values, 0)
-    along = (state.gradient / state.scale) @ vectors
-    damping, coordinates = _damped(values, along, state.radius)
-    length = jnp.linalg.norm(coordinates)
-    moved = (vectors @ coordinates) / state.scale
-    linear = jnp.sum(values * jnp.square(coordinates)) / state.square
-    damped = damping * jnp.square(length) / state.square
-    predicted = linear + 2 * damped
+def _free(x: Any, gradient: Any, limits: Limits, rules: Rules) -> Any:
+    """1 for parameters that may move downhill, 0 for those that a bound holds."""
+    if not rules.bounded:
+        return jnp.ones_like(x)
+    held = (x <= limits.low) & (gradient > 0) | (x >= limits.high) & (gradient < 0)
+    return jnp.where(held, 0, jnp.ones_like(x))
 
-    x = state.x + moved
+
+def _iterate(residuals: Callable[[Any], Any], state: State, limits: Limits, rules: Rules) -> State:
+    """One step, which is made if it helps."""
+    free = _free(state.x, state.gradient, limits, rules)
+    scaled = state.normal / jnp.outer(state.scale, state.scale)
+    if rules.bounded:
+        scaled = scaled * jnp.outer(free, free) + jnp.diag(1 - free)
+    values, vectors = jnp.linalg.eigh(scaled)
+    values = jnp.maximum(values, 0)
+    along = (free * state.gradient / state.scale) @ vectors
+    damping, coordinates = _damped(values, along, state.radius)
+    wished = free * (vectors @ coordinates) / state.scale
+    x = state.x + wished
+    if rules.bounded:
+        x = jnp.clip(x, limits.low, limits.high)
+    moved = jnp.where(x == state.x + wished, wished, x - state.x)
+    slope = -jnp.vdot(state.gradient, moved) / state.square
+    predicted = 2 * slope - jnp.vdot(moved, state.normal @ moved) / state.square
+
     square, normal, gradient = equations(residuals, x)
     sound = jnp.isfinite(square) & jnp.all(jnp.isfinite(normal))
     actual = jnp.where(sound & (square < 100 * state.square), 1 - square / state.square, -1)
     gain = jnp.where(predicted > 0, actual / jnp.where(predicted > 0, predicted, 1), 0)
-    radius = _radius(state.radius, length, gain, actual, linear + damped, damping)
     better = gain >= _LEAST_GAIN
-
     now = state._replace(
         x=jnp.where(better, x, state.x),
         square=jnp.where(better, square, state.square),
         normal=jnp.where(better, normal, state.normal),
         gradient=jnp.where(better, gradient, state.gradient),
-        radius=radius,
+        radius=_radius(state.radius, jnp.linalg.norm(coordinates), gain, actual, slope, damping),
         evaluations=state.evaluations + 1,
         iterations=state.iterations + 1,
         posed=values[0] / jnp.where(values[-1] > 0, values[-1], 1),
@@ -182,7 +198,7 @@ def _status(
     actual: Any,
     predicted: Any,
     gain: Any,
-    limits: Tolerances,
+    limits: Limits,
     rules: Rules,
 ) -> Any:
     eps = np.finfo(get_aval(state.square).dtype).eps
@@ -195,7 +211,8 @@ def _status(
         size, length = jnp.linalg.norm(state.x), jnp.linalg.norm(moved)
         # Steps of the size of rounding errors help no more, whatever is asked for.
         short = (length < limits.xtol * (limits.xtol + size)) | (length <= eps * size) & (gain < _LEAST_GAIN)
-    flat = _flat(now.square, now.normal, now.gradient, limits, rules)
+    downhill = _free(now.x, now.gradient, limits, rules) * now.gradient
+    flat = _flat(now.square, now.normal, downhill, limits, rules)
     status = jnp.where(now.evaluations >= limits.most, LIMIT, GOING_ON)
     reasons = [(little, VALUE), (short, STEP), (little & short, VALUE_AND_STEP), (flat, GRADIENT)]
     for condition, number in reasons:
