@@ -106,6 +106,7 @@ __getattr__, __dir__ = _at_first_use(
             make_array_from_single_device_arrays memory reshard
         """.split(),
         "jitney._api.slices": ["ds"],
+        "jitney._foreign": ["ForeignFunction", "foreign"],
     },
     modules="""
         ad_checkpoint api_util cache core custom_batching custom_derivatives debug distributed dlpack ensemble

@@ -24,7 +24,6 @@ def linear_call(
 
     Raises:
         TypeError: results of ``fun_transpose`` do not have the types of ``linear_args``.
-        NotImplementedError: a derivative in the residuals is asked for.
 
     Example:
         >>> import jitney

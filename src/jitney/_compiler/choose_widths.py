@@ -21,7 +21,7 @@ _MATH_WEIGHT = 20
 _LIGHT, _HEAVY = 24, 100
 _MOST = 0.6  # the part of a long body's work that decides how many lanes fill a register
 _MOVES = frozenset(("const", "load", "index", "cast", "bitcast"))
-_WEIGHTS = {"const": 0, "div": 3, "sqrt": 3, "load": 1, "index": 1}
+_WEIGHTS = {"const": 0, "div": 3, "sqrt": 3, "load": 1, "index": 1, "foreign": 100}
 
 
 def choose_widths(program: LoopProgram, register_bytes: int) -> None:

@@ -102,7 +102,7 @@ _EVALUATED = {"min": np.minimum, "max": np.maximum, "add": np.add, "sub": np.sub
 def _value(s: Value) -> Counter[str]:
     if s.op == "load":
         return Counter({"bytes accessed": s.attr[0].dtype.itemsize})
-    if s.op == "math":
+    if s.op in ("math", "foreign"):
         return Counter({"transcendentals": 1})
     arithmetic = s.op not in _NO_OPERATION and any(a.dtype.kind in "fc" for a in (*s.args, s))
     return Counter({"flops": 2 if s.op == "fma" else 1} if arithmetic else {})

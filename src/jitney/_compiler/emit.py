@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from jitney._compiler import emit_ops
+from jitney._compiler import emit_ops, foreign_calls
 from jitney._compiler.emit_loops import Facts, Function
 from jitney._compiler.emit_ops import llvm_type, memory_type
 from jitney._compiler.emit_parts import MAIN_PARAMS, PartEmitter
@@ -423,6 +423,8 @@ class Emitter(PartEmitter):
     def call(self, s: Call) -> None:
         if s.symbol == "host":
             self._host(s)
+        elif s.foreign is not None:
+            self._foreign(s)
         else:
             self._routine(s)
 
@@ -456,6 +458,26 @@ class Emitter(PartEmitter):
         f.ret(status)
         f.position(on)
         self.fn.move(self.level, on)
+
+    def _foreign(self, s: Call) -> None:
+        """A C function with a signature of its own on whole arrays."""
+        function = s.foreign
+        dtypes = [p for n, p in enumerate(function.params) if n not in dict(function.fixed)]
+        args = []
+        for dtype, (kind, k) in zip(dtypes, s.arguments, strict=True):
+            if kind == "size":
+                args.append(const(llvm_type(dtype), k))
+            else:
+                start = self.start((s.outputs if kind == "out" else s.inputs)[k])
+                args.append(self._number_at(start, dtype) if kind == "value" else start)
+        result = foreign_calls.call(self, function, args)
+        if result is not None:
+            stored = self.f.zext(result, "i8") if function.result.kind == "b" else result
+            self.f.store(stored, self.start(s.outputs[0]), function.result.itemsize)
+
+    def _number_at(self, place: Any, dtype: Any) -> Any:
+        raw = self.f.load(memory_type(dtype), place, dtype.itemsize)
+        return self.f.icmp("ne", raw, const(raw.type, 0)) if dtype.kind == "b" else raw
 
     def _routine(self, s: Call) -> None:
         """``void symbol(void** ins, void** outs, const int64_t* args)``."""

@@ -235,7 +235,7 @@ class ControlEmitter(LoopEmitter):
 def _light(region: list) -> bool:
     """Whether a case may run for no lane at all, and costs less than to ask."""
     return len(region) <= _LIGHT and all(
-        type(s) is Value and s.op not in ("load", "math", "rem") for s in region
+        type(s) is Value and s.op not in ("load", "math", "foreign", "rem") for s in region
     )
 
 

@@ -254,6 +254,12 @@ def _bundle(e: Any, v: Value, *xs: Any) -> Any:
     return _vmath(e, v.attr, [vector])
 
 
+def _foreign(e: Any, v: Value, *xs: Any) -> Any:
+    from jitney._compiler import foreign_calls
+
+    return foreign_calls.by_lane(e, v.attr, xs)
+
+
 class _Renamed:
     """Stands for a value where only the function's name matters."""
 
@@ -357,6 +363,7 @@ WRITERS = {
     "copysign": _plain("copysign"),
     "math": _math,
     "bundle": _bundle,
+    "foreign": _foreign,
     "lane": lambda e, v, x: e.f.extract(x, v.attr),
     "eq": _compare,
     "ne": _compare,

@@ -49,6 +49,7 @@ _COSTS = {
     "threefry_split": 60,
     "threefry_fold_in": 60,
     "searchsorted": 60,
+    "foreign_map": 150,
 }
 _COSTS |= dict.fromkeys(
     (

@@ -29,8 +29,9 @@ def lower_routine(lowering: Any, step: Any) -> None:
     outputs = [lowering.part(x, True) for x in step.outputs]
     if plan.scratch:
         outputs.append(lowering.temporary(np.dtype(np.uint8), plan.scratch))
-    lowering.program.symbols[plan.symbol] = routine_address(plan.symbol)
-    lowering.b.call(Call(plan.symbol, inputs, outputs, -1, plan.args, plan.nanoseconds))
+    if plan.foreign is None:
+        lowering.program.symbols[plan.symbol] = routine_address(plan.symbol)
+    lowering.b.call(Call(plan.symbol, inputs, outputs, -1, plan.args, plan.nanoseconds, plan.foreign))
 
 
 def where_they_lie(operands: list[Any], plan: RoutineCall) -> tuple[list[Any], RoutineCall]:

@@ -211,6 +211,7 @@ def _predict(s: Any) -> float:
 # A scalar operation on the way of a dependency, roughly.
 _NS = {
     "math": 6.0,
+    "foreign": 15.0,
     "sqrt": 4.0,
     "div": 3.0,
     "load": 0.3,

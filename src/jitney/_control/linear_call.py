@@ -3,7 +3,7 @@
     ys = linear_call[callee=.. transpose=.. num_fixed=..] consts.. residuals.. xs..
 
 ``callee`` maps consts, residuals and xs to ys, ``transpose`` consts, residuals and cotangents of ys to those of xs. It is
-linear in xs alone; the rest has no derivative.
+linear in xs alone; derivatives by the rest are those of the programs.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from jitney._core.jaxpr import ClosedJaxpr, evaluate
 from jitney._core.primitive import Primitive
 from jitney._core.staging import stage
 from jitney._core.tangents import Zero, is_undefined
-from jitney._ops.raw import instantiate
+from jitney._ops.raw import add_tangents, instantiate
 from jitney._transforms.batching import batch_jaxpr, place_axis
+from jitney._transforms.jvp import jvp_flat
 
 linear_call_p = Primitive("linear_call", multiple_results=True)
 
@@ -27,14 +28,16 @@ def _value(*args: Any, callee: ClosedJaxpr, **_: Any) -> list[Any]:
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[list, list]:
     fixed = params["num_fixed"]
-    if any(type(t) is not Zero for t in tangents[:fixed]):
-        raise NotImplementedError(
-            "linear_call has no derivative in its residuals, nor in what its functions close over."
-        )
     outs = linear_call_p.bind(*primals, **params)
-    if all(type(t) is Zero for t in tangents):
-        return outs, [Zero.of(y) for y in outs]
-    return outs, linear_call_p.bind(*primals[:fixed], *map(instantiate, tangents[fixed:]), **params)
+    found: list[Any] = [Zero.of(y) for y in outs]
+    if any(type(t) is not Zero for t in tangents[fixed:]):
+        found = linear_call_p.bind(*primals[:fixed], *map(instantiate, tangents[fixed:]), **params)
+    if any(type(t) is not Zero for t in tangents[:fixed]):  # the derivative of the linear map itself
+        still = [Zero.of(x) for x in primals[fixed:]]
+        run = lambda *xs: _value(*xs, **params)  # noqa: E731
+        _, by_residuals = jvp_flat(run, primals, [*tangents[:fixed], *still])
+        found = [add_tangents(a, b) for a, b in zip(found, by_residuals, strict=True)]
+    return outs, found
 
 
 def _transpose(cts: Sequence[Any], *args: Any, callee: Any, transpose: Any, num_fixed: int) -> list[Any]:

@@ -5,7 +5,7 @@ block where its operands are known (so loop-invariant work is hoisted as it is w
 operations are shared.
 
 Values carry a NumPy dtype (``x.dtype``).  Vocabulary: ``add sub mul div rem neg abs sign min max pow
-sqrt floor ceil trunc round_even math(name, *xs) eq ne lt le gt ge select and_ or_ xor not_ shl
+sqrt floor ceil trunc round_even math(name, *xs) foreign(function, *xs) eq ne lt le gt ge select and_ or_ xor not_ shl
 shr_logical shr_arithmetic cast bitcast const popcount clz is_finite is_nan``; indices
 (``_kernel/index.py``) with ``index_value to_index index_eq guard test``; for explicit rules
 ``loop load store variable``; and for programs with control flow of their own ``while_loop test_while``,
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from jitney._kernel import index as ix
+from jitney._kernel.foreign import CFunction
 from jitney._kernel.index import Condition, Index, LoopVar
 from jitney._kernel.ir import (
     Branch,
@@ -230,6 +231,15 @@ class Builder:
         if name in ("sqrt", "floor", "ceil", "trunc", "round_even", "abs"):
             return getattr(self, name)(*xs)
         return self.emit("math", xs[0].dtype, xs, name)
+
+    def foreign(self, function: CFunction, *xs: Value) -> Value:
+        """A call of a C function without side effects; operands are converted to its parameters."""
+        if function.python:
+            raise Unsupported(f"{function}, which needs Python's lock")
+        given = iter(xs)
+        fixed = dict(function.fixed)
+        args = [self.cast(next(given), p) for n, p in enumerate(function.params) if n not in fixed]
+        return self.emit("foreign", function.result, tuple(args), function)
 
     def sqrt(self, x: Value) -> Value:
         return self._float("sqrt", x)

@@ -129,6 +129,9 @@ class _Machine:
         if s.symbol == "host":
             self.callables[s.number][0](tuple(x.ctypes.data for x in ins), tuple(x.ctypes.data for x in outs))
             return
+        if s.foreign is not None:
+            _run_foreign(s, ins, outs)
+            return
         _run_routine(self.symbols[s.symbol], ins, outs, s.arguments)
 
 
@@ -136,6 +139,18 @@ def _run_routine(address: int, ins: list, outs: list, arguments: tuple[int, ...]
     tables = [(ctypes.c_void_p * max(len(xs), 1))(*[x.ctypes.data for x in xs]) for xs in (ins, outs)]
     numbers = (ctypes.c_int64 * max(len(arguments), 1))(*arguments)
     ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3)(address)(*tables, numbers)
+
+
+def _run_foreign(s: Call, ins: list, outs: list) -> None:
+    meanings: dict[str, Callable[[int], Any]] = {
+        "in": lambda k: ins[k].ctypes.data,
+        "out": lambda k: outs[k].ctypes.data,
+        "value": lambda k: ins[k][0].item(),
+        "size": lambda n: n,
+    }
+    result = s.foreign.call(*[meanings[kind](k) for kind, k in s.arguments])
+    if s.foreign.result is not None:
+        outs[0][0] = result
 
 
 def _divide(v: Value, x: Any, y: Any) -> Any:
@@ -251,6 +266,7 @@ _MEANINGS: dict[str, Callable[..., Any]] = {
     "fma": lambda v, x, y, z: x * y + z,
     "copysign": lambda v, x, y: np.copysign(x, y),
     "math": _math,
+    "foreign": lambda v, *xs: v.attr.call(*[x.item() for x in xs]),
     "eq": lambda v, x, y: x == y,
     "ne": lambda v, x, y: x != y,
     "lt": lambda v, x, y: x < y,

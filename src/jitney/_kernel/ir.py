@@ -25,7 +25,7 @@ Loops, branches and calls of the function's body know their ``origin``: the equa
 
 Operations: the vocabulary of ``builder.py``, and ``const`` (attr: number), ``index`` (attr: Index),
 ``test`` (attr: Condition), ``load`` (attr: buffer, index; an optional argument is the predicate: where
-it is false the value is 0 and nothing is read), ``math`` (attr: name), ``phi`` and ``param``. ``bundle`` (attr: name) is a function of each
+it is false the value is 0 and nothing is read), ``math`` (attr: name), ``foreign`` (attr: the C function), ``phi`` and ``param``. ``bundle`` (attr: name) is a function of each
 of its arguments, of which ``lane`` (attr: number) is one.
 """
 
@@ -202,10 +202,12 @@ class Branch:
 class Call:
     """A call on buffers or parts of them: a native ``symbol`` with literal arguments, or host function ``number``.
 
-    Native functions are routines (``rules.RoutineCall``), which take about ``nanoseconds``.
+    Native functions are routines (``rules.RoutineCall``), which take about ``nanoseconds``; or a ``foreign`` function, whose
+    arguments are then pairs: ``("in", k)``, ``("out", k)``: the address of a buffer; ``("value", k)``: the number in
+    input k; ``("size", n)``. What it returns goes to the first output.
     """
 
-    __slots__ = ("arguments", "inputs", "nanoseconds", "number", "origin", "outputs", "symbol")
+    __slots__ = ("arguments", "foreign", "inputs", "nanoseconds", "number", "origin", "outputs", "symbol")
 
     def __init__(
         self,
@@ -215,7 +217,9 @@ class Call:
         number: int = -1,
         arguments: tuple = (),
         nanoseconds: float = 0.0,
+        foreign: Any = None,
     ) -> None:
+        self.foreign = foreign
         self.symbol, self.inputs, self.outputs = symbol, list(inputs), list(outputs)
         self.number, self.arguments, self.nanoseconds = number, arguments, nanoseconds
         self.origin: Any = None

@@ -87,15 +87,17 @@ class RoutineCall(NamedTuple):
     ``ins`` are the operands (those numbered in ``operands``, if given), each contiguous; ``outs`` the results and then,
     if ``scratch`` is not 0, as many bytes of working memory (aligned as vectors like it). The routine must not fail:
     what could go wrong is to be checked by ``abstract``, ahead. ``nanoseconds`` is a rough estimate of its time;
-    ``offsets`` are elements of the operands' memory to begin behind.
+    ``offsets`` are elements of the operands' memory to begin behind. ``foreign`` is a ``CFunction`` with a signature of its
+    own; ``args`` then say what it gets, see ``ir.Call``.
     """
 
     symbol: str
-    args: tuple[int, ...]
+    args: tuple[Any, ...]
     scratch: int = 0
     operands: tuple[int, ...] | None = None
     nanoseconds: float = 0.0
     offsets: tuple[int, ...] = ()
+    foreign: Any = None
 
 
 class Routine(NamedTuple):
