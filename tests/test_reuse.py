@@ -130,6 +130,17 @@ def test_what_may_change_unnoticed_has_no_key():
     assert reads(closing([[i] for i in range(5000)])) is None  # too much to look at
 
 
+def test_classes_of_a_session():
+    """Code that came from no file: what is typed, or given with -c."""
+    names: dict = {"__name__": "__main__"}
+    text = "class C:\n    def f(self, x):\n        return x * D\nD = 1.0\nc = C()\ng = lambda x: c.f(x)"
+    exec(text, names)
+    before = reads(names["g"])
+    assert before is not None and reads(names["g"]) == before
+    names["D"] = 2.0
+    assert reads(names["g"]) != before
+
+
 def test_operands():
     operands = Operands(((np.ones(2), 3, "text", 2.5), {"scale": np.float32(1.5), "n": True}))
     assert len(operands.leaves) == 3

@@ -151,9 +151,9 @@ class _Reader:
             elif isinstance(value, (staticmethod, classmethod)):
                 found.append((name, self.of(value.__func__)))
             elif isinstance(value, types.FunctionType):
-                if not value.__code__.co_filename.startswith(
-                    (*_INSTALLED, "<string>")
-                ):  # not made by dataclass
+                file = value.__code__.co_filename
+                by_dataclass = file == "<string>" and name.startswith("__")
+                if not by_dataclass and not file.startswith(_INSTALLED):
                     found.append((name, self.of(value)))
             elif not name.startswith(("__", "_abc_impl")):
                 found.append((name, self.of(value)))
@@ -167,6 +167,8 @@ def _contents(x: Any) -> Hashable:
 
 
 def _installed(module: types.ModuleType) -> bool:
+    if module.__name__ == "__main__":  # of a session, whichever program began it
+        return False
     file = getattr(module, "__file__", None)
     return module.__name__ in sys.stdlib_module_names if file is None else file.startswith(_INSTALLED)
 
