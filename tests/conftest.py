@@ -51,6 +51,13 @@ def no_x64() -> Iterator[None]:
 
 
 @pytest.fixture
+def jax_derivatives() -> Iterator[None]:
+    """Derivatives equation by equation as JAX's, NaN where those are."""
+    with jitney.config.temporarily("safe_grad", False):
+        yield
+
+
+@pytest.fixture
 def no_jit() -> Iterator[None]:
     """Both libraries with ``jax_disable_jit``."""
     with jitney.config.temporarily("jax_disable_jit", True), jax.disable_jit():

@@ -187,6 +187,7 @@ PROGRAMS: dict[str, tuple[Callable[[Any, Any, Any], AT], tuple]] = {
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.usefixtures("jax_derivatives")
 def test_program_and_value(name: str) -> None:
     """The program's text is JAX's; its value too, eager and compiled."""
     make, args = PROGRAMS[name]

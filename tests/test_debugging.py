@@ -81,6 +81,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.usefixtures("jax_derivatives")
 def test_nans_name_the_line(name: str) -> None:
     call, primitive = CASES[name]
     call()
@@ -106,6 +107,7 @@ def test_infinities() -> None:
     assert np.isinf(f(0.0))
 
 
+@pytest.mark.usefixtures("jax_derivatives")
 def test_checks_agree_with_jax() -> None:
     import jax
 

@@ -303,6 +303,7 @@ def traps(lib: Any) -> dict[str, Case]:
 
 
 @pytest.mark.parametrize("name", traps(jitney))
+@pytest.mark.usefixtures("jax_derivatives")
 def test_trap(name: str) -> None:
     def run(lib: Any) -> list[Any]:
         f, args = traps(lib)[name]

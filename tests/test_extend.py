@@ -603,6 +603,7 @@ _COUNTED: dict[str, Callable[[Any, Any], Callable[..., Any]]] = {
 
 
 @pytest.mark.parametrize("name", _COUNTED)
+@pytest.mark.usefixtures("jax_derivatives")
 def test_counting_trace(name: str) -> None:
     (got, counts), (want, their_counts) = (_COUNTED[name](j, counting(j))(X, X + 1) for j in (OURS, THEIRS))
     assert_same(got, want)
@@ -945,6 +946,7 @@ def test_split(transform: str) -> None:
     assert_same(*[wrap(j, partial(f, j))(x) for j in (OURS, THEIRS)])
 
 
+@pytest.mark.usefixtures("jax_derivatives")
 def test_split_as_program_and_misuse() -> None:
     x = np.ones((4, 2))
     join = lambda j: lambda x, y: (j.jnp.concatenate([x, y, x], 1) ** 2).sum()

@@ -108,6 +108,7 @@ def _chain(j: Any, x: Any, count: int) -> Any:
 
 
 @pytest.mark.parametrize("name", _CASES)
+@pytest.mark.usefixtures("jax_derivatives")
 def test_text(name: str) -> None:
     fun, *args = _CASES[name]
     got, want = (str(j.make_jaxpr(fun(j))(*args)) for j in (jitney, jax))

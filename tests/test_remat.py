@@ -126,6 +126,7 @@ def test_effect_on_scan() -> None:
     assert_same(run(jitney), run(jax))
 
 
+@pytest.mark.usefixtures("jax_derivatives")
 def test_jaxprs() -> None:
     def texts(lib: Any) -> list[str]:
         jnp = lib.numpy

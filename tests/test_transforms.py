@@ -546,6 +546,7 @@ _CORNERS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", _CORNERS)
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("jax_derivatives")
 def test_corner(name: str) -> None:
     assert_same(_CORNERS[name](jitney), _CORNERS[name](jax), 1e-11, weak=False)
 

@@ -120,6 +120,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.usefixtures("jax_derivatives")
 def test_text(name):
     assert str(TEXTS[name](jitney)) == re.sub(r"np\.int64\((\d)\)", r"\1", str(TEXTS[name](jax)))
 

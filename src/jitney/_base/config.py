@@ -54,6 +54,7 @@ _DEFAULTS: dict[str, Any] = {
     "jax_use_direct_linearize": True,
     "jax_explicit_x64_dtypes": "warn",  # when a 64-bit dtype is named while jax_enable_x64 is off
     "jitney_python_control_flow": True,  # `if`, `while` and `for` of Python on traced values
+    "safe_grad": True,  # 0 * inf is 0 in derivatives (`_ops/strong_products.py`)
     "check_bounds": False,  # IndexError where an index is out of bounds
     "check_overflow": False,  # OverflowError where the result of integers does not fit
     "profiling": False,  # on in blocks of ``jitney.profile``
@@ -76,6 +77,7 @@ _TRACED_UNDER = (
     "jax_numpy_dtype_promotion",
     "jax_default_matmul_precision",
     "jax_default_prng_impl",
+    "safe_grad",
     "check_bounds",
     "check_overflow",
 )
@@ -205,6 +207,15 @@ class Config:
         return self._values["jax_enable_x64"]
 
     @property
+    def safe_grad(self) -> bool:
+        """Whether derivatives take 0 * inf and 0 * nan as 0 (a branch that was not taken adds nothing); writable."""
+        return self._values["safe_grad"]
+
+    @safe_grad.setter
+    def safe_grad(self, value: bool) -> None:
+        self.update("safe_grad", bool(value))
+
+    @property
     def check_bounds(self) -> bool:
         """Whether indices out of bounds raise ``IndexError``, in eager and in compiled code; writable."""
         return self._values["check_bounds"]
@@ -245,10 +256,16 @@ def number_of_threads(name: str, n: Any) -> int:
 
 def _from_environment(name: str, value: Any) -> Any:
     """What the environment says of switch ``name``, or ``value``."""
-    own = name in ("check_bounds", "check_overflow")
-    name = f"jitney_{name}" if own else name
-    text = os.environ.get(name.upper()) if name.startswith(("jax_", "jitney_")) else None
+    text = os.environ.get(environment_name(name)) if name.startswith(_IN_ENVIRONMENT) else None
     return value if text is None else _parse(text, value)
+
+
+_IN_ENVIRONMENT = ("jax_", "jitney_", "safe_grad", "check_bounds", "check_overflow")
+
+
+def environment_name(name: str) -> str:
+    """The variable of the environment that sets switch ``name``: ``JAX_DEBUG_NANS``, ``JITNEY_SAFE_GRAD``."""
+    return name.upper() if name.startswith(("jax_", "jitney_")) else f"JITNEY_{name.upper()}"
 
 
 def _parse(text: str, default: Any) -> Any:

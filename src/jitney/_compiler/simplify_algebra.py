@@ -61,7 +61,7 @@ def _same_dtype(new: Any, old: Any) -> Any:
 
 
 _SPREADING = frozenset(
-    ("add", "sub", "mul", "div", "max", "min", "add_any", "eq", "ne", "lt", "le", "gt", "ge", "pow", "atan2")
+    "add sub mul div strong_mul strong_div max min add_any eq ne lt le gt ge pow atan2".split()
 )
 
 
@@ -281,6 +281,27 @@ def _mul(eqn: JaxprEqn, made: dict) -> Any:
     return None
 
 
+def _strong_mul(eqn: JaxprEqn, made: dict) -> Any:
+    """A product with a number of the program, which is neither 0 nor infinite, is an ordinary one."""
+    if any(v is not None and v != 0 and np.isfinite(v) for v in map(_number, eqn.invars)):
+        product = eqn.replace(primitive=registry["mul"], params={})
+        return _mul(product, made) or product
+    for x, y, first in ((*eqn.invars, True), (*eqn.invars[::-1], False)):
+        minus = _negated(x, made)
+        if minus is not None:
+            return _negative_of(eqn, [minus, y] if first else [y, minus])
+    return None
+
+
+def _strong_div(eqn: JaxprEqn, made: dict) -> Any:
+    """As for products."""
+    if any(v is not None and v != 0 and np.isfinite(v) for v in map(_number, eqn.invars)):
+        quotient = eqn.replace(primitive=registry["div"])
+        return _div(quotient, made) or quotient
+    minus = _negated(eqn.invars[0], made)
+    return None if minus is None else _negative_of(eqn, [minus, eqn.invars[1]])
+
+
 def _scaled(eqn: JaxprEqn, x: Any, factor: Literal, made: dict) -> Any:
     """``mul x factor`` where ``x`` is a product by a number itself, or -1 times something."""
     v = float(factor.val)
@@ -368,6 +389,8 @@ _RULES = {
     "sub": _sub,
     "mul": _mul,
     "div": _div,
+    "strong_mul": _strong_mul,
+    "strong_div": _strong_div,
     "neg": _neg,
     "transpose": _transpose,
     "convert_element_type": _convert,

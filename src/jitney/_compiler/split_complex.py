@@ -295,6 +295,24 @@ def _over(x: _Pair, y: _Pair) -> _Pair:
     return _Pair(re, choose(wide, im, ew.neg(im)))
 
 
+def _strong_times(eqn: JaxprEqn, x: _Pair, y: _Pair) -> _Pair:
+    """The product, 0 where ``x`` is, or where either is."""
+    product, there = _times(x, y), _is_nonzero(x)
+    if eqn.params["both"]:
+        there = ew.and_(there, _is_nonzero(y))
+    return _Pair(*(choose(there, part, _like(0, part)) for part in (product.re, product.im)))
+
+
+def _strong_over(x: _Pair, y: _Pair) -> _Pair:
+    """The quotient, 0 where ``x`` is."""
+    there = _is_nonzero(x)
+    return _over(x, _Pair(choose(there, y.re, _like(1, y.re)), choose(there, y.im, _like(0, y.im))))
+
+
+def _is_nonzero(z: _Pair) -> Any:
+    return ew.or_(ew.ne(z.re, _like(0, z.re)), ew.ne(z.im, _like(0, z.im)))
+
+
 def _modulus(z: _Pair) -> Any:
     """The length of (re, im), without overflow."""
     a, b = ew.abs(z.re), ew.abs(z.im)
@@ -485,6 +503,8 @@ _RULES: dict[str, Callable[..., Any]] = dict.fromkeys(_BY_PARTS, _by_parts) | {
     "mul": lambda _, x, y: _times(x, y),
     "square": lambda _, x: _times(x, x),
     "div": lambda _, x, y: _over(x, y),
+    "strong_mul": _strong_times,
+    "strong_div": lambda _, x, y: _strong_over(x, y),
     "integer_pow": lambda eqn, x: _power(x, eqn.params["y"]),
     "real": lambda _, x: x.re,
     "imag": lambda _, x: x.im,

@@ -269,7 +269,7 @@ def jvp_program(
     closed: ClosedJaxpr, nonzero: tuple[bool, ...], force: tuple[bool, ...]
 ) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
     """Inputs and nonzero tangents to outputs and their nonzero tangents; those of ``force`` are made arrays."""
-    key = ("jvp_program", nonzero, force)
+    key = ("jvp_program", nonzero, force, config.safe_grad)
     if key not in closed.cache:
         nonzero_out: tuple[bool, ...] = ()
 
@@ -316,7 +316,7 @@ def transpose_program(
     closed: ClosedJaxpr, linear: tuple[bool, ...], nonzero_cts: tuple[bool, ...], force: tuple[bool, ...]
 ) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
     """Known inputs and nonzero cotangents to the nonzero cotangents of the linear inputs (all of ``force``)."""
-    key = ("transpose_program", linear, nonzero_cts, force)
+    key = ("transpose_program", linear, nonzero_cts, force, config.safe_grad)
     if key not in closed.cache:
         nonzero: tuple[bool, ...] = ()
         known = [a for a, is_linear in zip(closed.in_avals, linear, strict=True) if not is_linear]

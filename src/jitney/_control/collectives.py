@@ -21,6 +21,7 @@ from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops import indexing, raw, reductions
 from jitney._ops.families import check_kinds, linear, literal
+from jitney._ops.strong_products import stopped
 
 _INT32 = np.dtype(np.int32)
 
@@ -130,7 +131,7 @@ def _extremum_jvp(prim: Primitive, local: Primitive) -> None:
         if type(g) is Zero:
             return ans, Zero.of(ans)
         here = ew.convert(ew.eq(x, ans), get_aval(x).dtype)
-        return ans, ew.div(psum_p.bind(ew.mul(g, here), **across), psum_p.bind(here, **across))
+        return ans, ew.div(psum_p.bind(stopped(g, here), **across), psum_p.bind(here, **across))
 
     prim.jvp = jvp
 

@@ -102,6 +102,7 @@ def define(primitive: CustomCall) -> None:
     primitive.stage = lambda trace, args, params: stage_call(primitive, trace, args, params)
     primitive.partial_eval = partial_eval
     primitive.transpose = transpose
+    primitive.takes_chosen = True
     primitive.print_params = print_params
 
 

@@ -22,6 +22,7 @@ from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero, is_undefined
 from jitney._core.trace import swap_trace
 from jitney._transforms.batching import batch_jaxpr
+from jitney._transforms.cotangents import Chosen, parts
 from jitney._transforms.jvp import jvp_jaxpr
 from jitney._transforms.linearize import PartialTrace, split_jaxpr
 from jitney._transforms.transpose import transpose_jaxpr
@@ -120,10 +121,12 @@ def _partial_eval(trace: PartialTrace, args: Sequence[Any], params: dict[str, An
 
 def _transpose(cts: Sequence[Any], *args: Any, jaxpr: ClosedJaxpr, name: str, **_: Any) -> list[Any]:
     linear = tuple(map(is_undefined, args))
-    nonzero = tuple(type(ct) is not Zero for ct in cts)
-    program, nonzero_out = transpose_jaxpr(jaxpr, linear, nonzero)
+    given = [ct for ct in cts if type(ct) is not Zero]
+    program, nonzero_out = transpose_jaxpr(
+        jaxpr, linear, tuple(type(ct) is not Zero for ct in cts), tuple(type(ct) is Chosen for ct in given)
+    )
     known = [x for x, is_linear in zip(args, linear, strict=True) if not is_linear]
-    outs = iter(jit_p.bind(*known, *[ct for ct in cts if type(ct) is not Zero], jaxpr=program, name=name))
+    outs = iter(jit_p.bind(*known, *parts(given), jaxpr=program, name=name))
     found = iter(nonzero_out)
     return [next(outs) if is_linear and next(found) else None for is_linear in linear]
 
@@ -151,6 +154,7 @@ jit_p.impl = _impl
 jit_p.jvp = _jvp
 jit_p.partial_eval = _partial_eval
 jit_p.transpose = _transpose
+jit_p.takes_chosen = True
 jit_p.batch = _batch
 jit_p.dce = _dce
 

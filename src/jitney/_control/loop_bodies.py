@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jitney._base.config import config
 from jitney._core import axes
 from jitney._core.dce import dce_jaxpr
 from jitney._core.jaxpr import ClosedJaxpr, Literal, evaluate
@@ -43,7 +44,7 @@ def jvp_body(body: ClosedJaxpr, consts: Flags, carry: Flags) -> tuple[ClosedJaxp
 
     The flags say which consts and which components of the initial carry have a tangent.
     """
-    key = ("jvp_body", consts, carry)
+    key = ("jvp_body", consts, carry, config.safe_grad)
     if key not in body.cache:
         wanted = carry
         while True:

@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jitney._base.config import config
 from jitney._control.jit import jit_p
 from jitney._control.loop_bodies import Flags, batch_body, chosen, scattered, unknown_carries
 from jitney._control.while_loop import bind_while, mask_where
@@ -158,7 +159,7 @@ reverse_while_p.batch = _batch
 
 
 def _reversal(body_jaxpr: ClosedJaxpr, linear_consts: Flags, linear_init: Flags) -> Reversal:
-    key = ("reversal", linear_consts, linear_init)
+    key = ("reversal", linear_consts, linear_init, config.safe_grad)
     if key not in body_jaxpr.cache:
         body_jaxpr.cache[key] = Reversal(body_jaxpr, linear_consts, linear_init)
     return body_jaxpr.cache[key]

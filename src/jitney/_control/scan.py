@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jitney._base.config import config
 from jitney._control.bodies import (
     as_result,
     batch_program,
@@ -197,7 +198,7 @@ def _jvp_body(
     jaxpr: ClosedJaxpr, num_consts: int, num_carry: int, nonzero: Flags
 ) -> tuple[ClosedJaxpr, Flags, Flags]:
     """The body on values and tangents, in scan's order; which inputs and outputs have tangents."""
-    key = ("scan_jvp", num_consts, num_carry, nonzero)
+    key = ("scan_jvp", num_consts, num_carry, nonzero, config.safe_grad)
     if key in jaxpr.cache:
         return jaxpr.cache[key]
     count = len(jaxpr.out_avals)
@@ -399,7 +400,7 @@ def _transpose(
         return _transpose_mixed(cts, args, linear, jaxpr, num_consts, num_carry, params)
     end = num_consts + num_carry
     nonzero = tuple(type(ct) is not Zero for ct in cts)
-    key = ("scan_transpose", num_consts, num_carry, linear, nonzero)
+    key = ("scan_transpose", num_consts, num_carry, linear, nonzero, config.safe_grad)
     if key not in jaxpr.cache:
         jaxpr.cache[key] = _transposed(jaxpr, num_consts, num_carry, linear, nonzero)
     program, ct_consts, ct_carry, ct_xs = jaxpr.cache[key]

@@ -80,6 +80,8 @@ class Primitive:
     map_primitive = False
     ref_primitive = False
     skip_canonicalization = False
+    # Whether ``transpose`` takes cotangents that are still to be chosen (``_transforms/cotangents.py``).
+    takes_chosen = False
     # ``(*avals, **params) -> (aval, effects)`` of a primitive whose effects depend on its operands.
     effectful_abstract: Callable[..., Any] | None = None
     # Why there is no ``jvp``, of a primitive that has none on purpose: ends the error's sentence.

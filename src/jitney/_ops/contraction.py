@@ -12,8 +12,9 @@ from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.primitive import Primitive
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
-from jitney._ops import shapes
+from jitney._ops import raw, shapes
 from jitney._ops.families import bilinear_transpose, standard_jvp
+from jitney._ops.strong_products import active, stopped
 
 Dims = tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]]
 
@@ -94,6 +95,8 @@ def _left_transpose(ct: Any, y: Any, aval: ShapedArray, *, dimension_numbers: Di
     """Cotangent of the left operand: contract ``ct`` with ``y`` over the axes that ``y`` brought."""
     (cx, cy), (bx, by) = dimension_numbers
     fx, fy = _free(aval.ndim, cx, bx), _free(get_aval(y).ndim, cy, by)
+    if not fy and active():
+        return _outer(ct, [*bx, *fx], y, dict(zip((*by, *cy), (*bx, *cx), strict=True)), aval)
     rank, batch = get_aval(ct).ndim, tuple(range(len(bx)))
     dims = ((tuple(range(rank - len(fy), rank)), tuple(fy)), (batch, tuple(by)))
     out = dot_general(ct, y, dims, preferred_element_type=aval.dtype)
@@ -105,10 +108,26 @@ def _right_transpose(ct: Any, x: Any, aval: ShapedArray, *, dimension_numbers: D
     """Cotangent of the right operand: for matrices ``x^T ct``, which needs no transposition afterwards."""
     (cx, cy), (bx, by) = dimension_numbers
     fx, fy = _free(get_aval(x).ndim, cx, bx), _free(aval.ndim, cy, by)
+    if not fx and active():
+        return _outer(ct, [*by, *fy], x, dict(zip((*bx, *cx), (*by, *cy), strict=True)), aval)
     batch = tuple(range(len(bx)))
     dims = ((tuple(fx), tuple(range(len(bx), len(bx) + len(fx)))), (tuple(bx), batch))
     out = dot_general(x, ct, dims, preferred_element_type=aval.dtype)
     return _in_order(out, [*by, *[cy[i] for i in np.argsort(cx, kind="stable")], *fy], aval)
+
+
+def _outer(ct: Any, ct_axes: Sequence[int], known: Any, known_axes: dict[int, int], aval: ShapedArray) -> Any:
+    """A cotangent that sums nothing: products of elements, in which zeros of ``known`` are strong."""
+    axes = [known_axes[d] for d in range(get_aval(known).ndim)]
+    factors = [_spread(v, places, aval) for v, places in ((ct, ct_axes), (known, axes))]
+    return ew.convert(stopped(*factors), aval.dtype, aval.weak_type)
+
+
+def _spread(x: Any, axes: Sequence[int], aval: ShapedArray) -> Any:
+    """``x``, whose axes are these of ``aval``, at the shape of ``aval``."""
+    order = sorted(range(len(axes)), key=axes.__getitem__)
+    moved = ew.convert(raw.transpose(x, order), aval.dtype)
+    return raw.broadcast_in_dim(moved, aval.shape, [axes[d] for d in order])
 
 
 def _in_order(x: Any, have: Sequence[int], aval: ShapedArray) -> Any:

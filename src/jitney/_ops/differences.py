@@ -12,6 +12,7 @@ from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops.families import broadcast_like, literal
 from jitney._ops.stopping import stop_gradient_p
+from jitney._ops.strong_products import chain
 
 _REACH = 8
 
@@ -44,7 +45,7 @@ def slope(
         )
         part = ew.mul(literal(x, _weight(j)), ew.sub(f(*up), f(*down)))
         total = part if total is None else ew.add(total, part)
-    return ew.mul(g, ew.convert(ew.div(total, h), aval.dtype))
+    return chain(g, ew.convert(ew.div(total, h), aval.dtype))
 
 
 def of_power(log: Any, most: float = 2.0) -> Any:

@@ -29,6 +29,7 @@ from jitney._ops.families import (
     unbroadcast,
 )
 from jitney._ops.families import linear as _linear
+from jitney._ops.strong_products import active, chain, chain_over, chain_stopped, stopped
 
 _BOOL = np.dtype(bool)
 REAL = "iuf"
@@ -114,7 +115,7 @@ mul_p = elementwise(
     "mul",
     ANY,
     numpy=_np_mul,
-    jvp=[lambda g, z, x, y: mul(g, y), lambda g, z, x, y: mul(x, g)],
+    jvp=[lambda g, z, x, y: stopped(g, y), lambda g, z, x, y: stopped(g, x, ahead=True)],
     transpose=bilinear_transpose(
         lambda ct, y, aval: unbroadcast(mul(ct, y), aval),
         lambda ct, x, aval: unbroadcast(mul(x, ct), aval),
@@ -142,17 +143,29 @@ div_p = elementwise(
     "div",
     NUMBER,
     numpy=_np_div,
-    jvp=[lambda g, z, x, y: div(g, y), lambda g, z, x, y: mul(mul(neg(g), x), integer_pow(y, -2))],
+    jvp=[
+        lambda g, z, x, y: chain_over(g, y),
+        lambda g, z, x, y: _by_divisor(g, x, y),
+    ],
     transpose=lambda ct, x, y: [unbroadcast(div(ct, y), x.aval), None],
     lower=lambda b, x, y: b.div(x, y),
 )
+
+
+def _by_divisor(g: Any, x: Any, y: Any) -> Any:
+    """The tangent of ``x / y`` by ``y``: as long as zero is strong, it meets the pole first, and ``x`` after it."""
+    if not active():
+        return mul(mul(neg(g), x), integer_pow(y, -2))
+    return stopped(chain(neg(g), integer_pow(y, -2)), x)
+
+
 rem_p = elementwise(
     "rem",
     REAL,
     numpy=_np_rem,
     jvp=[
         lambda g, z, x, y: broadcast_like(g, get_aval(z)),
-        lambda g, z, x, y: mul(neg(g), round_to_zero(div(x, y))),
+        lambda g, z, x, y: chain(neg(g), round_to_zero(div(x, y))),
     ],
     lower=lambda b, x, y: b.rem(x, y),
 )
@@ -160,24 +173,26 @@ max_p = elementwise(
     "max",
     ANY,
     numpy=np.maximum,
-    jvp=[lambda g, z, x, y: mul(g, _chosen(x, z, y)), lambda g, z, x, y: mul(g, _chosen(y, z, x))],
+    jvp=[lambda g, z, x, y: _to_chosen(g, x, z, y), lambda g, z, x, y: _to_chosen(g, y, z, x)],
     lower=lambda b, x, y: b.max(x, y),
 )
 min_p = elementwise(
     "min",
     ANY,
     numpy=np.minimum,
-    jvp=[lambda g, z, x, y: mul(g, _chosen(x, z, y)), lambda g, z, x, y: mul(g, _chosen(y, z, x))],
+    jvp=[lambda g, z, x, y: _to_chosen(g, x, z, y), lambda g, z, x, y: _to_chosen(g, y, z, x)],
     lower=lambda b, x, y: b.min(x, y),
 )
 
 
-def _chosen(x: Any, z: Any, y: Any) -> Any:
-    """1 where ``z`` came from ``x``, 0 where from ``y``, one half at ties."""
-    z_aval = get_aval(z)
+def _to_chosen(g: Any, x: Any, z: Any, y: Any) -> Any:
+    """``g`` where ``z`` came from ``x``, 0 where from ``y``, half of it at ties."""
+    aval = get_aval(z)
     one, zero, half = (literal(z, v) for v in (1.0, 0.0, 0.5))
-    tie = select(eq(y, z), half, one, z_aval)
-    return select(eq(x, z), tie, zero, z_aval)
+    tie = select(eq(y, z), half, one, aval)
+    if active():
+        return select(eq(x, z), mul(g, tie), zero, aval)
+    return mul(g, select(eq(x, z), tie, zero, aval))
 
 
 def select(which: Any, on_true: Any, on_false: Any, aval: Any) -> Any:
@@ -219,7 +234,7 @@ def _lower_integer_pow(b: Any, x: Any, *, y: int) -> Any:
 def _integer_pow_jvp(g: Any, ans: Any, x: Any, *, y: int) -> Any:
     if y == 0:
         return mul(g, literal(x, 0.0))
-    return mul(g, mul(literal(x, y), x if y == 2 else integer_pow(x, y - 1)))
+    return (stopped if y > 1 else chain)(g, mul(literal(x, y), x if y == 2 else integer_pow(x, y - 1)))
 
 
 integer_pow_p = elementwise(
@@ -233,13 +248,13 @@ def _pow_jvp_base(g: Any, ans: Any, x: Any, y: Any) -> Any:
     lower = sub(y, literal(y, 1))
     if aval.dtype.kind in "iu":  # not 0 * 0**-1: the derivative of x**0 is 0, also at 0
         lower = select(eq(y, literal(y, 0)), literal(y, 1), lower, aval)
-    return mul(g, mul(exponent, pow(x, lower)))
+    return chain_stopped(g, stopped(pow(x, lower), exponent, ahead=True))
 
 
 def _pow_jvp_exponent(g: Any, ans: Any, x: Any, y: Any) -> Any:
     """d(x**y)/dy = log(x) x**y, with log(0) replaced so that 0**y has derivative 0 for y > 0."""
     safe = select(eq(x, literal(x, 0.0)), literal(x, 1.0), x, get_aval(x))
-    return mul(g, mul(log(safe), ans))
+    return chain_stopped(g, stopped(log(safe), ans))
 
 
 def _lower_pow(b: Any, x: Any, y: Any) -> Any:
@@ -281,54 +296,56 @@ sqrt_p = elementwise(
     "sqrt",
     INEXACT,
     numpy=np.sqrt,
-    jvp=[lambda g, y, x: mul(g, div(literal(x, 0.5), y))],
+    jvp=[lambda g, y, x: chain(g, div(literal(x, 0.5), y))],
     lower=lambda b, x: b.sqrt(x),
 )
 rsqrt_p = elementwise(
     "rsqrt",
     INEXACT,
     numpy=lambda x: np.reciprocal(np.sqrt(x)),
-    jvp=[lambda g, y, x: mul(g, mul(literal(x, -0.5), div(y, x)))],
+    jvp=[lambda g, y, x: chain(g, mul(literal(x, -0.5), div(y, x)))],
     lower=lambda b, x: b.div(b.const(1, x.dtype), b.sqrt(x)),
 )
 cbrt_p = elementwise(
     "cbrt",
     "f",
     numpy=np.cbrt,
-    jvp=[lambda g, y, x: mul(g, mul(literal(x, 1 / 3), integer_pow(y, -2)))],
+    jvp=[lambda g, y, x: chain(g, mul(literal(x, 1 / 3), integer_pow(y, -2)))],
     lower=_math("cbrt"),
 )
 square_p = elementwise(
     "square",
     NUMBER,
     numpy=np.square,
-    jvp=[lambda g, y, x: mul(g, mul(literal(x, 2.0), x))],
+    jvp=[lambda g, y, x: stopped(g, mul(literal(x, 2.0), x))],
     lower=lambda b, x: b.mul(x, x),
 )
 
 # -- exponentials -----------------------------------------------------------------------------------
 
-exp_p = elementwise("exp", INEXACT, numpy=np.exp, jvp=[lambda g, y, x: mul(g, y)], lower=_math("exp"))
+exp_p = elementwise(
+    "exp", INEXACT, numpy=np.exp, jvp=[lambda g, y, x: chain_stopped(g, y)], lower=_math("exp")
+)
 exp2_p = elementwise(
     "exp2",
     INEXACT,
     numpy=np.exp2,
-    jvp=[lambda g, y, x: mul(g, mul(literal(x, math.log(2.0)), y))],
+    jvp=[lambda g, y, x: chain_stopped(g, mul(literal(x, math.log(2.0)), y))],
     lower=_math("exp2"),
 )
-log_p = elementwise("log", INEXACT, numpy=np.log, jvp=[lambda g, y, x: div(g, x)], lower=_math("log"))
+log_p = elementwise("log", INEXACT, numpy=np.log, jvp=[lambda g, y, x: chain_over(g, x)], lower=_math("log"))
 expm1_p = elementwise(
     "expm1",
     INEXACT,
     numpy=np.expm1,
-    jvp=[lambda g, y, x: mul(g, add(y, literal(x, 1.0)))],
+    jvp=[lambda g, y, x: chain_stopped(g, add(y, literal(x, 1.0)))],
     lower=_math("expm1"),
 )
 log1p_p = elementwise(
     "log1p",
     INEXACT,
     numpy=np.log1p,
-    jvp=[lambda g, y, x: div(g, add(x, literal(x, 1.0)))],
+    jvp=[lambda g, y, x: chain_over(g, add(x, literal(x, 1.0)))],
     lower=_math("log1p"),
 )
 logistic_p = elementwise(
@@ -346,29 +363,31 @@ def _one_minus_square(x: Any) -> Any:
     return sub(literal(x, 1.0), square(x))
 
 
-sin_p = elementwise("sin", INEXACT, numpy=np.sin, jvp=[lambda g, y, x: mul(g, cos(x))], lower=_math("sin"))
+sin_p = elementwise(
+    "sin", INEXACT, numpy=np.sin, jvp=[lambda g, y, x: stopped(g, cos(x))], lower=_math("sin")
+)
 cos_p = elementwise(
-    "cos", INEXACT, numpy=np.cos, jvp=[lambda g, y, x: neg(mul(g, sin(x)))], lower=_math("cos")
+    "cos", INEXACT, numpy=np.cos, jvp=[lambda g, y, x: neg(stopped(g, sin(x)))], lower=_math("cos")
 )
 tan_p = elementwise(
     "tan",
     INEXACT,
     numpy=np.tan,
-    jvp=[lambda g, y, x: mul(g, add(literal(x, 1.0), square(y)))],
+    jvp=[lambda g, y, x: chain(g, add(literal(x, 1.0), square(y)))],
     lower=_math("tan"),
 )
 asin_p = elementwise(
     "asin",
     INEXACT,
     numpy=np.arcsin,
-    jvp=[lambda g, y, x: mul(g, rsqrt(_one_minus_square(x)))],
+    jvp=[lambda g, y, x: chain(g, rsqrt(_one_minus_square(x)))],
     lower=_math("asin"),
 )
 acos_p = elementwise(
     "acos",
     INEXACT,
     numpy=np.arccos,
-    jvp=[lambda g, y, x: mul(g, neg(rsqrt(_one_minus_square(x))))],
+    jvp=[lambda g, y, x: chain(g, neg(rsqrt(_one_minus_square(x))))],
     lower=_math("acos"),
 )
 atan_p = elementwise(
@@ -383,19 +402,23 @@ atan2_p = elementwise(
     "f",
     numpy=np.arctan2,
     jvp=[
-        lambda g, z, x, y: mul(g, div(y, add(square(x), square(y)))),
-        lambda g, z, x, y: mul(g, div(neg(x), add(square(x), square(y)))),
+        lambda g, z, x, y: chain_stopped(g, chain_over(y, add(square(x), square(y)))),
+        lambda g, z, x, y: chain_stopped(g, chain_over(neg(x), add(square(x), square(y)))),
     ],
     lower=_math("atan2"),
 )
 sinh_p = elementwise(
-    "sinh", INEXACT, numpy=np.sinh, jvp=[lambda g, y, x: mul(g, cosh(x))], lower=_math("sinh")
+    "sinh", INEXACT, numpy=np.sinh, jvp=[lambda g, y, x: chain(g, cosh(x))], lower=_math("sinh")
 )
 cosh_p = elementwise(
-    "cosh", INEXACT, numpy=np.cosh, jvp=[lambda g, y, x: mul(g, sinh(x))], lower=_math("cosh")
+    "cosh", INEXACT, numpy=np.cosh, jvp=[lambda g, y, x: stopped(g, sinh(x))], lower=_math("cosh")
 )
 tanh_p = elementwise(
-    "tanh", INEXACT, numpy=np.tanh, jvp=[lambda g, y, x: mul(g, _one_minus_square(y))], lower=_math("tanh")
+    "tanh",
+    INEXACT,
+    numpy=np.tanh,
+    jvp=[lambda g, y, x: mul(g, _one_minus_square(y))],
+    lower=_math("tanh"),
 )
 asinh_p = elementwise(
     "asinh",
@@ -408,14 +431,14 @@ acosh_p = elementwise(
     "acosh",
     INEXACT,
     numpy=np.arccosh,
-    jvp=[lambda g, y, x: mul(g, rsqrt(mul(sub(x, literal(x, 1.0)), add(x, literal(x, 1.0)))))],
+    jvp=[lambda g, y, x: chain(g, rsqrt(mul(sub(x, literal(x, 1.0)), add(x, literal(x, 1.0)))))],
     lower=_math("acosh"),
 )
 atanh_p = elementwise(
     "atanh",
     INEXACT,
     numpy=np.arctanh,
-    jvp=[lambda g, y, x: div(g, _one_minus_square(x))],
+    jvp=[lambda g, y, x: chain_over(g, _one_minus_square(x))],
     lower=_math("atanh"),
 )
 
@@ -446,17 +469,17 @@ erf_inv_p = elementwise(
     "erf_inv",
     "f",
     numpy=_special("erfinv"),
-    jvp=[lambda g, y, x: mul(literal(x, 1 / _TWO_OVER_SQRT_PI), mul(g, exp(square(y))))],
+    jvp=[lambda g, y, x: mul(literal(x, 1 / _TWO_OVER_SQRT_PI), chain(g, exp(square(y))))],
     lower=_math("erf_inv"),
 )
 lgamma_p = elementwise(
-    "lgamma", "f", numpy=_np_lgamma, jvp=[lambda g, y, x: mul(g, digamma(x))], lower=_math("lgamma")
+    "lgamma", "f", numpy=_np_lgamma, jvp=[lambda g, y, x: chain(g, digamma(x))], lower=_math("lgamma")
 )
 digamma_p = elementwise(
     "digamma",
     "f",
     numpy=_special("digamma"),
-    jvp=[lambda g, y, x: mul(g, polygamma(literal(x, 1.0), x))],
+    jvp=[lambda g, y, x: chain(g, polygamma(literal(x, 1.0), x))],
     lower=_math("digamma"),
 )
 
@@ -493,7 +516,7 @@ def _np_polygamma(m: Any, x: Any) -> Any:
 
 
 def _polygamma_jvp(g: Any, y: Any, m: Any, x: Any) -> Any:
-    return mul(g, polygamma(add(m, literal(m, 1.0)), x))
+    return chain(g, polygamma(add(m, literal(m, 1.0)), x))
 
 
 def _lower_polygamma(b: Any, m: Any, x: Any) -> Any:
@@ -515,7 +538,7 @@ zeta_p = elementwise(
     numpy=_special("zeta"),
     jvp=[
         _slope("zeta"),
-        lambda g, y, x, q: mul(neg(mul(g, x)), zeta(add(x, literal(x, 1.0)), q)),
+        lambda g, y, x, q: chain(neg(chain(g, x)), zeta(add(x, literal(x, 1.0)), q)),
     ],
     lower=_math("zeta"),
 )
@@ -523,7 +546,7 @@ bessel_i0e_p = elementwise(
     "bessel_i0e",
     "f",
     numpy=_special("i0e"),
-    jvp=[lambda g, y, x: mul(g, sub(bessel_i1e(x), mul(sign(x), y)))],
+    jvp=[lambda g, y, x: chain(g, sub(bessel_i1e(x), mul(sign(x), y)))],
     lower=_math("bessel_i0e"),
 )
 
@@ -535,7 +558,7 @@ def _bessel_i1e_jvp(g: Any, y: Any, x: Any) -> Any:
     aval = get_aval(x)
     safe = select(at_zero, tiny, x, aval)
     slope = sub(bessel_i0e(safe), mul(y, add(sign(safe), div(literal(x, 1.0), safe))))
-    return mul(g, select(at_zero, literal(x, 0.5), slope, aval))
+    return chain(g, select(at_zero, literal(x, 0.5), slope, aval))
 
 
 bessel_i1e_p = elementwise(
@@ -545,7 +568,7 @@ bessel_i1e_p = elementwise(
 
 def _igamma_dx(g: Any, a: Any, x: Any) -> Any:
     """d P(a, x)/dx = x**(a-1) exp(-x) / Gamma(a), through logarithms."""
-    return mul(g, exp(sub(sub(mul(sub(a, literal(a, 1.0)), log(x)), x), lgamma(a))))
+    return chain(g, exp(sub(sub(stopped(log(x), sub(a, literal(a, 1.0)), ahead=True), x), lgamma(a))))
 
 
 def _np_igamma_grad_a(a: Any, x: Any) -> Any:
@@ -608,7 +631,7 @@ igamma_p = elementwise(
     "igamma",
     "f",
     numpy=_special("gammainc"),
-    jvp=[lambda g, y, a, x: mul(g, igamma_grad_a_p.bind(a, x)), lambda g, y, a, x: _igamma_dx(g, a, x)],
+    jvp=[lambda g, y, a, x: chain(g, igamma_grad_a_p.bind(a, x)), lambda g, y, a, x: _igamma_dx(g, a, x)],
     lower=_math("igamma"),
 )
 igammac_p = elementwise(
@@ -616,7 +639,7 @@ igammac_p = elementwise(
     "f",
     numpy=_special("gammaincc"),
     jvp=[
-        lambda g, y, a, x: neg(mul(g, igamma_grad_a_p.bind(a, x))),
+        lambda g, y, a, x: neg(chain(g, igamma_grad_a_p.bind(a, x))),
         lambda g, y, a, x: neg(_igamma_dx(g, a, x)),
     ],
     lower=_math("igammac"),
@@ -626,8 +649,11 @@ igammac_p = elementwise(
 def _betainc_dx(g: Any, y: Any, a: Any, b: Any, x: Any) -> Any:
     one = literal(x, 1.0)
     log_beta = sub(add(lgamma(a), lgamma(b)), lgamma(add(a, b)))
-    log_density = sub(add(mul(sub(a, one), log(x)), mul(sub(b, one), log1p(neg(x)))), log_beta)
-    return mul(g, exp(log_density))
+    log_density = sub(
+        add(stopped(log(x), sub(a, one), ahead=True), stopped(log1p(neg(x)), sub(b, one), ahead=True)),
+        log_beta,
+    )
+    return chain(g, exp(log_density))
 
 
 regularized_incomplete_beta_p = elementwise(
@@ -681,7 +707,7 @@ def _abs_jvp(g: Any, y: Any, x: Any) -> Any:
     if not _is_complex(x):
         # As the oracle: the right-hand derivative at 0.
         return select(ge(x, literal(x, 0.0)), g, neg(g), get_aval(y))
-    return div(real(mul(g, conj(x))), select(eq(y, literal(y, 0.0)), literal(y, 1.0), y, get_aval(y)))
+    return div(real(chain(g, conj(x))), select(eq(y, literal(y, 0.0)), literal(y, 1.0), y, get_aval(y)))
 
 
 abs_p = elementwise(

@@ -30,6 +30,7 @@ from jitney._ops import elementwise as ew
 from jitney._ops import raw
 from jitney._ops.families import check_kinds, check_same_dtype
 from jitney._ops.scatter_loops import number_of_parts, place_or_spare, update_in_parts
+from jitney._ops.strong_products import stopped
 
 _INT64_MAX = np.iinfo(np.int64).max
 
@@ -1124,8 +1125,8 @@ def _extremum_jvp(prim: Primitive) -> Callable[..., Any]:
             ew.eq(updates, gather_at_updates(ans, indices, get_aval(updates), params)), dtype
         )
         count = scatter_add_p.bind(from_x, indices, from_updates, **params)
-        g_x = ew.mul(raw.instantiate(tangents[0]), from_x)
-        g_updates = ew.mul(raw.instantiate(tangents[2]), from_updates)
+        g_x = stopped(raw.instantiate(tangents[0]), from_x)
+        g_updates = stopped(raw.instantiate(tangents[2]), from_updates)
         return ans, ew.div(scatter_add_p.bind(g_x, indices, g_updates, **params), count)
 
     return jvp

@@ -22,7 +22,9 @@ from jitney._kernel.rules import Loops, Pull, Routine
 from jitney._ops import elementwise as ew
 from jitney._ops import indexing, lapack_plans, raw, small_matrices
 from jitney._ops.contraction import dot_general
+from jitney._ops.eigenvalue_gaps import inverse_gaps, taken_apart
 from jitney._ops.families import check_same_dtype
+from jitney._ops.strong_products import chain
 
 UNROLLED = 8
 _FLOATS = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
@@ -864,23 +866,12 @@ def _eigh_jvp(primals: Any, tangents: Any, *, lower: bool) -> tuple[list, list]:
     """``dw = diag(V^H dA V)``, ``dV = V (F * V^H dA V)``, ``F_ij = 1 / (w_j - w_i)``."""
     (x,), (g,) = primals, tangents
     v, w = eigh_p.bind(x, lower=lower)
+    w = taken_apart(w)
     inner = matmul(adjoint(v), matmul(g, v))
-    factors = ew.convert(_gaps(w, w), get_aval(x).dtype)
+    factors = ew.convert(inverse_gaps(w), get_aval(x).dtype)
     d_w = diagonal(inner)
     d_w = ew.real(d_w) if get_aval(x).dtype.kind == "c" else d_w
     return [v, w], [matmul(v, ew.mul(factors, inner)), d_w]
-
-
-def _gaps(w: Any, squares: Any) -> Any:
-    """``1 / (squares_j - squares_i)``, 0 on the diagonal."""
-    shape = (*get_aval(w).shape, get_aval(w).shape[-1])
-    rank = len(shape)
-    batch = tuple(range(rank - 2))
-    columns = raw.broadcast_in_dim(squares, shape, (*batch, rank - 1))
-    rows = raw.broadcast_in_dim(squares, shape, (*batch, rank - 2))
-    same = _places(shape, ew.eq)
-    one = raw.full(shape, 1, get_aval(w).dtype)
-    return _where(ew.not_p.bind(same), ew.div(one, raw.select(same, one, ew.sub(columns, rows))))
 
 
 eigh_p.abstract = _eigh_abstract
@@ -905,8 +896,10 @@ def _np_eigenvalues(x: Any, *, lower: bool) -> list[Any]:
 
 
 def _eigenvalues_jvp(primals: Any, tangents: Any, *, lower: bool) -> tuple[list, list]:
-    values, changes = _eigh_jvp(primals, tangents, lower=lower)
-    return values[1:], changes[1:]
+    (x,), (g,) = primals, tangents
+    v, w = eigh_p.bind(x, lower=lower)
+    change = diagonal(matmul(adjoint(v), matmul(g, v)))
+    return [w], [ew.real(change) if get_aval(x).dtype.kind == "c" else change]
 
 
 eigenvalues_h_p.abstract = lambda x, *, lower: _eigh_abstract(x, lower=lower)[1:]
@@ -948,7 +941,7 @@ def _eig_jvp(primals: Any, tangents: Any) -> tuple[list, list]:
     g = ew.convert(g, dtype)
     lu, _, permutation = lu_p.bind(v)
     inner = lu_solve(v, lu, permutation, matmul(g, v))
-    change = matmul(v, ew.mul(_gaps(w, w), inner))
+    change = matmul(v, ew.mul(inverse_gaps(w), inner))
     rank = get_aval(v).ndim
     along = ew.convert(ew.real(raw.reduce_sum(ew.mul(ew.conj(v), change), (rank - 2,))), dtype)
     return [w, v], [diagonal(inner), ew.sub(change, _scaled(v, along, -1))]
@@ -1004,21 +997,33 @@ def _svd_jvp(primals: Any, tangents: Any, *, full_matrices: bool, compute_uv: bo
     d_s = ew.real(d_s) if dtype.kind == "c" else d_s
     if not compute_uv:
         return [s], [d_s]
-    gaps = ew.convert(_gaps(s, ew.mul(s, s)), dtype)
+    s = taken_apart(s, descending=True)
     scale = ew.convert(s, dtype)
-    forward, backward = _scaled(inner, scale, -1), _scaled(inner, scale, -2)
-    d_u = matmul(u, ew.mul(gaps, ew.add(forward, adjoint(forward))))
-    d_v = matmul(v, ew.mul(gaps, ew.add(backward, adjoint(backward))))
+    # The parts of P that turn both bases alike, and against each other.
+    alike, against = (
+        ew.mul(ew.convert(inverse_gaps(s, sign), dtype), part(inner, adjoint(inner)))
+        for sign, part in ((-1.0, ew.add), (1.0, ew.sub))
+    )
+    half = raw.full(get_aval(inner).shape, 0.5, dtype)
+    d_u = matmul(u, ew.mul(ew.add(alike, against), half))
+    d_v = matmul(v, ew.mul(ew.sub(alike, against), half))
     inverse = ew.div(raw.full(get_aval(s).shape, 1, dtype), scale)
     if dtype.kind == "c":  # the common phase of both vectors, given to the left one
         d_u = ew.add(d_u, _scaled(u, ew.mul(_phase(inner), inverse), -1))
     if m > n:
         out = matmul(g, v)
-        d_u = ew.add(d_u, _scaled(ew.sub(out, matmul(u, inner)), inverse, -1))
+        d_u = ew.add(d_u, _over_values(ew.sub(out, matmul(u, inner)), inverse))
     if n > m:
         out = matmul(adjoint(g), u)
-        d_v = ew.add(d_v, _scaled(ew.sub(out, matmul(v, adjoint(inner))), inverse, -1))
+        d_v = ew.add(d_v, _over_values(ew.sub(out, matmul(v, adjoint(inner))), inverse))
     return [s, u, vh], [d_s, d_u, adjoint(d_v)]
+
+
+def _over_values(x: Any, inverse: Any) -> Any:
+    """Columns divided by singular values, which may be 0 where nobody asks for their vectors."""
+    return chain(
+        x, raw.broadcast_to_same_rank(raw.expand_dims(inverse, (get_aval(x).ndim - 2,)), get_aval(x).shape)
+    )
 
 
 def _phase(inner: Any) -> Any:

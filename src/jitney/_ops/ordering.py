@@ -23,6 +23,7 @@ from jitney._ops import indexing, raw, shapes
 from jitney._ops.cumulative_loops import cumulative_loops, scan_logsumexp
 from jitney._ops.families import check_kinds
 from jitney._ops.sort_plans import plan_sort, plan_sort_by, plan_top_k
+from jitney._ops.strong_products import stopped
 
 _INT32 = np.dtype(np.int32)
 
@@ -358,7 +359,7 @@ def _scanned_jvp(prim: Primitive, pair: Callable[[Any, Any, Any, Any], tuple[Any
 
 
 def _mul_pair(x: Any, gx: Any, y: Any, gy: Any) -> tuple[Any, Any]:
-    return ew.mul(x, y), ew.add(ew.mul(gx, y), ew.mul(x, gy))
+    return ew.mul(x, y), ew.add(stopped(gx, y), stopped(gy, x, ahead=True))
 
 
 def _extremum_pair(prim: Primitive) -> Callable[..., tuple[Any, Any]]:
@@ -370,7 +371,7 @@ def _logaddexp_pair(x: Any, gx: Any, y: Any, gy: Any) -> tuple[Any, Any]:
     out = logaddexp(x, y)
     one = raw.full(get_aval(out).shape, 1, get_aval(out).dtype)
     weight = lambda v: raw.select(ew.eq(v, out), one, ew.exp(ew.sub(v, out)))  # noqa: E731
-    return out, ew.add(ew.mul(gx, weight(x)), ew.mul(gy, weight(y)))
+    return out, ew.add(stopped(gx, weight(x)), stopped(gy, weight(y)))
 
 
 def logaddexp(x: Any, y: Any) -> Any:

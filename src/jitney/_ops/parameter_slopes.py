@@ -8,6 +8,7 @@ from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops.differences import of_power, slope
 from jitney._ops.families import literal
+from jitney._ops.strong_products import chain
 
 
 def _width(a: Any, log: Any) -> Any:
@@ -29,7 +30,7 @@ def igamma_grad_x(g: Any, y: Any, a: Any, x: Any) -> Any:
     """By ``x``: the derivative of the density by ``a``."""
     one = literal(x, 1.0)
     density = ew.exp(ew.sub(ew.sub(ew.mul(ew.sub(a, one), ew.log(x)), x), ew.lgamma(a)))
-    return ew.mul(g, ew.mul(density, ew.sub(ew.log(x), ew.digamma(a))))
+    return chain(g, ew.mul(density, ew.sub(ew.log(x), ew.digamma(a))))
 
 
 def random_gamma_grad_a(g: Any, y: Any, a: Any, x: Any) -> Any:
@@ -68,4 +69,4 @@ def zeta(g: Any, y: Any, s: Any, q: Any) -> Any:
         return ew.minimum(ew.sub(s, literal(s, 1.0)), of_power(ew.log(ew.abs(q))))
 
     rest = slope(ew.zeta_p.bind, 0, radius, g, y, (s, ew.add(q, one)))
-    return ew.sub(rest, ew.mul(g, ew.mul(ew.log(q), ew.pow(q, ew.neg(s)))))
+    return ew.sub(rest, chain(g, ew.mul(ew.log(q), ew.pow(q, ew.neg(s)))))

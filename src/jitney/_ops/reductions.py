@@ -18,6 +18,7 @@ from jitney._ops import elementwise as ew
 from jitney._ops import raw as shapes
 from jitney._ops.families import check_kinds, linear
 from jitney._ops.raw import reduce_sum as reduce_sum
+from jitney._ops.strong_products import stopped
 
 _BOOL = np.dtype(bool)
 
@@ -103,7 +104,7 @@ def _extremum_jvp(g: Any, ans: Any, x: Any, axes: tuple) -> Any:
     """The mean of the tangents at the places where the extremum is attained."""
     dtype = get_aval(ans).dtype
     here = ew.convert(ew.eq(x, _expand(ans, x, axes)), dtype)
-    return ew.div(reduce_sum(ew.mul(g, here), axes), reduce_sum(here, axes))
+    return ew.div(reduce_sum(stopped(g, here), axes), reduce_sum(here, axes))
 
 
 def _prod_jvp(g: Any, ans: Any, x: Any, axes: tuple) -> Any:
@@ -120,7 +121,7 @@ def _prod_jvp(g: Any, ans: Any, x: Any, axes: tuple) -> Any:
         half = count // 2
         part = lambda v, lo, hi: shapes.slice_(v, (lo, *[0] * len(kept)), (hi, *get_aval(v).shape[1:]))  # noqa: E731
         (x1, x2), (g1, g2) = ((part(v, 0, half), part(v, half, 2 * half)) for v in (x, g))
-        merged_x, merged_g = ew.mul(x1, x2), ew.add(ew.mul(g1, x2), ew.mul(x1, g2))
+        merged_x, merged_g = ew.mul(x1, x2), ew.add(stopped(g1, x2), stopped(g2, x1, ahead=True))
         if count % 2:
             merged_x = shapes.concatenate([merged_x, part(x, 2 * half, count)], 0)
             merged_g = shapes.concatenate([merged_g, part(g, 2 * half, count)], 0)

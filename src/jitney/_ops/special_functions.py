@@ -18,6 +18,7 @@ from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
 from jitney._ops.differences import of_power, slope, to_pole
 from jitney._ops.families import elementwise, literal
+from jitney._ops.strong_products import chain
 
 _TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
 
@@ -99,7 +100,7 @@ def _erfcx_jvp(g: Any, y: Any, x: Any) -> Any:
     near = plus(times(ew.mul(inside(ew.not_(far), x, 0.0), y), 2.0), -_TWO_OVER_SQRT_PI)
     large = inside(far, x, _LARGE)
     series = ew.mul(_asymptotic(large, -1.0, lambda k: 2.0 * k + 1.0), ew.integer_pow(large, -2))
-    return ew.mul(g, where(far, times(series, -0.5 * _TWO_OVER_SQRT_PI), near))
+    return chain(g, where(far, times(series, -0.5 * _TWO_OVER_SQRT_PI), near))
 
 
 def _dawsn_jvp(g: Any, y: Any, x: Any) -> Any:
@@ -108,7 +109,7 @@ def _dawsn_jvp(g: Any, y: Any, x: Any) -> Any:
     near = plus(times(ew.mul(inside(ew.not_(far), x, 0.0), y), -2.0), 1.0)
     large = inside(far, x, _LARGE)
     series = ew.mul(_asymptotic(large, 1.0, lambda k: 2.0 * k + 1.0), ew.integer_pow(large, -2))
-    return ew.mul(g, where(far, times(series, -0.5), near))
+    return chain(g, where(far, times(series, -0.5), near))
 
 
 erfcx_p = _function("erfcx", _scipy("erfcx"), [_erfcx_jvp])
@@ -118,13 +119,13 @@ dawsn_p = _function("dawsn", _scipy("dawsn"), [_dawsn_jvp])
 def _owens_h(g: Any, y: Any, h: Any, a: Any) -> Any:
     bell = ew.exp(times(ew.square(h), -0.5))
     slope = ew.mul(bell, ew.erf(times(ew.mul(a, h), math.sqrt(0.5))))
-    return ew.mul(g, times(slope, -0.5 / math.sqrt(2 * math.pi)))
+    return chain(g, times(slope, -0.5 / math.sqrt(2 * math.pi)))
 
 
 def _owens_a(g: Any, y: Any, h: Any, a: Any) -> Any:
     length = plus(ew.square(a), 1.0)
     bell = ew.exp(times(ew.mul(ew.square(h), length), -0.5))
-    return ew.mul(g, times(ew.div(bell, length), 0.5 / math.pi))
+    return chain(g, times(ew.div(bell, length), 0.5 / math.pi))
 
 
 owens_t_p = _function("owens_t", _scipy("owens_t"), [_owens_h, _owens_a])
@@ -133,11 +134,11 @@ owens_t_p = _function("owens_t", _scipy("owens_t"), [_owens_h, _owens_a])
 
 
 def _exp1_jvp(g: Any, y: Any, x: Any) -> Any:
-    return ew.neg(ew.mul(g, ew.div(ew.exp(ew.neg(x)), x)))
+    return ew.neg(chain(g, ew.div(ew.exp(ew.neg(x)), x)))
 
 
 def _expn_jvp(g: Any, y: Any, n: Any, x: Any) -> Any:
-    return ew.neg(ew.mul(g, expn_p.bind(plus(n, -1.0), x)))
+    return ew.neg(chain(g, expn_p.bind(plus(n, -1.0), x)))
 
 
 def _no_slope(name: str, operand: str) -> Callable[..., Any]:
@@ -151,7 +152,7 @@ def _no_slope(name: str, operand: str) -> Callable[..., Any]:
 
 
 exp1_p = _function("exp1", _scipy("exp1"), [_exp1_jvp])
-expi_p = _function("expi", _scipy("expi"), [lambda g, y, x: ew.mul(g, ew.div(ew.exp(x), x))])
+expi_p = _function("expi", _scipy("expi"), [lambda g, y, x: chain(g, ew.div(ew.exp(x), x))])
 expn_p = _function("expn", _scipy("expn"), [None, _expn_jvp])
 
 # -- trigonometric integrals ------------------------------------------------------------------------
@@ -167,28 +168,28 @@ def _sinc(x: Any) -> Any:
     return where(small, near, ew.div(ew.sin(large), large))
 
 
-sine_integral_p = _function("sine_integral", _scipy("sici", 0), [lambda g, y, x: ew.mul(g, _sinc(x))])
+sine_integral_p = _function("sine_integral", _scipy("sici", 0), [lambda g, y, x: chain(g, _sinc(x))])
 cosine_integral_p = _function(
     "cosine_integral",
     _scipy("sici", 1),
-    [lambda g, y, x: ew.mul(g, ew.div(ew.cos(inside(ew.ge(x, literal(x, 0.0)), x, math.nan)), x))],
+    [lambda g, y, x: chain(g, ew.div(ew.cos(inside(ew.ge(x, literal(x, 0.0)), x, math.nan)), x))],
 )
 fresnel_sine_p = _function(
-    "fresnel_sine", _scipy("fresnel", 0), [lambda g, y, x: ew.mul(g, sin_quarter_p.bind(x))]
+    "fresnel_sine", _scipy("fresnel", 0), [lambda g, y, x: chain(g, sin_quarter_p.bind(x))]
 )
 fresnel_cosine_p = _function(
-    "fresnel_cosine", _scipy("fresnel", 1), [lambda g, y, x: ew.mul(g, cos_quarter_p.bind(x))]
+    "fresnel_cosine", _scipy("fresnel", 1), [lambda g, y, x: chain(g, cos_quarter_p.bind(x))]
 )
 # sin and cos of pi x^2 / 2
 sin_quarter_p = _function(
     "sin_quarter",
     lambda x: np.sin(np.pi / 2 * np.fmod(np.square(x), 4)),
-    [lambda g, y, x: ew.mul(g, times(ew.mul(x, cos_quarter_p.bind(x)), math.pi))],
+    [lambda g, y, x: chain(g, times(ew.mul(x, cos_quarter_p.bind(x)), math.pi))],
 )
 cos_quarter_p = _function(
     "cos_quarter",
     lambda x: np.cos(np.pi / 2 * np.fmod(np.square(x), 4)),
-    [lambda g, y, x: ew.mul(g, times(ew.mul(x, sin_quarter_p.bind(x)), -math.pi))],
+    [lambda g, y, x: chain(g, times(ew.mul(x, sin_quarter_p.bind(x)), -math.pi))],
 )
 
 # -- dilogarithm ------------------------------------------------------------------------------------
@@ -202,7 +203,7 @@ def _spence_jvp(g: Any, y: Any, x: Any) -> Any:
     close = ew.lt(ew.abs(u), literal(x, 0.25))
     near = polynomial(inside(close, u, 0.0), _LOG_SERIES)
     away = inside(ew.not_(close), x, 2.0)
-    return ew.mul(g, where(close, near, ew.neg(ew.div(ew.log(away), plus(away, -1.0)))))
+    return chain(g, where(close, near, ew.neg(ew.div(ew.log(away), plus(away, -1.0)))))
 
 
 spence_p = _function("spence", _scipy("spence"), [_spence_jvp])
@@ -212,7 +213,7 @@ spence_p = _function("spence", _scipy("spence"), [_spence_jvp])
 
 def _bessel_jn_jvp(g: Any, y: Any, n: Any, x: Any) -> Any:
     gap = ew.sub(bessel_jn_p.bind(plus(n, -1.0), x), bessel_jn_p.bind(plus(n, 1.0), x))
-    return ew.mul(g, times(gap, 0.5))
+    return chain(g, times(gap, 0.5))
 
 
 bessel_jn_p = _function("bessel_jn", _scipy("jv"), [_no_slope("bessel_jn", "n"), _bessel_jn_jvp])
@@ -239,10 +240,10 @@ def _i1_jvp(g: Any, y: Any, x: Any) -> Any:
     small = ew.lt(ew.abs(x), literal(x, 1.0))
     near = polynomial(ew.square(inside(small, x, 0.0)), _I1_SERIES)
     ratio = where(small, near, ew.div(y, inside(ew.not_(small), x, 1.0)))
-    return ew.mul(g, ew.sub(bessel_i0_p.bind(x), ratio))
+    return chain(g, ew.sub(bessel_i0_p.bind(x), ratio))
 
 
-bessel_i0_p = _modified("bessel_i0", ew.bessel_i0e_p, lambda g, y, x: ew.mul(g, bessel_i1_p.bind(x)))
+bessel_i0_p = _modified("bessel_i0", ew.bessel_i0e_p, lambda g, y, x: chain(g, bessel_i1_p.bind(x)))
 bessel_i1_p = _modified("bessel_i1", ew.bessel_i1e_p, _i1_jvp)
 
 # -- spherical harmonics ----------------------------------------------------------------------------
@@ -263,7 +264,7 @@ def _spherical_legendre_jvp(g: Any, y: Any, n: Any, m: Any, theta: Any) -> Any:
         factor = ew.sqrt(ew.maximum(factor, literal(n, 0.0)))
         sides.append(ew.mul(factor, spherical_legendre_p.bind(n, plus(m, sign), theta)))
     slope = times(ew.sub(*sides), 0.5)
-    return ew.mul(g, ew.select(ew.lt(ew.sin(theta), literal(theta, 0.0)), ew.neg(slope), slope, get_aval(y)))
+    return chain(g, ew.select(ew.lt(ew.sin(theta), literal(theta, 0.0)), ew.neg(slope), slope, get_aval(y)))
 
 
 spherical_legendre_p = _function(
@@ -273,11 +274,9 @@ spherical_legendre_p = _function(
 # -- gamma ------------------------------------------------------------------------------------------
 
 
-tgamma_p = _function("tgamma", _scipy("gamma"), [lambda g, y, x: ew.mul(g, ew.mul(y, ew.digamma(x)))])
+tgamma_p = _function("tgamma", _scipy("gamma"), [lambda g, y, x: chain(g, ew.mul(y, ew.digamma(x)))])
 # Its reciprocal.
-rgamma_p = _function(
-    "rgamma", _scipy("rgamma"), [lambda g, y, x: ew.neg(ew.mul(g, ew.mul(y, ew.digamma(x))))]
-)
+rgamma_p = _function("rgamma", _scipy("rgamma"), [lambda g, y, x: ew.neg(chain(g, ew.mul(y, ew.digamma(x))))])
 
 # -- hypergeometric functions -----------------------------------------------------------------------
 
@@ -287,7 +286,7 @@ def _by_parameter(name: str, place: int, radius: Callable[..., Any]) -> Callable
 
 
 def _kummer_x(g: Any, y: Any, a: Any, b: Any, x: Any) -> Any:
-    return ew.mul(g, ew.mul(ew.div(a, b), hyp1f1_p.bind(plus(a, 1.0), plus(b, 1.0), x)))
+    return chain(g, ew.mul(ew.div(a, b), hyp1f1_p.bind(plus(a, 1.0), plus(b, 1.0), x)))
 
 
 def _kummer_radius(a: Any, b: Any, x: Any) -> Any:
@@ -307,7 +306,7 @@ hyp1f1_p = _function(
 
 def _gauss_x(g: Any, y: Any, a: Any, b: Any, c: Any, x: Any) -> Any:
     further = hyp2f1_p.bind(plus(a, 1.0), plus(b, 1.0), plus(c, 1.0), x)
-    return ew.mul(g, ew.mul(ew.div(ew.mul(a, b), c), further))
+    return chain(g, ew.mul(ew.div(ew.mul(a, b), c), further))
 
 
 def _gauss_radius(a: Any, b: Any, c: Any, x: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from jitney._base.config import config
 from jitney._core.jaxpr import ClosedJaxpr, evaluate
 from jitney._core.staging import stage
 from jitney._core.tangents import Zero
@@ -91,7 +92,7 @@ def jvp_flat(
 
 def jvp_jaxpr(closed: ClosedJaxpr, nonzero: tuple[bool, ...]) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
     """The program that maps inputs and the nonzero tangents to outputs and their nonzero tangents."""
-    key = ("jvp", nonzero)
+    key = ("jvp", nonzero, config.safe_grad)
     if key in closed.cache:
         return closed.cache[key]
     nonzero_out: tuple[bool, ...] = ()

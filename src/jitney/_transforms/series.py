@@ -33,6 +33,7 @@ from jitney._ops import (
 from jitney._ops import elementwise as ew
 from jitney._ops import linear_algebra as la
 from jitney._ops.families import literal
+from jitney._ops.strong_products import strong_div_p, strong_mul_p
 
 Series = list[Any]
 # ``(*series, **params)`` to a series, or to a list of them for a primitive of several results.
@@ -327,6 +328,8 @@ RULES: dict[Primitive, Rule] = {
     ew.sub_p: _difference_rule,
     ew.mul_p: _product,
     ew.div_p: _quotient,
+    strong_mul_p: lambda u, v, *, both: _product(u, v),
+    strong_div_p: _quotient,
     contraction.dot_general_p: _dot_general,
     la.triangular_solve_p: _triangular_solve,
     la.lu_solve_p: _lu_solve,

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from jitney._base import sources
+from jitney._base.config import config
 from jitney._core.avals import tangent_aval
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from jitney._core.staging import stage
 from jitney._core.tangents import Undefined, Zero, is_undefined
-from jitney._ops.raw import add_tangents
+from jitney._transforms.cotangents import joined, parts_of_avals, plain, total, transpose_chosen
 
 
 def backward_pass(
@@ -29,7 +30,7 @@ def backward_pass(
     def accumulate(atom: Any, ct: Any) -> None:
         if type(atom) is Literal or ct is None or type(ct) is Zero or atom in values:
             return
-        found[atom] = add_tangents(found[atom], ct) if atom in found else ct
+        found[atom] = total(found[atom], ct) if atom in found else ct
 
     for atom, ct in zip(jaxpr.outvars, cts, strict=True):
         accumulate(atom, ct)
@@ -45,7 +46,7 @@ def backward_pass(
     finally:
         sources.swap_here(before)
     return [
-        found.get(v, Zero(tangent_aval(v.aval)))
+        plain(found[v]) if v in found else Zero(tangent_aval(v.aval))
         for v, is_linear in zip(jaxpr.invars, linear, strict=True)
         if is_linear
     ]
@@ -73,16 +74,20 @@ def _transpose_eqn(eqn: JaxprEqn, out_cts: list[Any], values: dict[Var, Any]) ->
     args = [
         a.val if type(a) is Literal else values[a] if a in values else Undefined(a.aval) for a in eqn.invars
     ]
-    if prim.multiple_results:
-        cts = [
-            Zero(tangent_aval(v.aval)) if ct is None else ct
-            for ct, v in zip(out_cts, eqn.outvars, strict=True)
-        ]
-    else:
-        cts = out_cts[0]
-    if prim.transpose is None:
-        return _transpose_body(eqn, cts if prim.multiple_results else [cts], args)
-    return prim.transpose(cts, *args, **eqn.params)
+
+    def ordinary(out_cts: Sequence[Any]) -> Sequence[Any]:
+        if prim.multiple_results:
+            cts: Any = [
+                Zero(tangent_aval(v.aval)) if ct is None else ct
+                for ct, v in zip(out_cts, eqn.outvars, strict=True)
+            ]
+        else:
+            cts = out_cts[0]
+        if prim.transpose is None:
+            return _transpose_body(eqn, cts if prim.multiple_results else [cts], args)
+        return prim.transpose(cts, *args, **eqn.params)
+
+    return transpose_chosen(eqn, out_cts, args, ordinary)
 
 
 def _transpose_body(eqn: JaxprEqn, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
@@ -100,19 +105,27 @@ def _transpose_body(eqn: JaxprEqn, cts: Sequence[Any], args: Sequence[Any]) -> l
 
 
 def transpose_jaxpr(
-    closed: ClosedJaxpr, linear: tuple[bool, ...], nonzero_cts: tuple[bool, ...]
+    closed: ClosedJaxpr,
+    linear: tuple[bool, ...],
+    nonzero_cts: tuple[bool, ...],
+    chosen: tuple[bool, ...] | None = None,
 ) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
-    """The program from known inputs and nonzero output cotangents to the nonzero input cotangents."""
-    key = ("transpose", linear, nonzero_cts)
+    """The program from known inputs and nonzero output cotangents to the nonzero input cotangents.
+
+    ``chosen`` says which of the nonzero cotangents come as two inputs, their ``parts`` (none, if it is not given).
+    """
+    chosen = (False,) * sum(nonzero_cts) if chosen is None else chosen
+    key = ("transpose", linear, nonzero_cts, chosen, config.safe_grad)
     if key in closed.cache:
         return closed.cache[key]
     nonzero_out: tuple[bool, ...] = ()
     known_avals = [a for a, is_linear in zip(closed.in_avals, linear, strict=True) if not is_linear]
     ct_avals = [tangent_aval(a) for a, nz in zip(closed.out_avals, nonzero_cts, strict=True) if nz]
+    given_avals = parts_of_avals(ct_avals, chosen)
 
     def fun(*args: Any) -> list[Any]:
         nonlocal nonzero_out
-        known, given = args[: len(known_avals)], iter(args[len(known_avals) :])
+        known, given = args[: len(known_avals)], iter(joined(args[len(known_avals) :], chosen))
         cts = [
             next(given) if nz else Zero(tangent_aval(a))
             for a, nz in zip(closed.out_avals, nonzero_cts, strict=True)
@@ -121,6 +134,6 @@ def transpose_jaxpr(
         nonzero_out = tuple(type(ct) is not Zero for ct in outs)
         return [ct for ct in outs if type(ct) is not Zero]
 
-    result = stage(fun, known_avals + ct_avals, closed.jaxpr.debug_info), nonzero_out
+    result = stage(fun, known_avals + given_avals, closed.jaxpr.debug_info), nonzero_out
     closed.cache[key] = result
     return result

@@ -17,11 +17,15 @@ import os
 import sys
 from typing import Any
 
-from jitney._base.config import config
+from jitney._base.config import config, environment_name
 from jitney.as_jax._finder import ROOTS, VERSION, Finder
 
 # Where JAX's defaults differ from jitney's; a switch that the environment sets keeps that value.
-JAX_DEFAULTS: dict[str, Any] = {"jax_enable_x64": False, "jitney_python_control_flow": False}
+JAX_DEFAULTS: dict[str, Any] = {
+    "jax_enable_x64": False,
+    "jitney_python_control_flow": False,
+    "safe_grad": False,
+}
 
 _finder = Finder()
 
@@ -43,7 +47,7 @@ def install() -> None:
         return
     _refuse_if_imported()
     for name, value in JAX_DEFAULTS.items():
-        if name.upper() not in os.environ:
+        if environment_name(name) not in os.environ:
             config.update(name, value)
     sys.meta_path.insert(0, _finder)
 

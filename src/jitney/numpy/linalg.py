@@ -327,16 +327,22 @@ def eigh(a: Any, UPLO: str | None = None, symmetrize_input: bool = True) -> Eigh
         a: ``[..., n, n]``.
         UPLO: ``"L"`` or ``"U"``: the triangle that is read, if not ``symmetrize_input``.
     """
-    (a,) = _matrices("eigh", a, square=True)
-    if UPLO not in (None, "L", "U"):
-        raise ValueError(f"UPLO must be one of None, 'L', or 'U', got {UPLO}")
-    v, w = la.eigh_p.bind(_symmetrized(a) if symmetrize_input else a, lower=UPLO != "U")
+    v, w = la.eigh_p.bind(_hermitian("eigh", a, UPLO, symmetrize_input), lower=UPLO != "U")
     return EighResult(w, v)
+
+
+def _hermitian(name: str, a: Any, triangle: str | None, symmetrize_input: bool) -> Any:
+    """The matrices of ``a``, symmetrised if that is wanted."""
+    (a,) = _matrices(name, a, square=True)
+    if triangle not in (None, "L", "U"):
+        raise ValueError(f"UPLO must be one of None, 'L', or 'U', got {triangle}")
+    return _symmetrized(a) if symmetrize_input else a
 
 
 def eigvalsh(a: Any, UPLO: str | None = "L", *, symmetrize_input: bool = True) -> Any:  # noqa: N803
     """Eigenvalues of Hermitian matrices, in ascending order."""
-    return eigh(a, UPLO, symmetrize_input).eigenvalues
+    (w,) = la.eigenvalues_h_p.bind(_hermitian("eigvalsh", a, UPLO, symmetrize_input), lower=UPLO != "U")
+    return w
 
 
 def eig(a: Any) -> EigResult:

@@ -8,8 +8,10 @@ from typing import Any
 
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
+from jitney._ops.strong_products import strong_mul_p
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.dtype_functions import finfo
+from jitney.numpy.manipulation import broadcast_arrays
 from jitney.scipy.operands import floats, promoted, where
 
 
@@ -37,31 +39,25 @@ def xlogy(x: Any, y: Any) -> Any:
     Array(0., dtype=float64, weak_type=True)
     """
     x, y = promoted("xlogy", x, y)
-    # Where log(y) has a value, 0 * log(y) is 0 by itself and keeps its derivative.
-    harmless = uf.not_equal(x, 0) | _has_log(y)
-    return x * uf.log(where(harmless, y, 1.0))
+    return _strong_product(x, uf.log(y), y)
 
 
-def _has_log(y: Any) -> Any:
-    """False where ``log(y)`` is infinite or, of a negative number, NaN."""
-    if y.dtype.kind == "c":
-        return uf.not_equal(y, 0)
-    return uf.not_equal(y, y) | (uf.greater(y, 0.0) & uf.less(y, math.inf))
+def _strong_product(x: Any, log: Any, y: Any) -> Any:
+    """``x * log``, 0 where ``x`` is, however large the logarithm of ``y``; NaN where ``y`` is."""
+    x, log, y = broadcast_arrays(x, log, y)
+    return where(uf.not_equal(y, y), y, strong_mul_p.bind(x, log, both=False))
 
 
 def xlog1py(x: Any, y: Any) -> Any:
     """``x * log(1 + y)``, which is 0 where ``x`` is 0 (unless ``y`` is NaN)."""
     x, y = promoted("xlog1py", x, y)
-    harmless = uf.not_equal(x, 0) | _has_log(1.0 + y)
-    return x * uf.log1p(where(harmless, y, 0.0))
+    return _strong_product(x, uf.log1p(y), y)
 
 
 def entr(x: Any) -> Any:
     """``-x log(x)``; 0 at 0, ``-inf`` for negative ``x``."""
     (x,) = floats("entr", x)
-    outside = uf.less_equal(x, 0.0)
-    at_or_below_zero = where(uf.less(x, 0.0), -math.inf, 0.0)
-    return where(outside, at_or_below_zero, -x * uf.log(where(outside, 1.0, x)))
+    return where(uf.less(x, 0.0), -math.inf, _strong_product(-x, uf.log(x), x))
 
 
 def rel_entr(p: Any, q: Any) -> Any:
