@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg.blas
 import scipy.special
 from scipy import LowLevelCallable
 
@@ -47,6 +48,7 @@ int powers(const double* x, double e, int64_t n, double* p, double* q) {
 void conjugate(const double complex* z, int64_t n, double complex* out) {
     for (int64_t i = 0; i < n; i++) out[i] = conj(z[i]);
 }
+void scale_(const int* n, const double* a, const double* x, double* y) { for (int i = 0; i < *n; i++) y[i] = *a * x[i]; }
 double quad(int n, double* x) { double s = 0; for (int i = 0; i < n; i++) s += x[i] * x[i]; return s; }
 """
 
@@ -220,6 +222,18 @@ def test_arrays_measured_in_brackets(c: Any) -> None:
         matvec(a)
 
 
+def test_fortran_takes_addresses(c: Any) -> None:
+    text = "void scale_(const int* n, const double* a, const double x[n], double y[n])"
+    scale = jitney.foreign(c.scale_, signature=text, derivative="finite")
+    np.testing.assert_array_equal(both(scale, 2.0, X), 2 * X)
+    by_a, by_x = jitney.jit(jitney.grad(lambda a, x: jnp.sum(scale(a, x)), (0, 1)))(2.0, X)
+    np.testing.assert_allclose(by_a, np.sum(X), atol=1e-12)
+    np.testing.assert_allclose(by_x, np.full(7, 2.0))
+    dot = jitney.foreign(scipy.linalg.blas.ddot, derivative="finite")  # f2py: called as a Python function
+    np.testing.assert_allclose(both(dot, X, X), X @ X)
+    np.testing.assert_allclose(jitney.grad(dot)(X, X), X, atol=1e-12)
+
+
 def test_arrays_with_several_results(c: Any) -> None:
     text = "int powers(const double* x, double e, int64_t n, double* p, double* q)"
     status, p, q = both(jitney.foreign(c.powers, signature=text), np.arange(1.0, 4), 2.0)
@@ -235,6 +249,24 @@ def test_arrays_with_several_results(c: Any) -> None:
     )
     z = np.arange(3) * (1 + 2j)
     np.testing.assert_array_equal(both(lambda z: conjugate(z * 1j), z), np.conj(z * 1j))
+
+
+def test_meaning_of_loop_programs(c: Any) -> None:
+    from compiler_cases import checking, compiled, evaluated, slowly, staged
+
+    gauss = jitney.foreign(c.gauss, signature="double (double, double)")
+    powers = jitney.foreign(
+        c.powers, signature="int (const double* x, double e, int64_t n, double* p, double* q)"
+    )
+    scale = jitney.foreign(
+        c.scale_, signature="void (const int* n, const double* a, const double x[n], double y[n])"
+    )
+    f = lambda x: (powers(gauss(x, 1.5) + 1, x[0]), scale(x[1], x), jnp.sum(gauss(x, x + 3)))  # noqa: E731
+    with checking():
+        closed = staged(f, X)
+        for a, b, d in zip(slowly(closed, X), compiled(closed, X), evaluated(closed, X), strict=True):
+            np.testing.assert_allclose(a.reshape(b.shape), b, rtol=1e-15)
+            np.testing.assert_allclose(d, b, rtol=1e-15)
 
 
 # -- Python functions
@@ -520,6 +552,12 @@ def test_options_that_exclude_each_other() -> None:
         jitney.foreign(np.sin, derivative="finite", step=-1.0)
     with pytest.raises(ValueError, match="vectorized=True needs"):
         jitney.foreign(1, signature="void f(int n, const double x[n], double y[n])", vectorized=True)
+    with pytest.raises(ValueError, match="vectorized=True needs"):
+        jitney.foreign(1, signature="int f(const double* x, int n, double* y)", vectorized=True)
+    with pytest.raises(
+        TypeError, match=r"partial derivative 0 of sin is f64\[2\], but the result has shape \(\)"
+    ):
+        jitney.grad(jitney.foreign(np.sin, derivative=[lambda x: jnp.ones(2)]))(1.0)
 
 
 def test_programs_with_addresses_stay_in_memory(tmp_path: Any) -> None:

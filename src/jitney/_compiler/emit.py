@@ -467,6 +467,8 @@ class Emitter(PartEmitter):
         for dtype, (kind, k) in zip(dtypes, s.arguments, strict=True):
             if kind == "size":
                 args.append(const(llvm_type(dtype), k))
+            elif kind == "place":
+                args.append(self.module.table(f"jt_integer_{k}", "i64", [k], 8))
             else:
                 start = self.start((s.outputs if kind == "out" else s.inputs)[k])
                 args.append(self._number_at(start, dtype) if kind == "value" else start)

@@ -16,12 +16,13 @@ from jitney._kernel.rules import RoutineCall
 
 _NS = 500.0  # what a call is taken to last at least, and for each element
 _NS_ELEMENT = 2.0
+_SIZES = ("size", "place")  # by value, by address
 
 
 class CArrays:
     """A C function that takes addresses: which parameters are arguments, sizes and results.
 
-    Sizes are integer parameters that brackets name, or, without any brackets, the only integer parameter: the number of
+    Sizes are integer parameters that brackets name (or addresses of integers, as Fortran takes them), or, without any brackets, the only integer parameter: the number of
     elements of every argument. Addresses marked ``const`` are arguments, the others results; where none is marked, all are
     arguments of a function that returns a number, and the last ones are the results of one that does not.
     """
@@ -38,10 +39,10 @@ class CArrays:
         self.kinds = self._kinds(n_out)
         self.n_args = sum(k in ("in", "value") for k in self.kinds)
         self.n_results = (signature.result is not None) + self.kinds.count("out")
-        if vectorized and not self.flat:
+        if vectorized and not (self.flat and "value" not in self.kinds and signature.result is None):
             raise ValueError(
-                f"jitney.foreign: vectorized=True needs a C function of arrays of any length, such as '(const double* x, int64_t "
-                f"n, double* out)'; {self.name} is {signature.text!r}. Without it, batches are loops in native code."
+                f"jitney.foreign: vectorized=True needs a C function from arrays of any length to such arrays, as '(const double* x, "
+                f"int64_t n, double* out)'; {self.name} is {signature.text!r}. Without it, batches are loops in native code."
             )
 
     @property
@@ -62,7 +63,7 @@ class CArrays:
     def _kinds(self, n_out: int | None) -> list[str]:
         used = {name for p in self.params for d in p.dims or () for name in names_in(d)}
         kinds = []
-        pointers = [p for p in self.params if p.pointer]
+        pointers = [p for p in self.params if p.pointer and not self._by_address(p, used)]
         marked = any(p.const for p in pointers)
         results = len(pointers) if marked else 0
         if not marked and self.signature.result is None:
@@ -73,7 +74,9 @@ class CArrays:
         for p in self.params:
             if p.dtype is None:
                 raise self._error("void * is no array: only SciPy's LowLevelCallable brings data for it")
-            if p.pointer:
+            if self._by_address(p, used):
+                kinds.append("place")
+            elif p.pointer:
                 kinds.append("in" if p.const or (not marked and seen < first_result) else "out")
                 seen += 1
             elif p.name in used and p.name:
@@ -85,7 +88,7 @@ class CArrays:
                 self.flat = True
             else:
                 kinds.append("value")
-        sizes = {p.name for p, kind in zip(self.params, kinds, strict=True) if kind == "size"}
+        sizes = {p.name for p, kind in zip(self.params, kinds, strict=True) if kind in _SIZES}
         if self.measured and used - sizes:
             raise self._error(f"the size {sorted(used - sizes)[0]} is no parameter")
         if self.signature.result is None and "out" not in kinds:
@@ -95,6 +98,12 @@ class CArrays:
         if self.flat and "in" not in kinds:
             raise self._error("no argument says how many elements there are")
         return kinds
+
+    @staticmethod
+    def _by_address(p: Param, used: set[str]) -> bool:
+        return (
+            p.pointer and p.dims is None and p.dtype is not None and p.dtype.kind in "iu" and p.name in used
+        )
 
     def _error(self, why: str) -> ValueError:
         return ValueError(
@@ -169,7 +178,7 @@ class CArrays:
                 if d.isidentifier():
                     found.setdefault(d, n)
         for p, kind in zip(self.params, self.kinds, strict=True):
-            if kind == "size" and p.name not in found:
+            if kind in _SIZES and p.name not in found:
                 raise self._error(f"no argument has {p.name} as a length of its own")
         for position, (p, aval) in enumerate(zip(params, avals, strict=True)):
             if p.dims is not None and tuple([size_of(d, found) for d in p.dims]) != aval.shape:
@@ -192,13 +201,13 @@ class CArrays:
         counts = {"in": 0, "out": int(self.signature.result is not None)}
         found: list[tuple[str, int]] = []
         for p, kind in zip(self.params, self.kinds, strict=True):
-            if kind == "size":
+            if kind in _SIZES:
                 n = sizes[p.name]
                 if n > np.iinfo(p.dtype).max:
                     raise TypeError(
                         f"jitney.foreign: {n} elements are too many for {p.dtype} of {self.name}."
                     )
-                found.append(("size", n))
+                found.append((kind, n))
             elif kind == "out":
                 found.append((kind, counts["out"]))
                 counts["out"] += 1
@@ -230,7 +239,9 @@ class CArrays:
             "out": lambda k: outs[k].ctypes.data,
             "value": lambda k: typed[k].item(),
             "size": lambda n: n,
+            "place": lambda n: places.setdefault(n, np.array(n)).ctypes.data,
         }
+        places: dict[int, np.ndarray] = {}
         arguments = self._arguments([shaped_array(x.shape, x.dtype) for x in args])
         returned = self.function.call(*[meanings[kind](k) for kind, k in arguments])
         if self.signature.result is not None:

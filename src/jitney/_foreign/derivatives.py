@@ -125,7 +125,13 @@ class Rule:
                     f"jitney.foreign: {self.call.name} is differentiated by argument {place}, but derivative= has "
                     f"{len(self.partials)} partial derivatives."
                 )
-            return self.partials[place](*xs)
+            slope = self.partials[place](*xs)
+            if np.broadcast_shapes(get_aval(slope).shape, shape) != shape:
+                raise TypeError(
+                    f"jitney.foreign: partial derivative {place} of {self.call.name} is {get_aval(slope).str_short()}, but the "
+                    f"result has shape {shape}."
+                )
+            return slope
         if self.user_jvp is not None:
             return self.user_jvp(*xs, *[jnp.full_like(x, float(n == place)) for n, x in enumerate(xs)])
         full = [jnp.broadcast_to(x, shape) if n == place else x for n, x in enumerate(xs)]

@@ -30,8 +30,12 @@ class ForeignFunction:
             return call(args)
 
         run.__name__ = run.__qualname__ = call.name
+
+        def derivative(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
+            return rule.jvp(self, primals, tangents)
+
         self._differentiable = custom_jvp(run)
-        self._differentiable.defjvp(functools.partial(rule.jvp, self), symbolic_zeros=True)
+        self._differentiable.defjvp(derivative, symbolic_zeros=True)
 
     def __call__(self, *args: Any) -> Any:
         if current_trace() is None:

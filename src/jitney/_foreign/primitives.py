@@ -59,11 +59,10 @@ def _map_abstract(*avals: ShapedArray, function: CFunction, dtype: np.dtype) -> 
 def _map_numpy(*xs: Any, function: CFunction, dtype: np.dtype) -> Any:
     fixed = dict(function.fixed)
     types = [p for n, p in enumerate(function.params) if n not in fixed]
-    arrays = np.broadcast_arrays(
-        *[np.asarray(x).astype(t, copy=False) for x, t in zip(xs, types, strict=True)]
-    )
+    arrays: Any = [np.asarray(x, t) for x, t in zip(xs, types, strict=True)]
     call = function.call if function.fixed else function.pointer
-    if arrays and arrays[0].ndim:
+    if any([a.ndim for a in arrays]):
+        arrays = np.broadcast_arrays(*arrays)
         columns = [a.ravel().tolist() for a in arrays]
         found = np.fromiter(map(call, *columns), function.result, arrays[0].size).reshape(arrays[0].shape)
     else:
@@ -95,7 +94,8 @@ def _call_numpy(*args: Any, function: ArrayFunction, results: Sequence[ShapedArr
 
 
 def _call_eagerly(*args: Any, function: ArrayFunction, results: Sequence[ShapedArray]) -> list[Any]:
-    return [_ext.wrap(y, False) for y in function.run([np.asarray(to_numpy(x)) for x in args], results)]
+    outs = function.run([np.asarray(to_numpy(x)) for x in args], results)
+    return [_ext.wrap(np.array(y), False) for y in outs]  # copies: the function may keep its own
 
 
 def _call_batch(
@@ -147,7 +147,7 @@ class PythonFunction(NamedTuple):
         ]
 
     def checked(self, number: int, y: Any, aval: ShapedArray, count: int) -> np.ndarray:
-        """A result as a new array of the type that was promised; Python's numbers take on its dtype."""
+        """A result as an array of the type that was promised; Python's numbers take on its dtype."""
         value = np.asarray(y)
         number_of_python = type(y) in (bool, int, float, complex)
         fits = value.dtype == aval.dtype or (
@@ -160,7 +160,7 @@ class PythonFunction(NamedTuple):
                 f"{aval.dtype}{list(aval.shape)} was expected. Describe it by out=jitney.ShapeDtypeStruct(shape, dtype) or a "
                 "function of the arguments' types, or convert it (np.asarray(y, dtype))."
             )
-        return np.array(value, aval.dtype)
+        return value.astype(aval.dtype, copy=False)
 
     def plan(self, avals: Sequence[ShapedArray], results: Sequence[ShapedArray]) -> RoutineCall | None:
         return None

@@ -147,7 +147,9 @@ def _run_foreign(s: Call, ins: list, outs: list) -> None:
         "out": lambda k: outs[k].ctypes.data,
         "value": lambda k: ins[k][0].item(),
         "size": lambda n: n,
+        "place": lambda n: places.setdefault(n, np.array(n)).ctypes.data,
     }
+    places: dict[int, np.ndarray] = {}
     result = s.foreign.call(*[meanings[kind](k) for kind, k in s.arguments])
     if s.foreign.result is not None:
         outs[0][0] = result

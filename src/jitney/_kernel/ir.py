@@ -204,7 +204,7 @@ class Call:
 
     Native functions are routines (``rules.RoutineCall``), which take about ``nanoseconds``; or a ``foreign`` function, whose
     arguments are then pairs: ``("in", k)``, ``("out", k)``: the address of a buffer; ``("value", k)``: the number in
-    input k; ``("size", n)``. What it returns goes to the first output.
+    input k; ``("size", n)``; ``("place", n)``: the address of an integer. What it returns goes to the first output.
     """
 
     __slots__ = ("arguments", "foreign", "inputs", "nanoseconds", "number", "origin", "outputs", "symbol")
