@@ -368,6 +368,30 @@ PyObject* array_view(Array* a) {
     return a->view = v;
 }
 
+PyObject* array_own_memory(Array* a) {
+    const bool adopted = a->view && a->view == a->owner;
+    if (is_inline(a) || a->weakrefs || (a->view && Py_REFCNT(a->view) != (adopted ? 2 : 1))) return nullptr;
+    if (a->owner) {
+        // the cached view and nothing else knows the owner, which is a buffer of the pool or an array with memory of its own
+        if (Py_REFCNT(a->owner) != (a->view ? 2 : 1)) return nullptr;
+        const bool pooled = Py_TYPE(a->owner) == StorageType;
+        if (!pooled && !(PyArray_CheckExact(a->owner) &&
+                         (PyArray_FLAGS(reinterpret_cast<PyArrayObject*>(a->owner)) & NPY_ARRAY_OWNDATA)))
+            return nullptr;
+    } else if (!a->raw) {
+        return nullptr;
+    }
+    Py_INCREF(a->descr);
+    PyObject* v = PyArray_NewFromDescr(&PyArray_Type, a->descr, a->ndim, a->shape, nullptr, a->data,
+                                       NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED | NPY_ARRAY_WRITEABLE, nullptr);
+    if (!v) return nullptr;
+    if (PyArray_SetBaseObject(reinterpret_cast<PyArrayObject*>(v), Py_NewRef(reinterpret_cast<PyObject*>(a))) < 0) {
+        Py_DECREF(v);
+        return nullptr;
+    }
+    return v;
+}
+
 PyObject* array_shape(Array* a) {
     if (JT_LIKELY(a->shape_tuple != nullptr)) return a->shape_tuple;
     PyObject* t = PyTuple_New(a->ndim);

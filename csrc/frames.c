@@ -33,7 +33,47 @@ PyCodeObject* jt_user_frame(int (*is_internal)(PyCodeObject*), int* lasti) {
     return NULL;
 }
 
+/* Whether the nearest frame outside the package is about to assign to a variable that holds `value` now: the operation
+ * after its call is a store into it, as in x = f(x). `store_fast`, `store_name`: numbers of operations. */
+int jt_stores_into(PyObject* value, int (*is_internal)(PyCodeObject*), int store_fast, int store_name) {
+    PyThreadState* ts = PyThreadState_Get();
+#if PY_VERSION_HEX >= 0x030D0000
+    struct _PyInterpreterFrame* f = ts->current_frame;
 #else
+    struct _PyInterpreterFrame* f = ts->cframe->current_frame;
+#endif
+    for (; f; f = f->previous) {
+        if (_PyFrame_IsIncomplete(f)) continue;
+#if PY_VERSION_HEX >= 0x030D0000
+        PyCodeObject* code = _PyFrame_GetCode(f);
+#else
+        PyCodeObject* code = f->f_code;
+#endif
+        if (is_internal(code)) continue;
+        PyObject* bytes = PyCode_GetCode(code); /* without the interpreter's specialisations */
+        if (!bytes) {
+            PyErr_Clear();
+            return 0;
+        }
+        const unsigned char* ops = (const unsigned char*)PyBytes_AS_STRING(bytes);
+        Py_ssize_t size = PyBytes_GET_SIZE(bytes);
+        Py_ssize_t at = (Py_ssize_t)_PyInterpreterFrame_LASTI(f) * (Py_ssize_t)sizeof(_Py_CODEUNIT) + 2;
+        while (at + 1 < size && ops[at] == 0) at += 2; /* caches */
+        int op = at + 1 < size ? ops[at] : -1, arg = at + 1 < size ? ops[at + 1] : 0;
+        Py_DECREF(bytes);
+        if (op == store_fast) return f->localsplus[arg] == value;
+        if (op != store_name || !f->f_locals || !PyDict_Check(f->f_locals)) return 0;
+        return PyDict_GetItem(f->f_locals, PyTuple_GET_ITEM(code->co_names, arg)) == value;
+    }
+    return 0;
+}
+
+#else
+
+int jt_stores_into(PyObject* value, int (*is_internal)(PyCodeObject*), int store_fast, int store_name) {
+    (void)value, (void)is_internal, (void)store_fast, (void)store_name;
+    return 0;
+}
 
 PyCodeObject* jt_user_frame(int (*is_internal)(PyCodeObject*), int* lasti) {
     PyFrameObject* f = PyThreadState_GetFrame(PyThreadState_Get());

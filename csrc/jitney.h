@@ -114,6 +114,8 @@ Array* array_new_header(PyArray_Descr* descr, int ndim, const npy_intp* shape, b
 PyObject* array_wrap(PyObject* obj, bool weak);
 // Borrowed reference to the cached read-only ndarray.
 PyObject* array_view(Array* a);
+// The memory as a writeable ndarray, if nothing shares it; else nullptr, without an error.
+PyObject* array_own_memory(Array* a);
 // Borrowed reference to the cached shape tuple.
 PyObject* array_shape(Array* a);
 
@@ -158,6 +160,8 @@ extern PyMethodDef operator_functions[];
 
 extern JT_TLS PyObject* current_trace;  // owned; null means eager
 void filter_current_error();            // drops our own frames from the raised exception
+// Lets hook "failed" say which call the raised exception comes from, if user code made it and ours raised.
+void describe_current_error(PyObject* callee, PyObject* const* args, Py_ssize_t n, PyObject* kwnames);
 int init_boundary(PyObject* module);
 extern PyMethodDef boundary_functions[];
 
@@ -184,6 +188,7 @@ extern PyObject* hook_aval;
 extern PyObject* hook_flatten;
 extern PyObject* hook_reduce;
 extern PyObject* hook_refused;
+extern PyObject* hook_failed;
 
 // ---------------------------------------------------------------------------------------------
 // Small owning reference, for the cold paths.

@@ -4,7 +4,7 @@
 plain CPython types, so that no argument conversion stands in the way of a call.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import CodeType
 from typing import Any, TypeVar
 
@@ -217,8 +217,19 @@ def register_hook(name: str, fn: Callable[..., Any] | None) -> Any:
 def set_internal_prefix(path: str, enabled: bool = True, /) -> None:
     """Code whose filename starts with ``path`` is ours; ``enabled`` removes its frames from tracebacks."""
 
+def set_helper_prefixes(paths: Iterable[str], /) -> None:
+    """Frames of files below these paths are hidden where our code called them."""
+
 def filter_traceback(exc: _E, /) -> _E:
     """Removes our frames from the traceback of ``exc``, its causes and contexts, in place."""
+
+def replaced(
+    x: ArrayImpl, references: int, store_fast: int, store_name: int, /
+) -> np.ndarray[Any, Any] | None:
+    """The memory of ``x``, writeable, if user code is about to replace its only reference; else None."""
+
+def references(x: Any, /) -> int:
+    """The number of references to ``x``."""
 
 def user_frame() -> tuple[CodeType, int] | None:
     """Code object and instruction offset of the nearest frame that is not ours."""
