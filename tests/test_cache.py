@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import pickle
 import struct
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from jitney._compiler.options import options, without
 from jitney._compiler.pipeline import ENTRY, build
 from jitney._compiler.store import SUFFIX, Store
 from jitney._core.jaxpr import Literal
+from jitney._ops.keys import FRY
 from jitney.extend.core import Primitive
 from jitney.interpreters import ad, mlir
 
@@ -121,6 +123,18 @@ def test_steps_of_numpy_meaning_and_libraries(folder: pathlib.Path) -> None:
         for first, again in zip(run(fun, x), run(fun, x), strict=True):
             np.testing.assert_array_equal(again, first)
     assert counts() == (len(cases), 0, len(cases), 0)
+
+
+def test_programs_with_random_keys_are_kept(folder: pathlib.Path) -> None:
+    def draw(words: Any) -> Any:
+        return jitney.random.uniform(jitney.random.fold_in(jitney.random.wrap_key_data(words), 3), (4,))
+
+    words = np.array([0, 5], np.uint32)
+    want = run(draw, words)
+    assert counts() == (0, 0, 1, 0)
+    np.testing.assert_array_equal(run(draw, words), want)
+    assert counts() == (1, 0, 1, 0)
+    assert pickle.loads(pickle.dumps(FRY)) is FRY
 
 
 def test_custom_rules_do_not_matter(folder: pathlib.Path) -> None:

@@ -245,8 +245,10 @@ def is_native(primitive: Any) -> bool:
 
 
 def public_name(x: Any) -> tuple[str, str] | None:
-    """Module and name of a class or function of jitney's or NumPy's that is found by them."""
+    """Module and name of a class, function or constant of jitney's or NumPy's that is found by them."""
     module, name = getattr(x, "__module__", None), getattr(x, "__qualname__", None)
+    if name is None and "__reduce__" in vars(type(x)):  # a constant that is pickled by its name
+        name = x.__reduce__()
     if not isinstance(module, str) or not isinstance(name, str):
         return None
     if module.split(".")[0] not in ("jitney", "numpy", "builtins"):

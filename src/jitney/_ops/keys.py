@@ -31,6 +31,9 @@ class Implementation:
     def __repr__(self) -> str:
         return self.tag
 
+    def __reduce__(self) -> str:
+        return next(name for name, value in globals().items() if value is self)  # pickled by its name
+
 
 FRY = Implementation("threefry2x32", "fry", (2,), KEY)
 RBG = Implementation("rbg", "rbg", (4,), RBG_KEY)
