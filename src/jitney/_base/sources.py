@@ -9,10 +9,19 @@ import time
 import warnings
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from jitney import _ext
 
 LOADED_NS = time.time_ns()  # source that changed later may not be what runs
 PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def helper_directories() -> list[str]:
+    """Where the code lies that ours calls: its frames say nothing to users. (Packages below Python's library are theirs.)"""
+    packages = os.path.dirname(os.path.dirname(np.__file__))
+    names = ("numpy", "scipy", "opt_einsum", "optree", "ml_dtypes", "llvmlite")
+    return [os.path.dirname(os.__file__) + os.sep, *(os.path.join(packages, name) + os.sep for name in names)]
 
 
 class Location(NamedTuple):
@@ -72,7 +81,13 @@ def resolve(source: Any) -> Location | None:
             if end == start and col is not None and end_col is not None:
                 column, end_column = col, end_col
             break
-    return Location(code.co_filename, line, code.co_qualname, column, end_column)
+    return Location(code.co_filename, line, _name(code.co_qualname), column, end_column)
+
+
+def _name(qualname: str) -> str:
+    """The name of a function without those that were put around parts of it (``_flow``)."""
+    parts = qualname.split(".<locals>.")
+    return ".<locals>.".join([p for p in parts if not p.startswith("_jt_")] or parts[-1:])
 
 
 def excerpt(source: Any, indent: str = "    ") -> str:

@@ -46,7 +46,7 @@ class Guard(Site):
 
     def exception(self, values: Sequence[Any]) -> Exception:
         where = sources.excerpt(self.source, "      ")
-        return self.error(self.text(values) + (f"\n  at {where}" if where else ""))
+        return self.error("\n  at ".join(filter(None, (self.text(values), where))))
 
 
 def _number(text: str) -> int:
@@ -55,10 +55,16 @@ def _number(text: str) -> int:
     return 1 + int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "little")
 
 
-def require(fails: Any, error: type[Exception], text: str, values: Sequence[Any] = ()) -> None:
-    """Raise ``error`` where the boolean array ``fails`` holds; ``text`` has a field for each of the scalars ``values``."""
+def require(
+    fails: Any, error: type[Exception], text: str, values: Sequence[Any] = (), source: Any = None
+) -> None:
+    """Raise ``error`` where the boolean array ``fails`` holds; ``text`` has a field for each of the scalars ``values``.
+
+    ``source`` is where in the user's code, by default the line that runs.
+    """
     with quietly():
-        site = Guard(error, text, [get_aval(v).strip_weak_type() for v in values], sources.here())
+        avals = [get_aval(v).strip_weak_type() for v in values]
+        site = Guard(error, text, avals, sources.here() if source is None else source)
         checks.bind_check(checks.at_site(checks._any(fails), site, values))
 
 

@@ -25,10 +25,6 @@ def _signed(out: Any) -> bool:
     return get_aval(out).dtype.kind == "i"
 
 
-def _name(dtype: np.dtype) -> str:
-    return dtype.name
-
-
 def _fits_not(fails: Any, what: str, args: Sequence[Any], out: Any) -> None:
     """The error of a result that does not fit; scalars are shown."""
     dtype, shape = get_aval(out).dtype, get_aval(out).shape
@@ -37,11 +33,11 @@ def _fits_not(fails: Any, what: str, args: Sequence[Any], out: Any) -> None:
         require(
             fails,
             OverflowError,
-            f"integer overflow: {text} does not fit {_name(dtype)}, in an array of shape {shape}",
+            f"integer overflow: {text} does not fit {dtype.name}, in an array of shape {shape}",
         )
     else:
         text = what.format(*["{}"] * len(args))
-        require(fails, OverflowError, f"integer overflow: {text} does not fit {_name(dtype)}", list(args))
+        require(fails, OverflowError, f"integer overflow: {text} does not fit {dtype.name}", list(args))
 
 
 def _negative(x: Any) -> Any:
@@ -101,7 +97,7 @@ def _division(args: Sequence[Any], out: Any, _: dict[str, Any]) -> None:
         return
     x, y = [_as(v, dtype) for v in args]
     require(
-        ew.eq_p.bind(y, dtype.type(0)), IntegerDivisionError, f"integer division by zero, of {_name(dtype)}"
+        ew.eq_p.bind(y, dtype.type(0)), IntegerDivisionError, f"integer division by zero, of {dtype.name}"
     )
     if dtype.kind == "i":
         _fits_not(ew.and_p.bind(_is_least(x), ew.eq_p.bind(y, dtype.type(-1))), "{} / {}", (x, y), out)
@@ -111,7 +107,7 @@ def _remainder(args: Sequence[Any], out: Any, _: dict[str, Any]) -> None:
     dtype = get_aval(out).dtype
     if dtype.kind in "iu":
         fails = ew.eq_p.bind(_as(args[1], dtype), dtype.type(0))
-        require(fails, IntegerDivisionError, f"remainder of an integer division by zero, of {_name(dtype)}")
+        require(fails, IntegerDivisionError, f"remainder of an integer division by zero, of {dtype.name}")
 
 
 def _power(args: Sequence[Any], out: Any, _: dict[str, Any]) -> None:
@@ -133,11 +129,7 @@ def _shift(args: Sequence[Any], out: Any, _: dict[str, Any]) -> None:
     if get_aval(count).dtype.kind == "i":
         fails = ew.or_p.bind(fails, _negative(count))
     shown = [] if get_aval(count).shape else [count]
-    text = (
-        f"{{}} bits of {_name(dtype)}"
-        if shown
-        else f"{bits} or more bits (or fewer than 0) of {_name(dtype)}"
-    )
+    text = f"{{}} bits of {dtype.name}" if shown else f"{bits} or more bits (or fewer than 0) of {dtype.name}"
     require(fails, OverflowError, f"a shift by {text}", shown)
 
 
@@ -153,9 +145,9 @@ def _cast(args: Sequence[Any], out: Any, _: dict[str, Any]) -> None:
         fails = ew.ne_p.bind(_as(out, source), args[0])
         if source.kind != target.kind:
             fails = ew.or_p.bind(fails, _negative(args[0] if source.kind == "i" else out))
-    what = f"{{}} as {_name(target)}"
+    what = f"{{}} as {target.name}"
     if get_aval(out).shape:
-        what = f"a number of {_name(source)} as {_name(target)}"
+        what = f"a number of {source.name} as {target.name}"
         require(
             fails,
             OverflowError,
@@ -180,6 +172,20 @@ def _outside(x: Any, target: np.dtype) -> Any:
     return ew.not_p.bind(ew.and_p.bind(above, least))
 
 
+def _cumsum(args: Sequence[Any], out: Any, _: dict[str, Any]) -> None:
+    """Each element is the sum of another one and of the operand's."""
+    if _signed(out) and get_aval(out).size:
+        x = args[0]
+        before = ew.sub_p.bind(out, x)
+        fails = _negative(ew.and_p.bind(ew.xor_p.bind(x, out), ew.xor_p.bind(before, out)))
+        require(fails, OverflowError, _of_many("a running sum", out))
+
+
+def _of_many(what: str, out: Any) -> str:
+    aval = get_aval(out)
+    return f"integer overflow: {what} does not fit {aval.dtype.name}, for a result of shape {aval.shape}"
+
+
 def _same_in_floats(primitive: Any, what: str, operands: Sequence[int] = (0,)) -> Rule:
     """The rule of a sum or product: the same of floats."""
 
@@ -189,9 +195,7 @@ def _same_in_floats(primitive: Any, what: str, operands: Sequence[int] = (0,)) -
         given = [_as(x, _F64) if n in operands else x for n, x in enumerate(args)]
         if "preferred_element_type" in params:
             params = {**params, "preferred_element_type": None}
-        fails = _far(primitive.bind(*given, **params), out)
-        text = f"integer overflow: {what} does not fit {_name(get_aval(out).dtype)}"
-        require(fails, OverflowError, f"{text}, for a result of shape {get_aval(out).shape}")
+        require(_far(primitive.bind(*given, **params), out), OverflowError, _of_many(what, out))
 
     return rule
 
@@ -223,7 +227,7 @@ RULES: dict[Any, Rule] = {
     ew.convert_element_type_p: _cast,
     reductions.reduce_sum_p: _same_in_floats(reductions.reduce_sum_p, "a sum"),
     reductions.reduce_prod_p: _same_in_floats(reductions.reduce_prod_p, "a product"),
-    ordering.cumsum_p: _same_in_floats(ordering.cumsum_p, "a running sum"),
+    ordering.cumsum_p: _cumsum,
     ordering.cumprod_p: _same_in_floats(ordering.cumprod_p, "a running product"),
     contraction.dot_general_p: _same_in_floats(contraction.dot_general_p, "a product of matrices", (0, 1)),
     indexing.scatter_add_p: _same_in_floats(indexing.scatter_add_p, "x.at[].add", (0, 2)),

@@ -189,7 +189,7 @@ def _statements(path: list[ast.AST], span: Span, error: BaseException) -> list[a
             _add(found, next(n for n in reversed(path) if isinstance(n, ast.Match)))
         if isinstance(child, ast.stmt) or isinstance(parent, ast.Lambda):
             break
-    if isinstance(path[-1], (ast.If, ast.While, ast.For, ast.AugAssign)) and not found:
+    if isinstance(path[-1], (ast.Assert, ast.If, ast.While, ast.For, ast.AugAssign)) and not found:
         found.append(path[-1])
     if not found:
         raise Unsupported("the value is used where Python needs it", span.line)

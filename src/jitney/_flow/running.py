@@ -7,7 +7,7 @@ from typing import Any
 
 from jitney import lax
 from jitney import numpy as jnp
-from jitney._base import dtypes
+from jitney._base import dtypes, sources
 from jitney._base.config import config
 from jitney._base.errors import TracerBoolConversionError, TracerIntegerConversionError
 from jitney._core import tree
@@ -163,15 +163,17 @@ def choose(test: Any, then: Callable[[], Any], other: Callable[[], Any], line: i
 def assert_(test: Any, message: Callable[[], Any], line: int) -> None:
     known = _known(test)
     if known is None:
-        from jitney.debug import callback
+        from jitney._control.guards import require
 
         text = message()
-
-        def check(holds: Any) -> None:
-            if not holds:
-                raise AssertionError(text)
-
-        callback(check, _truth(test))
+        said = "" if text is None else str(text)
+        where = sources.resolve(sources.here())
+        require(
+            jnp.logical_not(_truth(test)),
+            AssertionError,
+            said.replace("{", "{{").replace("}", "}}"),
+            source=None if where is None else where._replace(line=line, column=-1),
+        )
     elif not known:
         raise AssertionError(message())
 
