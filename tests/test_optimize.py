@@ -408,6 +408,14 @@ def test_curve_fit_by_scipys_solvers(by_scipy):
     assert by_scipy == ["curve_fit"] * 6
 
 
+def test_models_without_a_derivative_where_they_start(by_scipy):
+    """The slope of a root at 0 is infinite; SciPy's solver has its own ways."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        optimize.curve_fit(lambda t, a, b: jnp.sqrt(a) + b * t, TIMES, 1 + TIMES, p0=[0.0, 1.0])
+    assert by_scipy == ["curve_fit"]
+
+
 def test_misuse_of_curve_fit():
     line = lambda t, a, b: a + b * t  # noqa: E731
     with pytest.raises(ValueError, match="Unable to determine number of fit parameters"):
@@ -460,7 +468,9 @@ def test_fits_within_bounds(bounds, by_scipy):
     np.testing.assert_allclose(popt, want, rtol=1e-4)
     np.testing.assert_allclose(pcov, covered, rtol=5e-3)
     np.testing.assert_allclose(ours.x, popt, rtol=1e-4)
-    assert np.all(ours.active_mask * ours.grad <= 0) and np.all(ours.active_mask[theirs.active_mask != 0] != 0)
+    assert np.all(ours.active_mask * ours.grad <= 0) and np.all(
+        ours.active_mask[theirs.active_mask != 0] != 0
+    )
     np.testing.assert_allclose(ours.cost, theirs.cost, rtol=1e-7)
     assert np.all((popt >= bounds[0]) & (popt <= bounds[1])) and ours.optimality < 1e-2 and ours.success
     inside = jitney.jit(lambda y: optimize.curve_fit(decay, TIMES, y, start, SIGMA, bounds=bounds)[0])

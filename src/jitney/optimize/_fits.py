@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from jitney import numpy as jnp
 from jitney.optimize import _levenberg_marquardt as lm
 from jitney.optimize._functions import Function, drive, jacobian_of
@@ -34,11 +36,11 @@ def solve(function: Function, x0: Any, scale: Any, limits: lm.Limits, rules: lm.
         )
 
     state = function.run(("begin", rules), make_begin)(x0, scale, limits)
-    if not math.isfinite(float(state.square)):
+    if not (math.isfinite(float(state.square)) and np.isfinite(state.gradient).all()):
         return None
     advance = function.run(("advance", rules), make_advance)
     state = drive(lambda state, until: advance(state, until, limits), state)
-    if float(state.posed) < lm.WELL_POSED:
+    if not float(state.posed) >= lm.WELL_POSED:
         return None
     values, jacobian = function.run("values and jacobian", _values_and_jacobian)(state.x)
     return Fit(state.x, values, jacobian, int(state.status), int(state.evaluations))
