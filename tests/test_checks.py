@@ -290,6 +290,38 @@ def test_loops_and_examples(mode: str, overflow: None) -> None:
         J(jitney.grad(lambda x, n: x * (n * n)))(2.0, i64(2**40))
 
 
+def test_loops_end_at_the_first_failure(overflow: None) -> None:
+    endless = jitney.jit(lambda n: lax.while_loop(lambda n: n > 0, lambda n: n * 2 - n + 2**60, n))
+    with pytest.raises(OverflowError, match="does not fit int64"):
+        endless(i64(1))
+    forever = jitney.jit(lambda n: lax.while_loop(lambda n: True | (n > 0), lambda n: n * 2, n))
+    with pytest.raises(OverflowError, match="does not fit int64"):
+        forever(i64(1))
+
+
+def test_what_follows_from_a_guarded_program(bounds: None, overflow: None) -> None:
+    def powers(x: Any, n: Any) -> Any:
+        return lax.fori_loop(0, n, lambda i, s: s * 1.5 + x[i], 0.0)
+
+    def solved(b: Any, i: Any) -> Any:
+        return lax.custom_linear_solve(lambda v: v * X[i], b, lambda _, b: b / X[i], symmetric=True)
+
+    np.testing.assert_allclose(jitney.jit(jitney.grad(powers))(X, 3), [2.25, 1.5, 1.0, 0.0, 0.0])
+    with pytest.raises(IndexError, match="index 5"):
+        jitney.jit(jitney.grad(powers))(X, 6)
+    assert float(jitney.jit(jitney.grad(solved))(2.0, 4)) == 0.25
+    with pytest.raises(IndexError, match="index 7"):
+        jitney.jit(solved)(2.0, 7)
+    with pytest.raises(IndexError, match="index 8"):
+        jitney.jit(jitney.hessian(lambda x, i: x[i] ** 3))(X, 8)
+    with pytest.raises(OverflowError):
+        jitney.jit(lambda v: lax.reduce(v, np.int64(0), lambda a, b: a + b, (0,)))(jnp.full(4, 2**62))
+    with pytest.raises(IndexError, match="index 9"):
+        jitney.jit(lambda i: lax.map(lambda k: jitney.jit(lambda k: X[k])(k), i))(jnp.asarray([1, 9]))
+    counts = jitney.jit(lambda i: jitney.ops.segment_sum(X, i, 3))(jnp.asarray([0, 1, 9, 1, -1]))
+    np.testing.assert_array_equal(counts, [0, 4, 0])  # numbers out of range are dropped by definition
+
+
 # -- switches --------------------------------------------------------------------------------------------------
 
 

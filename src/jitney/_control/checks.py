@@ -37,6 +37,7 @@ check_effect = Effect("Check", compilable=False)
 debug_check_effect = Effect("DebugCheck")  # compiled code does without
 
 CODE = np.dtype(np.int64)
+GUARDS = "guards"  # the key of the rules that look for guards (``guards.py``)
 Slot = tuple[ShapedArray, int]  # the type of a payload, and which of those of this type
 
 
@@ -379,7 +380,12 @@ def _while(args: list[Any], params: dict[str, Any], rules: Rules, key: Any) -> t
 
     def test(consts: Sequence[Any], carry: Sequence[Any], before: Failure) -> list[Any]:
         pred, *failure = evaluate(cond.jaxpr, cond.consts, *consts, *carry)
-        return [pred, *layout.flat(first_of(before, cond_layout.failure(failure)))]
+        found = layout.flat(first_of(before, cond_layout.failure(failure)))
+        if (
+            key == GUARDS and not get_aval(pred).shape
+        ):  # nobody sees what a loop gives after its first failure
+            pred = ew.and_p.bind(pred, ew.eq_p.bind(found[0], CODE.type(0)))
+        return [pred, *found]
 
     size, first, second = layout.size, len(cond_consts), len(cond_consts) + len(body_consts)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from jitney._base import sources
 from jitney._control import checks, evaluation
-from jitney._control.checks import Failure, Layout, Site, check_p
+from jitney._control.checks import GUARDS, Failure, Layout, Site, check_p
 from jitney._control.guarding import quietly, wanted
 from jitney._control.jit import native, observed
 from jitney._core import tree
@@ -79,9 +79,6 @@ def _own(eqn: JaxprEqn, args: Sequence[Any], _: Sequence[Any]) -> Failure | None
     return layout.failure(args) if layout.is_guard else None
 
 
-_KEY = "guards"
-
-
 class Guarded:
     """A program with guards: runs one that returns its failure, and raises that."""
 
@@ -89,7 +86,7 @@ class Guarded:
 
     def __init__(self, closed: ClosedJaxpr) -> None:
         with quietly():
-            self.closed, self.layout = checks.checked(closed, _own, _KEY)
+            self.closed, self.layout = checks.checked(closed, _own, GUARDS)
 
     def execute(self, args: Sequence[Any]) -> list[Any]:
         return self.results(observed(self.closed).execute(list(args)))
@@ -112,9 +109,9 @@ class Guarded:
 
 def guarded(closed: ClosedJaxpr) -> Guarded:
     """The guarded program of ``closed``."""
-    if _KEY not in closed.cache:
-        closed.cache[_KEY] = Guarded(closed)
-    return closed.cache[_KEY]
+    if GUARDS not in closed.cache:
+        closed.cache[GUARDS] = Guarded(closed)
+    return closed.cache[GUARDS]
 
 
 def batch_guarded(
@@ -130,7 +127,7 @@ def batch_guarded(
 
     def one(*xs: Any) -> list[Any]:
         nonlocal layout
-        outs, failure = checks._run_eqn(eqn, list(xs), _own, _KEY)
+        outs, failure = checks._run_eqn(eqn, list(xs), _own, GUARDS)
         layout = Layout(tuple(failure.payload), failure.sites)
         return outs + layout.flat(failure)
 
