@@ -95,7 +95,7 @@ def first_of(before: Failure, after: Failure) -> Failure:
         return after if before.code is None else before
     sound = ew.eq_p.bind(before.code, CODE.type(0))
     payload = {**after.payload, **before.payload}
-    for slot in before.payload.keys() & after.payload.keys():
+    for slot in [s for s in before.payload if s in after.payload]:
         shape = get_aval(before.payload[slot]).shape
         which = raw.broadcast_in_dim(sound, shape, ()) if shape else sound
         payload[slot] = raw.select(which, after.payload[slot], before.payload[slot])
