@@ -1,12 +1,15 @@
 // Where user code meets library code: the current trace, clean tracebacks, the user's own frame.
 // Begin with Boundary and filter_current_error.
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "callable.h"
 #include "jitney.h"
 
 extern "C" PyCodeObject* jt_user_frame(int (*is_internal)(PyCodeObject*), int* lasti);
+extern "C" int jt_stores_into(PyObject* value, int (*is_internal)(PyCodeObject*), int store_fast, int store_name);
 
 namespace jt {
 
@@ -16,46 +19,72 @@ namespace {
 
 // ---- which frames are ours --------------------------------------------------------------------
 
+enum Owner { user = 0, ours = 1, helper = 2 };  // helper: Python's library, NumPy and others that we call
+
 std::string* g_prefix = new std::string;
+std::vector<std::string>* g_helpers = new std::vector<std::string>;
 bool g_filter = false;
 // Verdict per code object; holds references so that an address is never reused for other code.
-std::unordered_map<PyCodeObject*, bool>* g_verdicts = new std::unordered_map<PyCodeObject*, bool>;
+std::unordered_map<PyCodeObject*, Owner>* g_verdicts = new std::unordered_map<PyCodeObject*, Owner>;
 
 void forget_verdicts() {
-    std::unordered_map<PyCodeObject*, bool> old;
+    std::unordered_map<PyCodeObject*, Owner> old;
     old.swap(*g_verdicts);
     for (auto& kv : old) Py_DECREF(kv.first);
 }
 
-int is_internal(PyCodeObject* code) {
-    auto it = g_verdicts->find(code);
-    if (JT_LIKELY(it != g_verdicts->end())) return it->second;
-    bool internal = false;
-    if (!g_prefix->empty()) {
-        Py_ssize_t n;
-        const char* name = PyUnicode_AsUTF8AndSize(code->co_filename, &n);
-        if (!name)
-            PyErr_Clear();
-        else
-            internal = size_t(n) >= g_prefix->size() && !memcmp(name, g_prefix->data(), g_prefix->size());
-    }
-    if (g_verdicts->size() >= 4096) forget_verdicts();  // programs that make code without end
-    Py_INCREF(code);
-    g_verdicts->emplace(code, internal);
-    return internal;
+bool begins_with(std::string_view name, const std::string& prefix) {
+    return !prefix.empty() && name.substr(0, prefix.size()) == prefix;
 }
 
-// The same traceback without our frames; steals and returns a reference.
+Owner owner_of_file(std::string_view name) {
+    if (begins_with(name, *g_prefix)) return ours;
+    for (const std::string& prefix : *g_helpers)
+        if (begins_with(name, prefix)) {
+            // packages of the user's lie below Python's own library
+            const std::string_view rest = name.substr(prefix.size());
+            return begins_with(rest, "site-packages") || begins_with(rest, "dist-packages") ? user : helper;
+        }
+    return user;
+}
+
+Owner owner_of(PyCodeObject* code) {
+    auto it = g_verdicts->find(code);
+    if (JT_LIKELY(it != g_verdicts->end())) return it->second;
+    Owner owner = user;
+    Py_ssize_t n;
+    const char* name = PyUnicode_AsUTF8AndSize(code->co_filename, &n);
+    if (!name)
+        PyErr_Clear();
+    else
+        owner = owner_of_file(std::string_view(name, size_t(n)));
+    if (g_verdicts->size() >= 4096) forget_verdicts();  // programs that make code without end
+    Py_INCREF(code);
+    g_verdicts->emplace(code, owner);
+    return owner;
+}
+
+int is_internal(PyCodeObject* code) { return owner_of(code) == ours; }
+int is_not_the_users(PyCodeObject* code) { return owner_of(code) != user; }
+
+Owner owner_of(PyTracebackObject* at) {
+    PyCodeObject* code = PyFrame_GetCode(at->tb_frame);
+    const Owner owner = owner_of(code);
+    Py_DECREF(code);
+    return owner;
+}
+
+// The same traceback without our frames and those of helpers that we called; steals and returns a reference.
 PyObject* filter_chain(PyObject* tb) {
+    bool inside = false;  // of a call of ours
     PyTracebackObject* first = nullptr;
     PyTracebackObject* last = nullptr;
     PyTracebackObject* at = reinterpret_cast<PyTracebackObject*>(tb);
     while (at) {
-        PyCodeObject* code = PyFrame_GetCode(at->tb_frame);
-        bool internal = is_internal(code);
-        Py_DECREF(code);
+        const Owner owner = owner_of(at);
+        inside = owner == ours || (inside && owner == helper);
         PyTracebackObject* next = at->tb_next;
-        if (!internal) {
+        if (!inside) {
             if (last) {
                 if (last->tb_next != at) {
                     Py_INCREF(at);
@@ -76,6 +105,26 @@ PyObject* filter_chain(PyObject* tb) {
     return reinterpret_cast<PyObject*>(first);
 }
 
+// Whether an exception was raised and caught by our code: whoever reads its successor does not want to see it.
+bool is_private(PyObject* exc) {
+    if (!exc) return false;
+    Ref tb(PyException_GetTraceback(exc));
+    if (!tb.p || !PyTraceBack_Check(tb.p)) return false;
+    bool inside = false;
+    for (auto* at = reinterpret_cast<PyTracebackObject*>(tb.p); at; at = at->tb_next) {
+        const Owner owner = owner_of(at);
+        inside = owner == ours || (inside && owner == helper);
+        if (!inside) return false;
+    }
+    return true;
+}
+
+// Takes away what our code met on the way to the error that it raises.
+void drop_private_context(PyObject* exc) {
+    Ref context(PyException_GetContext(exc)), cause(PyException_GetCause(exc));
+    if (context.p != cause.p && is_private(context.p)) PyException_SetContext(exc, nullptr);
+}
+
 void filter_exception(PyObject* exc, int depth) {
     if (!exc || depth > 16 || !PyExceptionInstance_Check(exc)) return;
     PyObject* tb = PyException_GetTraceback(exc);
@@ -84,6 +133,7 @@ void filter_exception(PyObject* exc, int depth) {
         Ref filtered(filter_chain(tb));
         PyException_SetTraceback(exc, filtered ? filtered.p : Py_None);
     }
+    drop_private_context(exc);
     Ref cause(PyException_GetCause(exc)), context(PyException_GetContext(exc));
     filter_exception(cause.p, depth + 1);
     if (context.p != cause.p) filter_exception(context.p, depth + 1);
@@ -104,12 +154,51 @@ JT_NOINLINE void filter_current_error() {
     if (tb) tb = filter_chain(tb);
     if (value && PyExceptionInstance_Check(value)) {
         PyException_SetTraceback(value, tb ? tb : Py_None);
+        drop_private_context(value);
         Ref cause(PyException_GetCause(value)), context(PyException_GetContext(value));
         filter_exception(cause.p, 1);
         if (context.p != cause.p) filter_exception(context.p, 1);
     }
     PyErr_Restore(type, value, tb);
 #endif
+}
+
+namespace {
+
+// Whether an error was raised below a call from user code, by us.
+bool raised_by_us(PyObject* tb) {
+    PyFrameObject* caller = PyEval_GetFrame();
+    if (!caller || !tb || !PyTraceBack_Check(tb)) return false;
+    PyCodeObject* code = PyFrame_GetCode(caller);
+    const Owner owner = owner_of(code);
+    Py_DECREF(code);
+    if (owner == ours) return false;
+    for (auto* at = reinterpret_cast<PyTracebackObject*>(tb); at; at = at->tb_next)
+        if (owner_of(at) == user) return false;
+    return true;
+}
+
+// Calls hook "failed" with the callee, the error and the arguments; what it raises is forgotten.
+void call_failed(PyObject* callee, PyObject* error, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+    Ref given(PyTuple_New(n)), named(PyDict_New());
+    bool ok = given && named;
+    for (Py_ssize_t i = 0; ok && i < n; ++i) PyTuple_SET_ITEM(given.p, i, Py_NewRef(args[i]));
+    for (Py_ssize_t i = 0, k = kwnames ? PyTuple_GET_SIZE(kwnames) : 0; ok && i < k; ++i)
+        ok = PyDict_SetItem(named.p, PyTuple_GET_ITEM(kwnames, i), args[n + i]) == 0;
+    Ref done(ok ? PyObject_CallFunctionObjArgs(hook_failed, callee, error, given.p, named.p, nullptr) : nullptr);
+    if (!done) PyErr_Clear();
+}
+
+}  // namespace
+
+JT_NOINLINE void describe_current_error(PyObject* callee, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+    if (!hook_failed) return;
+    PyObject *type, *value, *tb;
+    PyErr_Fetch(&type, &value, &tb);
+    PyErr_NormalizeException(&type, &value, &tb);
+    if (value && PyObject_IsInstance(value, PyExc_Exception) == 1 && raised_by_us(tb))
+        call_failed(callee, value, args, n, kwnames);
+    PyErr_Restore(type, value, tb);
 }
 
 // ---- what Boundary and JitFunction share ------------------------------------------------------
@@ -182,7 +271,10 @@ PyObject* boundary_call(PyObject* self, PyObject* const* args, size_t nargsf, Py
     Py_DECREF(fn);
     if (JT_UNLIKELY(!r)) {
         if (hook_refused && PyErr_ExceptionMatches(PyExc_TypeError)) r = second_chance(self, args, nargsf, kwnames);
-        if (!r) filter_current_error();
+        if (!r) {
+            describe_current_error(self, args, PyVectorcall_NARGS(nargsf), kwnames);
+            filter_current_error();
+        }
     }
     return r;
 }
@@ -285,6 +377,21 @@ PyObject* set_internal_prefix(PyObject*, PyObject* args) {
     Py_RETURN_NONE;
 }
 
+PyObject* set_helper_prefixes(PyObject*, PyObject* paths) {
+    Ref listed(PySequence_Tuple(paths));
+    if (!listed) return nullptr;
+    std::vector<std::string> found;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(listed.p); ++i) {
+        Py_ssize_t n;
+        const char* path = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(listed.p, i), &n);
+        if (!path) return nullptr;
+        found.emplace_back(path, size_t(n));
+    }
+    g_helpers->swap(found);
+    forget_verdicts();
+    Py_RETURN_NONE;
+}
+
 PyObject* filter_traceback(PyObject*, PyObject* exc) {
     if (g_filter) filter_exception(exc, 0);
     return Py_NewRef(exc);
@@ -292,7 +399,7 @@ PyObject* filter_traceback(PyObject*, PyObject* exc) {
 
 PyObject* user_frame(PyObject*, PyObject*) {
     int lasti = 0;
-    PyCodeObject* code = jt_user_frame(is_internal, &lasti);
+    PyCodeObject* code = jt_user_frame(is_not_the_users, &lasti);
     if (!code) Py_RETURN_NONE;
     PyObject* number = PyLong_FromLong(lasti);
     PyObject* pair = number ? PyTuple_New(2) : nullptr;
@@ -305,6 +412,22 @@ PyObject* user_frame(PyObject*, PyObject*) {
     return pair;
 }
 
+// replaced(x, references, store_fast, store_name): the memory of the array `x` as a writeable ndarray, if nobody can notice
+// that it is written to: the user's code is about to assign to the one variable that holds `x` (`references` in all,
+// those of our own frames among them), and nothing shares the memory. Else None.
+PyObject* replaced(PyObject*, PyObject* const* args, Py_ssize_t n) {
+    if (n != 4 || !is_array(args[0])) return PyErr_SetString(PyExc_TypeError, "replaced takes an array and 3 numbers"), nullptr;
+    const long references = PyLong_AsLong(args[1]), fast = PyLong_AsLong(args[2]), name = PyLong_AsLong(args[3]);
+    if (PyErr_Occurred()) return nullptr;
+    if (Py_REFCNT(args[0]) != references || !jt_stores_into(args[0], is_not_the_users, int(fast), int(name))) Py_RETURN_NONE;
+    PyObject* memory = array_own_memory(as_array(args[0]));
+    if (!memory && !PyErr_Occurred()) Py_RETURN_NONE;
+    return memory;
+}
+
+// references(x): how many there are, one of the call's own not counted.
+PyObject* references(PyObject*, PyObject* x) { return PyLong_FromSsize_t(Py_REFCNT(x)); }
+
 }  // namespace
 
 PyMethodDef boundary_functions[] = {
@@ -312,9 +435,15 @@ PyMethodDef boundary_functions[] = {
     {"set_trace", set_trace, METH_O, "set_trace(trace)\n--\n\nSets this thread's trace; returns the previous one."},
     {"set_internal_prefix", set_internal_prefix, METH_VARARGS,
      "set_internal_prefix(path, enabled=True)\n--\n\nFrames of files below path are ours; enabled hides them."},
+    {"set_helper_prefixes", set_helper_prefixes, METH_O,
+     "set_helper_prefixes(paths)\n--\n\nFrames of files below these paths are hidden where our code called them."},
     {"filter_traceback", filter_traceback, METH_O, "filter_traceback(exc)\n--\n\nTakes our frames out of exc."},
     {"user_frame", user_frame, METH_NOARGS,
      "user_frame()\n--\n\n(code, lasti) of the nearest frame outside the package, or None."},
+    {"replaced", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(replaced)), METH_FASTCALL,
+     "replaced($module, x, references, store_fast, store_name, /)\n--\n\nThe memory of x, writeable, if user code is about to "
+     "replace its only reference; else None."},
+    {"references", references, METH_O, "references($module, x, /)\n--\n\nThe number of references to x."},
     {nullptr, nullptr, 0, nullptr}};
 
 int init_boundary(PyObject* module) {

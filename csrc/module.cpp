@@ -15,6 +15,7 @@ PyObject* hook_aval = nullptr;
 PyObject* hook_flatten = nullptr;
 PyObject* hook_reduce = nullptr;
 PyObject* hook_refused = nullptr;
+PyObject* hook_failed = nullptr;
 
 namespace {
 
@@ -23,8 +24,9 @@ nb::object register_hook(const char* name, nb::object fn) {
                       : !strcmp(name, "flatten") ? &hook_flatten
                       : !strcmp(name, "reduce")  ? &hook_reduce
                       : !strcmp(name, "refused") ? &hook_refused
+                      : !strcmp(name, "failed") ? &hook_failed
                                                  : nullptr;
-    if (!slot) throw nb::value_error("the hooks are \"aval\", \"flatten\", \"reduce\" and \"refused\"");
+    if (!slot) throw nb::value_error("the hooks are \"aval\", \"flatten\", \"reduce\", \"refused\" and \"failed\"");
     nb::object old = *slot ? nb::steal(*slot) : nb::none();
     *slot = fn.is_none() ? nullptr : fn.release().ptr();
     return old;

@@ -344,7 +344,10 @@ PyObject* call_operator(Op op, PyObject* a, PyObject* b) {
     PyObject* args[] = {nullptr, a, b};
     Ref held(Py_NewRef(impl));  // the implementation may be registered anew while it runs
     PyObject* r = PyObject_Vectorcall(impl, args + 1, (b ? 2 : 1) | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
-    if (JT_UNLIKELY(!r)) filter_current_error();
+    if (JT_UNLIKELY(!r)) {
+        describe_current_error(impl, args + 1, b ? 2 : 1, nullptr);
+        filter_current_error();
+    }
     return r;
 }
 

@@ -63,8 +63,16 @@ def _flatten(x: Any) -> tuple[list[Any], Any]:
     return tree.flatten(x)
 
 
+def _describe_failed_call(*call: Any) -> None:
+    from jitney._api.failed_calls import describe
+
+    describe(*call)
+
+
 # Tracebacks end at the user's own line; JITNEY_TRACEBACK=full shows the library's frames too.
 _ext.set_internal_prefix(sources.PACKAGE_DIR, os.environ.get("JITNEY_TRACEBACK", "") != "full")
+_ext.set_helper_prefixes(sources.helper_directories())
+_ext.register_hook("failed", _describe_failed_call)
 plugs.compile_jaxpr = _compile_jaxpr
 plugs.evaluate_large = _evaluate_large
 plugs.release_memory = _release_memory

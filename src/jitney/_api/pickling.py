@@ -34,7 +34,9 @@ def remade(transformation: F) -> F:
             vars(made)["_made"] = (place, args, kwargs)
         return made
 
-    return make  # type: ignore[return-value]
+    public: Any = _ext.Boundary(make)  # no frames of ours where the transformation refuses its arguments
+    public.__wrapped__ = transformation
+    return public  # type: ignore[no-any-return]
 
 
 # -- names ----------------------------------------------------------------------------------------------

@@ -83,6 +83,9 @@ class BatchTrace(Trace):
                 out, out_dim = self._batch_programs(primitive, values, dims, params)
             else:
                 out, out_dim = primitive.batch(self.size, values, dims, **params)
+        except (TypeError, ValueError, IndexError):
+            raise_for_an_example(primitive, args, params)
+            raise
         finally:
             swap_trace(before)
         if primitive.multiple_results:
@@ -109,6 +112,15 @@ class BatchTrace(Trace):
         finally:
             swap_trace(before)
         return out if dim is None else BatchTracer(self, out, dim)
+
+
+def raise_for_an_example(primitive: Any, args: tuple, params: dict[str, Any]) -> None:
+    """Raise what is wrong with the operands that the user wrote, those of one example; nothing if they are right."""
+    if primitive.abstract is not None and not primitive.higher_order:
+        try:
+            primitive.abstract(*map(get_aval, args), **params)
+        except (TypeError, ValueError, IndexError) as error:
+            raise error from None
 
 
 def batch_flat(

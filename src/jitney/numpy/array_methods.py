@@ -10,6 +10,7 @@ import numpy as np
 from jitney import _ext
 from jitney._api.calls import boundary
 from jitney._api.devices import devices as _devices
+from jitney._api.failed_calls import written_as
 from jitney._base import dtypes
 from jitney._core.trace import ArrayImpl, Tracer, get_aval
 from jitney._ops import elementwise as ew
@@ -94,18 +95,50 @@ _UNARY: dict[str, Function] = {
 }
 
 
+# How messages write the operators, and name them.
+_WRITTEN = {
+    "add": ("{0} + {1}", "add"),
+    "sub": ("{0} - {1}", "subtract"),
+    "mul": ("{0} * {1}", "multiply"),
+    "truediv": ("{0} / {1}", "divide"),
+    "floordiv": ("{0} // {1}", "floor_divide"),
+    "mod": ("{0} % {1}", "remainder"),
+    "divmod": ("divmod({0}, {1})", "divmod"),
+    "pow": ("{0} ** {1}", "power"),
+    "matmul": ("{0} @ {1}", "matmul"),
+    "and": ("{0} & {1}", "bitwise_and"),
+    "or": ("{0} | {1}", "bitwise_or"),
+    "xor": ("{0} ^ {1}", "bitwise_xor"),
+    "lshift": ("{0} << {1}", "left_shift"),
+    "rshift": ("{0} >> {1}", "right_shift"),
+    "eq": ("{0} == {1}", "equal"),
+    "ne": ("{0} != {1}", "not_equal"),
+    "lt": ("{0} < {1}", "less"),
+    "le": ("{0} <= {1}", "less_equal"),
+    "gt": ("{0} > {1}", "greater"),
+    "ge": ("{0} >= {1}", "greater_equal"),
+    "neg": ("-{0}", "negative"),
+    "pos": ("+{0}", "positive"),
+    "abs": ("abs({0})", "abs"),
+    "invert": ("~{0}", "invert"),
+}
+
+
 def _install_operators() -> None:
     for name, function in {**_BINARY, **_COMPARISONS}.items():
-        implementation = _deferring(function)
+        form, shown = _WRITTEN[name]
+        implementation = written_as(_deferring(function), form, shown)
         _ext.register_operator(name, implementation)
-        setattr(Tracer, f"__{name}__", boundary(implementation))
+        setattr(Tracer, f"__{name}__", written_as(boundary(implementation), form, shown))
         if name in _BINARY:
-            setattr(Tracer, f"__r{name}__", boundary(_deferring(_swapped(function))))
+            form = form.format("{1}", "{0}")
+            setattr(Tracer, f"__r{name}__", written_as(boundary(_deferring(_swapped(function))), form, shown))
     for name, function in _UNARY.items():
-        _ext.register_operator(name, function)
-        setattr(Tracer, f"__{name}__", boundary(lambda self, _function=function: _function(self)))
-    _ext.register_operator("getitem", indexing.getitem)
-    Tracer.__getitem__ = boundary(indexing.getitem)
+        _ext.register_operator(name, written_as(function, *_WRITTEN[name]))
+        method = boundary(lambda self, _function=function: _function(self))
+        setattr(Tracer, f"__{name}__", written_as(method, *_WRITTEN[name]))
+    _ext.register_operator("getitem", written_as(indexing.getitem, "{0}[{1}]", "getitem"))
+    Tracer.__getitem__ = written_as(boundary(indexing.getitem), "{0}[{1}]", "getitem")
 
 
 # -- methods ------------------------------------------------------------------------------------------
@@ -337,7 +370,7 @@ _CONCRETE_PROPERTIES: dict[str, Function] = {
 def _install_methods() -> None:
     for kind in (ArrayImpl, Tracer):
         for name, function in _methods().items():
-            setattr(kind, name, boundary(function))
+            setattr(kind, name, written_as(boundary(function), f".{name}", f"array.{name}"))
         for name, function in _PROPERTIES.items():
             setattr(kind, name, property(function))
     for name, function in _CONCRETE_METHODS.items():
