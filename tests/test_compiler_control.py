@@ -77,6 +77,17 @@ def invariant(w: Any, x: Any) -> Any:
 
 
 V = np.zeros(100)
+def update_chain(x: Any) -> Any:
+    """One copy of the argument, then updates in place."""
+    for i in range(4):
+        x = x.at[i].add(x[i + 1] * 2)
+    return x
+
+
+def scatter_in_scan(x: Any, places: Any) -> Any:
+    return lax.scan(lambda a, i: (a.at[i].add(a[i + 1]), None), x, places)[0]
+
+
 GOLDENS: dict[str, tuple[Any, ...]] = {
     "scalars": (scalars, V),
     "product": (product, np.zeros((4, 4)), np.zeros(4)),
@@ -89,6 +100,8 @@ GOLDENS: dict[str, tuple[Any, ...]] = {
     "branch": (branch, V, V > 0),
     "packed": (oscillators, np.zeros(())),
     "invariant": (invariant, V, np.zeros(10)),
+    "update_chain": (update_chain, np.zeros(2000)),
+    "scatter_in_scan": (scatter_in_scan, np.zeros(2000), np.arange(9)),
 }
 
 

@@ -15,13 +15,14 @@ from jitney._compiler.joins import add_concatenation, read_by_element
 from jitney._compiler.library import plan_routine, where_they_lie
 from jitney._compiler.nested import carry_positions, is_control
 from jitney._compiler.strided import whole_run
-from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from jitney._kernel import index as ix
 from jitney._kernel.builder import NATIVE
 from jitney._kernel.ir import Buffer
 from jitney._kernel.rules import Loops, Map, Pull, Reduce
 
 _LARGE = 1024  # elements of an array from which passes over it count
+_SELECTED = 2  # updates in a row that are pulled as choices by element, in one pass
 
 
 def build_graph(closed: ClosedJaxpr, refused: frozenset[int] = frozenset()) -> Graph:
@@ -86,13 +87,13 @@ def _add_equations(graph: Graph, jaxpr: Jaxpr, refused: frozenset[int]) -> list[
         node.small = True
         return node
 
-    passing = read_by_element(jaxpr)
+    passing, chained = read_by_element(jaxpr), _long_chains(jaxpr)
     for eqn in jaxpr.eqns:
         operands = [read(a) for a in eqn.invars]
         if eqn.primitive.name == "concatenate" and id(eqn) not in refused:
             outs = [add_concatenation(graph, eqn, operands, eqn.outvars[0] in passing)]
         else:
-            outs = _add_equation(graph, eqn, operands, refused)
+            outs = _add_equation(graph, eqn, operands, refused, id(eqn) in chained)
         env.update(zip(eqn.outvars, outs, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
 
@@ -148,9 +149,34 @@ def _copy(graph: Graph, node: Node) -> Node:
     return graph.add(index_function(Node("map", node.aval, (node,), Map(lambda b, x: x))))
 
 
-def _add_equation(graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: frozenset[int]) -> list[Node]:
+def _long_chains(jaxpr: Jaxpr) -> set[int]:
+    """Updates of large arrays that are several in a row: all but the first work in place, where one alone is a choice by element."""
+    lengths: dict[int, int] = {}
+    made: dict[Any, JaxprEqn] = {}
+    for eqn in jaxpr.eqns:
+        if _may_be_pulled(eqn) and eqn.outvars[0].aval.size >= _LARGE:
+            before = made.get(eqn.invars[0]) if type(eqn.invars[0]) is Var else None
+            lengths[id(eqn)] = 1 + (lengths[id(before)] if before is not None else 0)
+            made[eqn.outvars[0]] = eqn
+    found: set[int] = set()
+    for eqn in reversed(jaxpr.eqns):
+        if lengths.get(id(eqn), 0) > _SELECTED or id(eqn) in found:
+            found.add(id(eqn))
+            before = made.get(eqn.invars[0]) if type(eqn.invars[0]) is Var else None
+            if before is not None:
+                found.add(id(before))
+    return found
+
+
+def _may_be_pulled(eqn: JaxprEqn) -> bool:
+    return isinstance(eqn.primitive.lower, Loops) and eqn.primitive.lower.pull is not None
+
+
+def _add_equation(
+    graph: Graph, eqn: JaxprEqn, operands: list[Node], refused: frozenset[int], chained: bool
+) -> list[Node]:
     rule = eqn.primitive.lower
-    if isinstance(rule, Loops) and rule.pull is not None:
+    if isinstance(rule, Loops) and rule.pull is not None and not (chained and not _rewrites_most(operands)):
         if not _in_memory_of_its_own(operands[0]) or _rewrites_most(operands):
             rule = rule.pull
     native = id(eqn) not in refused and all(a.aval.dtype in NATIVE for a in (*eqn.invars, *eqn.outvars))
