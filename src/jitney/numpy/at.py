@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import opcode
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -152,16 +153,12 @@ def _update(
     if any(isinstance(e, ix._ScalarMask) for e in entries):
         return _masked_whole(name, x, entries, values)
     checked = config.guards and name != "set" and x.dtype.kind in "iu"
-    if (
-        type(x) is ArrayImpl
-        and mode is None
-        and not checked
-        and current_trace() is None
-        and x.size < LARGE_EAGER
-    ):
-        done = _eager_update(name, x, entries, values)
-        if done is not None:
-            return done
+    if type(x) is ArrayImpl and mode is None and not checked and current_trace() is None:
+        memory = _replaced(x) if x.nbytes >= _WORTH else None
+        if memory is not None or x.size < LARGE_EAGER:
+            done = _eager_update(name, x, entries, values, memory)
+            if done is not None:
+                return done
     if mode is None and config.check_bounds:
         ix.check_entries(entries, x.shape)
     layout = ix.plan(entries, x.shape)
@@ -194,8 +191,34 @@ _EAGER = {
 }
 
 
-def _eager_update(name: str, x: Any, entries: list, values: Any) -> Any:
-    """A NumPy copy updated in place, for small concrete arrays; None if that does not apply."""
+# Bytes from which a copy costs more than to ask whether it is needed.
+_WORTH = 4096
+
+
+class _References:
+    """How many references an array has here that one variable holds: found out with an array of our own."""
+
+    probe: int = 0
+    count: int = 0
+
+
+def _replaced(x: Any) -> np.ndarray | None:
+    """The memory of ``x`` if user code is about to assign to the only variable that holds it: ``x = x.at[i].set(v)``."""
+    if not _References.count:
+        if _References.probe == id(x):
+            _References.count = _ext.references(x)
+            return None
+        array = wrap(np.zeros(_WORTH // 8))
+        _References.probe = id(array)
+        array = array.at[0].set(0.0)
+    return _ext.replaced(x, _References.count, *_STORES)
+
+
+_STORES = (opcode.opmap["STORE_FAST"], opcode.opmap["STORE_NAME"])
+
+
+def _eager_update(name: str, x: Any, entries: list, values: Any, memory: np.ndarray | None) -> Any:
+    """A NumPy copy (or ``memory``, which is that of ``x``) updated in place; None if that does not apply."""
     if isinstance(values, Tracer):
         return None
     basic = True
@@ -208,7 +231,7 @@ def _eager_update(name: str, x: Any, entries: list, values: Any) -> Any:
         if isinstance(e, np.ndarray):
             basic = False
             size = x.shape[axis]
-            if e.size and (e.min() < -size or e.max() >= size):
+            if e.size and (e.min() < -size or e.max() >= size) or e.size >= LARGE_EAGER:
                 return None
         axis += 1
     value = values._np if type(values) is ArrayImpl else values
@@ -216,7 +239,7 @@ def _eager_update(name: str, x: Any, entries: list, values: Any) -> Any:
         value = _cast(values, x)
         value = value._np if type(value) is ArrayImpl else value
     index = tuple(entries)
-    out = x._np.copy()
+    out = x._np.copy() if memory is None else memory
     try:
         if name == "set":
             out[index] = value
@@ -227,7 +250,7 @@ def _eager_update(name: str, x: Any, entries: list, values: Any) -> Any:
     except ValueError:
         _check_values(np.shape(value), np.shape(out[index]))
         raise
-    return wrap(out, x.weak_type)
+    return wrap(out, x.weak_type) if memory is None else x
 
 
 def _check_values(have: tuple[int, ...], want: tuple[int, ...]) -> None:
