@@ -323,14 +323,12 @@ square_p = elementwise(
 
 # -- exponentials -----------------------------------------------------------------------------------
 
-exp_p = elementwise(
-    "exp", INEXACT, numpy=np.exp, jvp=[lambda g, y, x: chain_stopped(g, y)], lower=_math("exp")
-)
+exp_p = elementwise("exp", INEXACT, numpy=np.exp, jvp=[lambda g, y, x: stopped(g, y)], lower=_math("exp"))
 exp2_p = elementwise(
     "exp2",
     INEXACT,
     numpy=np.exp2,
-    jvp=[lambda g, y, x: chain_stopped(g, mul(literal(x, math.log(2.0)), y))],
+    jvp=[lambda g, y, x: stopped(g, mul(literal(x, math.log(2.0)), y))],
     lower=_math("exp2"),
 )
 log_p = elementwise("log", INEXACT, numpy=np.log, jvp=[lambda g, y, x: chain_over(g, x)], lower=_math("log"))
@@ -338,7 +336,7 @@ expm1_p = elementwise(
     "expm1",
     INEXACT,
     numpy=np.expm1,
-    jvp=[lambda g, y, x: chain_stopped(g, add(y, literal(x, 1.0)))],
+    jvp=[lambda g, y, x: stopped(g, add(y, literal(x, 1.0)))],
     lower=_math("expm1"),
 )
 log1p_p = elementwise(

@@ -24,11 +24,7 @@ def softmax(x: Any, axis: Axis = -1, where: Any = None) -> Any:
     """
     (x,) = promoted("softmax", jnp.asarray(x))
     top = jnp.max(x, axis, where=where, initial=-np.inf, keepdims=True)
-    top = (
-        lax.stop_gradient(jnp.where(jnp.isneginf(top), 0.0, top))
-        if where is not None
-        else lax.stop_gradient(top)
-    )
+    top = lax.stop_gradient(jnp.where(jnp.isneginf(top), 0.0, top))  # rows of -inf are 0 / 0
     raised = jnp.exp((x if where is None else jnp.where(where, x, top)) - top)
     result = raised / raised.sum(axis, where=where, keepdims=True)
     return result if where is None else jnp.where(where, result, 0)
