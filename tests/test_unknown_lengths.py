@@ -132,6 +132,18 @@ def test_rows_of_different_lengths_fit_no_array() -> None:
         jitney.vmap(lambda x: x[x > 0])(np.stack([X, -X]))
 
 
+def test_results_of_a_bounded_size() -> None:
+    f = jitney.jit(lambda x: (x[x > 0] ** 2, jnp.nonzero(x < 0)[0], x.sum()), max_size=4)
+    squares, places, total = f(X)
+    np.testing.assert_array_equal(squares, [1.0, 9.0, 25.0, 0.0])
+    np.testing.assert_array_equal(places, [1, 5, 0, 0])
+    assert float(total) == X.sum()
+    np.testing.assert_array_equal(jitney.vmap(f)(np.stack([X, -X]))[0], [[1, 9, 25, 0], [4, 1, 0, 0]])
+    np.testing.assert_array_equal(jitney.grad(lambda x: f(x)[0].sum())(X), np.where(X > 0, 2 * X, 0))
+    with pytest.raises(ValueError, match="6 elements are selected, more than jit.*max_size=4"):
+        f(X + 10)
+
+
 def test_selections_in_control_flow() -> None:
     @jitney.jit
     def clipped(x: Any, rounds: Any) -> Any:

@@ -37,6 +37,12 @@ def _convert_control_flow(error: BaseException) -> bool:
     return convert(error)
 
 
+def _bound_lengths(out: Any, size: int) -> Any:
+    from jitney.numpy.selections import bounded
+
+    return bounded(out, size)
+
+
 def _note_text(frame: Any) -> None:
     from jitney._flow.printing import note_text
 
@@ -77,6 +83,7 @@ plugs.compile_jaxpr = _compile_jaxpr
 plugs.evaluate_large = _evaluate_large
 plugs.release_memory = _release_memory
 plugs.convert_control_flow = _convert_control_flow
+plugs.bound_lengths = _bound_lengths
 plugs.note_text = _note_text
 plugs.convert_prints = _convert_prints
 plugs.converted_source = _converted_source

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
@@ -413,6 +414,7 @@ def jit(
     compiler_options: dict[str, Any] | None = None,
     in_shardings: Any = None,
     out_shardings: Any = None,
+    max_size: int | None = None,
 ) -> Any:
     """Compile ``fun`` into one native function for each signature it is called with.
 
@@ -426,6 +428,9 @@ def jit(
         donate_argnums, donate_argnames: accepted and recorded; inputs are never overwritten, and stay usable.
         inline: when called while another function is traced, leave its equations there instead of one ``jit`` equation.
         keep_unused: accepted and recorded; arguments that nothing reads cost nothing.
+        max_size: how many elements results of unknown length (``x[mask]``, ``jnp.nonzero(x)``) have at most. They are
+            returned with that length, zeros behind the last; without it as arrays of the length that they turn out to have,
+            which transformations of the jitted function cannot have. More elements are a ``ValueError``.
         device, backend, abstracted_axes, compiler_options, in_shardings, out_shardings: accepted for
             compatibility; one CPU device is all there is.
 
@@ -459,12 +464,25 @@ def jit(
             "could be donated."
         )
     options = Options(donate_nums, donate_names, keep_unused, inline)
+    if max_size is not None:
+        fun = _of_bounded_length(fun, operator.index(max_size))
     jitted = Jitted(fun, frozenset(nums), frozenset(names), options)
     public = _ext.JitFunction(fun, jitted.on_miss, jitted.on_trace, nums, names)
     functools.update_wrapper(public, fun)
     _attach(public, jitted)
     _registry().add(public)
     return public
+
+
+def _of_bounded_length(fun: Callable[..., Any], size: int) -> Callable[..., Any]:
+    if size < 0:
+        raise ValueError(f"jit: max_size must not be negative, got {size}.")
+
+    @functools.wraps(fun)
+    def bounded(*args: Any, **kwargs: Any) -> Any:
+        return plugs.bound_lengths(fun(*args, **kwargs), size)
+
+    return bounded
 
 
 def _attach(public: Any, jitted: Jitted) -> None:

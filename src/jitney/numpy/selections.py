@@ -271,6 +271,26 @@ def rows(columns: Sequence[Selection]) -> Selection:
     return Selection(whole_numpy().stack([c.values for c in columns], -1), columns[0].mask)
 
 
+def bounded(out: Any, size: int) -> Any:
+    """A result whose selections are arrays of ``size`` elements, zeros behind the selected ones; more of them are an error."""
+    from jitney._control.guards import require
+
+    jnp = whole_numpy()
+
+    def one(x: Any) -> Any:
+        if not isinstance(x, Selection):
+            return x
+        count = x.count
+        text = f"{{0}} elements are selected, more than jit(..., max_size={size}) has room for"
+        require(count > size, ValueError, text, [count])
+        flat = jnp.reshape(x.mask, (-1,))
+        (places,) = jnp.nonzero(flat, size=size, fill_value=flat.size)
+        values = jnp.reshape(x.values, (flat.size, *x.rest))
+        return values.at[places].get(mode="fill", fill_value=0)
+
+    return tree.map(one, out, is_leaf=lambda x: isinstance(x, Selection))
+
+
 # -- masks ------------------------------------------------------------------------------------------------
 
 
