@@ -370,6 +370,12 @@ def test_foreign_derivatives() -> None:
         jitney.grad(hidden)(X)
 
 
+def test_what_is_not_taken_adds_nothing() -> None:
+    log = jitney.foreign(libm("log"), derivative=[lambda x: 1 / x])
+    slope = jitney.jit(jitney.grad(lambda x: jnp.sum(jnp.where(x > 0, log(x), 0.0))))
+    np.testing.assert_array_equal(slope(np.array([0.0, 2.0])), [0, 0.5])
+
+
 def test_finite_differences() -> None:
     hypot = jitney.foreign(libm("hypot", 2), derivative="finite")
     x, y = np.array([3.0, 1e-3, 1e6]), np.array([4.0, 1.0, 2.0])

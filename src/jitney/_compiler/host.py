@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 
-def view(address: int, aval: Any) -> np.ndarray:
-    """The array of type ``aval`` that lies at ``address``."""
+def view(aval: Any) -> Callable[[int], np.ndarray]:
+    """A function of an address: the array of type ``aval`` that lies there."""
+    shape, dtype = aval.shape, aval.dtype
     if aval.size == 0:
-        return np.empty(aval.shape, aval.dtype)
-    memory = (ctypes.c_char * aval.nbytes).from_address(address)
-    return np.frombuffer(memory, aval.dtype).reshape(aval.shape)
+        return lambda address: np.empty(shape, dtype)
+    memory = (ctypes.c_char * aval.nbytes).from_address
+    return lambda address: np.ndarray(shape, dtype, memory(address))
 
 
 class HostCall:
@@ -23,7 +24,17 @@ class HostCall:
     ``literals`` has a value for each input that is one, else None; without a primitive it is a copy.
     """
 
-    __slots__ = ("in_avals", "literals", "many", "meaning", "out_avals", "params", "primitive")
+    __slots__ = (
+        "in_avals",
+        "inputs",
+        "literals",
+        "many",
+        "meaning",
+        "out_avals",
+        "outputs",
+        "params",
+        "primitive",
+    )
 
     def __init__(
         self,
@@ -37,19 +48,17 @@ class HostCall:
         self.in_avals, self.out_avals = in_avals, out_avals
         self.meaning: Any = _same if primitive is None else primitive.numpy or primitive.impl
         self.many = primitive is not None and primitive.multiple_results
+        self.inputs = [view(aval) if x is None else None for x, aval in zip(literals, in_avals, strict=True)]
+        self.outputs = [view(aval) for aval in out_avals]
 
     def __call__(self, in_addresses: tuple[int, ...], out_addresses: tuple[int, ...]) -> None:
         rest = iter(in_addresses)
-        args = [
-            view(next(rest), aval) if x is None else x
-            for x, aval in zip(self.literals, self.in_avals, strict=True)
-        ]
+        args = [x if at is None else at(next(rest)) for x, at in zip(self.literals, self.inputs, strict=True)]
         with np.errstate(all="ignore"):
             results = self.meaning(*args, **self.params)
-        for address, aval, result in zip(
-            out_addresses, self.out_avals, results if self.many else [results], strict=True
-        ):
-            view(address, aval)[...] = np.asarray(result)
+        results = results if self.many else [results]
+        for address, at, result in zip(out_addresses, self.outputs, results, strict=True):
+            at(address)[...] = np.asarray(result)
 
 
 def _same(x: Any) -> Any:

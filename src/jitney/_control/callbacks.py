@@ -14,7 +14,7 @@ import numpy as np
 
 from jitney import _ext
 from jitney._base import logs
-from jitney._base.dtypes import KEY_DTYPES, is_key
+from jitney._base.dtypes import KEY_DTYPES, canonicalize_dtype, is_key
 from jitney._control import scan
 from jitney._core import tree
 from jitney._core.avals import ShapedArray, shaped_array
@@ -73,10 +73,11 @@ def merge_arguments(
     in_tree: Any, leaves: Sequence[Any], static: Sequence[tuple[int, Any]]
 ) -> tuple[tuple, dict[str, Any]]:
     """Arguments of the user's function, from the arrays and what was put aside."""
-    fixed = dict(static)
-    rest = iter(leaves)
-    merged = [fixed[n] if n in fixed else next(rest) for n in range(len(fixed) + len(leaves))]
-    args, kwargs = tree.unflatten(in_tree, merged)
+    if static:
+        fixed = dict(static)
+        rest = iter(leaves)
+        leaves = [fixed[n] if n in fixed else next(rest) for n in range(len(fixed) + len(leaves))]
+    args, kwargs = tree.unflatten(in_tree, leaves)
     return args, kwargs
 
 
@@ -94,7 +95,9 @@ def _as_arguments(leaves: Sequence[Any], keys: Sequence[tuple[int, str]] = ()) -
     for number, x in enumerate(leaves):
         if number in key_dtypes and type(x) is np.ndarray and not is_key(x.dtype):
             x = x.copy().view(KEY_DTYPES[key_dtypes[number]])
-        if type(x) is not ArrayImpl:
+        if type(x) is np.ndarray and x.dtype is canonicalize_dtype(x.dtype):  # as compiled programs pass them
+            x = _ext.wrap(np.array(x), False)
+        elif type(x) is not ArrayImpl:
             aval = get_aval(x)
             x = _ext.wrap(np.array(to_numpy(x), aval.dtype), aval.weak_type)
         found.append(x)
@@ -225,6 +228,8 @@ def _run_callback(
 
 def _checked(number: int, x: Any, aval: ShapedArray, callback: FlatCallback) -> np.ndarray:
     """A result as an array of the promised type; Python numbers take on its dtype."""
+    if type(x) is np.ndarray and x.dtype == aval.dtype and x.shape == aval.shape:
+        return x
     value = np.asarray(x)
     plain = type(x) in (bool, int, float, complex) and np.can_cast(
         np.asarray(x).dtype, aval.dtype, "same_kind"

@@ -281,9 +281,14 @@ class _Python(Call):
     def _flat_function(self, in_tree: Any, out_tree: Any) -> PythonFunction:
         key = in_tree, out_tree
         if key not in self._flat:
+            fn, leaf = self.fn, tree.structure(0)
+            plain = in_tree == tree.structure((0,) * in_tree.num_leaves) and out_tree == leaf
 
             def call(*leaves: Any) -> Sequence[Any]:
-                outs, found = tree.flatten(self.fn(*tree.unflatten(in_tree, leaves)))
+                result = fn(*(leaves if plain else tree.unflatten(in_tree, leaves)))
+                if plain and type(result) is np.ndarray:
+                    return (result,)
+                outs, found = tree.flatten(result)
                 if found != out_tree:
                     raise RuntimeError(
                         f"The foreign function {self.name!r} returned a tree {found}, but {out_tree} was expected: describe its "

@@ -24,6 +24,7 @@ from jitney._core.avals import ShapedArray
 from jitney._core.trace import get_aval
 from jitney._foreign import differences
 from jitney._foreign.calls import Call
+from jitney._ops.strong_products import chain
 
 METHODS = ("finite", "complex")
 Flat = Callable[..., list[Any]]
@@ -114,9 +115,11 @@ class Rule:
         shape = moved.out_avals[0].shape
         for place, t in zip(moved.places, moved.tangents, strict=True):
             slope = self._partial(function, moved.leaves, place, shape)
-            term = jnp.asarray(slope).astype(moved.result_dtype) * jnp.asarray(t).astype(moved.result_dtype)
+            term = chain(
+                *[jnp.broadcast_to(jnp.asarray(x).astype(moved.result_dtype), shape) for x in (t, slope)]
+            )
             total = term if total is None else total + term
-        return jnp.broadcast_to(total, shape)
+        return total
 
     def _partial(self, function: Any, xs: Sequence[Any], place: int, shape: tuple[int, ...]) -> Any:
         if self.partials is not None:
@@ -418,7 +421,8 @@ def elementwise_by_differences(
             if type(t) is not SymbolicZero:
                 full = _replaced(primals, [place], [jnp.broadcast_to(primals[place], out.shape)])
                 slope = elementwise_slope(_flat_elementwise(run), place, step, noise)(*full)
-                total = total + slope.astype(out.dtype) * t.astype(out.dtype)
+                term = chain(jnp.broadcast_to(t.astype(out.dtype), out.shape), slope.astype(out.dtype))
+                total = total + term
         return out, total
 
     function.defjvp(jvp, symbolic_zeros=True)

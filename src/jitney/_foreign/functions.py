@@ -133,7 +133,7 @@ def foreign(
         >>> cosine = jitney.foreign(libm.cos, signature="double cos(double)", derivative=[lambda x: -jnp.sin(x)])
         >>> f = jitney.jit(lambda x: jnp.sum(cosine(x) ** 2))
         >>> round(float(f(jnp.arange(3.0))), 6), round(float(jitney.grad(f)(jnp.arange(3.0))[1]), 6)
-        (1.465104, -0.909297)
+        (1.465105, -0.909297)
     """
     options = {
         "signature": signature,
