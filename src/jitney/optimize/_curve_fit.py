@@ -16,10 +16,11 @@ from jitney.optimize import _levenberg_marquardt as lm
 from jitney.optimize._fits import covariance, solve, solve_traced
 from jitney.optimize._functions import Function, starting_point, tracing, vector
 from jitney.optimize._least_squares import MESSAGES, UNBOUNDED, box, unbounded
+from jitney.optimize._losses import LOSSES
 from jitney.scipy.linalg import solve_triangular
 
 _MINPACKS = {"ftol", "xtol", "gtol", "maxfev"}
-_TRFS = _MINPACKS | {"max_nfev"}
+_TRFS = _MINPACKS | {"max_nfev", "loss", "f_scale"}
 
 
 def curve_fit(
@@ -51,7 +52,8 @@ def curve_fit(
         absolute_sigma: whether ``sigma`` is taken as it is; else, residuals say how large it is.
         jac: None for exact derivatives; a function is SciPy's business, and ``f`` is then called as it is.
         bounds, method: ``"lm"`` (the choice without bounds) and ``"trf"`` (with bounds) are one compiled Levenberg-Marquardt loop,
-            which ends as SciPy's methods of these names do (``ftol``, ``xtol``, ``gtol``, ``maxfev``).
+            which ends as SciPy's methods of these names do (``ftol``, ``xtol``, ``gtol``, ``maxfev``); ``"trf"`` takes ``loss``
+            and ``f_scale``, too.
         full_output, nan_policy: with these, or other methods and options, SciPy's solvers run on compiled functions.
 
     Returns:
@@ -79,6 +81,7 @@ def curve_fit(
         and not full_output
         and nan_policy is None
         and set(kwargs) <= (_MINPACKS if free and method != "trf" else _TRFS)
+        and str(kwargs.get("loss", "linear")) in LOSSES
     )
     if tracing() and not ours:
         raise ValueError(
@@ -159,7 +162,10 @@ class _Task:
             options.get("max_nfev") or options.get("maxfev") or (200 * (n + 1) if method == "lm" else 100 * n)
         )
         self.limits = lm.Limits(*map(float, tolerances), int(most))  # type: ignore[call-arg]
-        self.rules = lm.Rules(cosines=method == "lm", scaled=True, factor=100.0 if method == "lm" else 1.0)
+        self.rules = lm.Rules(
+            method == "lm", True, 100.0 if method == "lm" else 1.0, False, options.get("loss", "linear")
+        )
+        self.limits = self.limits._replace(margin=float(options.get("f_scale", 1.0)))
         self.sound = True  # whether the bounds make sense
         if not unbounded(bounds):
             pair = box(bounds, self.start)
@@ -242,10 +248,10 @@ def _compiled(
         raise RuntimeError(
             f"Optimal parameters not found: {text if task.method == 'lm' else MESSAGES[lm.LIMIT]}"
         )
-    return np.array(fit.x), _pcov(np.asarray(fit.jacobian), np.asarray(fit.residuals), absolute_sigma)
+    return np.array(fit.x), _pcov(np.asarray(fit.jacobian), float(fit.square), absolute_sigma)
 
 
-def _pcov(jacobian: Any, residuals: Any, absolute_sigma: bool) -> Any:
+def _pcov(jacobian: Any, square: float, absolute_sigma: bool) -> Any:
     """The covariance of the parameters; infinite, with SciPy's warning, where the data do not tell."""
     m, n = jacobian.shape
     _, s, vectors = np.linalg.svd(jacobian, full_matrices=False)
@@ -258,7 +264,7 @@ def _pcov(jacobian: Any, residuals: Any, absolute_sigma: bool) -> Any:
         )
         return np.full((n, n), np.inf)
     pcov = (vectors.T / s**2) @ vectors
-    return pcov if absolute_sigma else pcov * (residuals @ residuals / (m - n))
+    return pcov if absolute_sigma else pcov * (square / (m - n))
 
 
 def _traced(task: _Task, xdata: Any, ydata: Any, sigma: Any, absolute_sigma: bool) -> Any:
@@ -281,8 +287,6 @@ def _traced(task: _Task, xdata: Any, ydata: Any, sigma: Any, absolute_sigma: boo
     fit = solve_traced(function.here, task.start, jnp.ones(n), task.limits, task.rules)
     pcov = covariance(fit.jacobian)
     if not absolute_sigma:
-        pcov = (
-            pcov * (jnp.vdot(fit.residuals, fit.residuals) / (m - n)) if m > n else jnp.full((n, n), jnp.inf)
-        )
+        pcov = pcov * (fit.square / (m - n)) if m > n else jnp.full((n, n), jnp.inf)
     found = fit.status > 0
     return jnp.where(found, fit.x, jnp.nan), jnp.where(found, pcov, jnp.nan)

@@ -12,14 +12,17 @@ from jitney import numpy as jnp
 from jitney.optimize import _levenberg_marquardt as lm
 from jitney.optimize._functions import Function, drive, jacobian_of
 from jitney.optimize._implicit import stationary
+from jitney.optimize._losses import weighted
 
 
 class Fit(NamedTuple):
-    """A solution: residuals and Jacobian there, how the loop ended, how often it evaluated them."""
+    """A solution: residuals there, Jacobian and gradient (of half the squares, or of the cost), twice the cost; how the loop ended."""
 
     x: Any
     residuals: Any
     jacobian: Any
+    gradient: Any
+    square: Any
     status: Any
     evaluations: Any
 
@@ -42,12 +45,21 @@ def solve(function: Function, x0: Any, scale: Any, limits: lm.Limits, rules: lm.
     state = drive(lambda state, until: advance(state, until, limits), state)
     if not float(state.posed) >= lm.WELL_POSED:
         return None
-    values, jacobian = function.run("values and jacobian", _values_and_jacobian)(state.x)
-    return Fit(state.x, values, jacobian, int(state.status), int(state.evaluations))
+
+    def make_solution(f: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda x, limits, leaves: _solution(lambda x: f(x, leaves), x, limits, rules)
+
+    x, values, jacobian, gradient, square = function.run(("solution", rules), make_solution)(state.x, limits)
+    return Fit(x, values, jacobian, gradient, square, int(state.status), int(state.evaluations))
 
 
-def _values_and_jacobian(f: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x, leaves: (f(x, leaves), jacobian_of(f)(x, leaves))
+def _solution(
+    residuals: Callable[[Any], Any], x: Any, limits: lm.Limits, rules: lm.Rules
+) -> tuple[Any, Any, Any, Any, Any]:
+    """All of a ``Fit`` that depends on ``x`` alone."""
+    values = residuals(x)
+    square, weighed, jacobian = weighted(values, jacobian_of(residuals)(x), rules.loss, limits.margin)
+    return x, values, jacobian, weighed @ jacobian, square
 
 
 def solve_traced(
@@ -59,7 +71,7 @@ def solve_traced(
         x0 = jnp.clip(x0, limits.low, limits.high)
 
     def half_gradient(x: Any) -> Any:
-        return residuals(x) @ jacobian_of(residuals)(x)
+        return _solution(residuals, x, limits, rules)[3]
 
     def run(x0: Any) -> tuple[Any, Any]:
         state = lm.begin(residuals, x0, scale, limits, rules)
@@ -71,7 +83,7 @@ def solve_traced(
         return x - jnp.clip(x - half_gradient(x), limits.low, limits.high)
 
     x, (status, evaluations) = stationary(held if rules.bounded else half_gradient, x0, run)
-    return Fit(x, residuals(x), jacobian_of(residuals)(x), status, evaluations)
+    return Fit(*_solution(residuals, x, limits, rules), status, evaluations)
 
 
 def covariance(jacobian: Any) -> Any:

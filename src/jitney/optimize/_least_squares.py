@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from jitney._core.trace import get_aval
 from jitney.optimize import _levenberg_marquardt as lm
 from jitney.optimize._fits import Fit, solve, solve_traced
 from jitney.optimize._functions import Function, starting_point, tracing, vector
+from jitney.optimize._losses import LOSSES
 from jitney.optimize._results import OptimizeResult
 
 UNBOUNDED = (-np.inf, np.inf)
@@ -26,7 +28,6 @@ MESSAGES = {
 }
 # What only SciPy's solvers know, and what these options are where nobody gave them.
 _SCIPYS: dict[str, Any] = {
-    "loss": "linear",
     "diff_step": None,
     "tr_solver": None,
     "tr_options": None,
@@ -70,8 +71,8 @@ def least_squares(
         jac: None for exact derivatives; a function, or ``"2-point"``, ``"3-point"``, ``"cs"``, is SciPy's business, and ``fun``
             is then called as it is.
         method: ``"trf"`` (with or without bounds) and ``"lm"`` run as one compiled Levenberg-Marquardt loop, which differs in
-            how it ends: as SciPy's ``trf`` and ``lm`` (MINPACK) do. With other losses and options of SciPy's solvers, SciPy's
-            solvers run on compiled functions.
+            how it ends: as SciPy's ``trf`` and ``lm`` (MINPACK) do. With a function as ``loss`` and options of SciPy's solvers,
+            SciPy's solvers run on compiled functions.
         x_scale: scales of the parameters; by default, the loop takes those of the Jacobian's columns.
 
     Returns:
@@ -91,7 +92,6 @@ def least_squares(
     array([1., 1.])
     """
     options = {
-        "loss": loss,
         "diff_step": diff_step,
         "tr_solver": tr_solver,
         "tr_options": tr_options,
@@ -103,28 +103,38 @@ def least_squares(
     tolerances = {"ftol": ftol, "xtol": xtol, "gtol": gtol}
     ours = (
         jac is None
-        and (method == "trf" or method == "lm" and unbounded(bounds))
+        and isinstance(loss, str)
+        and loss in LOSSES
+        and (method == "trf" or method == "lm" and loss == "linear" and unbounded(bounds))
         and all(_unsaid(given, _SCIPYS[name]) for name, given in options.items())
         and all(t is None or np.ndim(t) == 0 for t in tolerances.values())
         and any(t is not None for t in tolerances.values())
     )
     function = Function("fun", fun, args, kwargs, vector)
+    plan = functools.partial(
+        _plan,
+        bounds=bounds,
+        method=method,
+        tolerances=tolerances,
+        x_scale=x_scale,
+        max_nfev=max_nfev,
+        loss=loss,
+        f_scale=f_scale,
+    )
     if tracing():
         if not ours:
             raise ValueError(
                 "least_squares on traced values (inside of jit, vmap or grad) runs as one compiled loop, which knows method 'trf', and "
-                "'lm' without bounds, without jac, loss and options of SciPy's solvers."
+                "'lm' without bounds and losses, without jac, functions as losses and options of SciPy's solvers."
             )
-        return _traced(function, x0, bounds, method, tolerances, x_scale, max_nfev)
+        return _traced(function, x0, plan)
     if ours:
-        found = _compiled(function, x0, bounds, method, tolerances, x_scale, max_nfev)
+        found = _compiled(function, x0, plan)
         if found is not None:
             return found
-    more = {**options, **tolerances, "x_scale": x_scale, "f_scale": f_scale, "max_nfev": max_nfev}
-    if workers is None:
-        del more["workers"]
-    if callback is None:
-        del more["callback"]
+    options |= {"x_scale": x_scale, "max_nfev": max_nfev}
+    more = {name: given for name, given in options.items() if given is not None}
+    more |= {"loss": loss, "f_scale": f_scale, **tolerances}
     if jac is not None:
         return scipy_optimize.least_squares(
             fun, x0, jac, bounds, method, args=args, kwargs=dict(kwargs or {}), **more
@@ -166,9 +176,19 @@ def box(bounds: Any, x: Any) -> tuple[Any, Any] | None:
     return (low, high) if np.all(low < high) else None
 
 
+_Plan = tuple[Any, lm.Limits, lm.Rules]
+
+
 def _plan(
-    x: Any, bounds: Any, method: str, tolerances: Mapping[str, Any], x_scale: Any, max_nfev: Any
-) -> tuple[Any, lm.Limits, lm.Rules] | None:
+    x: Any,
+    bounds: Any,
+    method: str,
+    tolerances: Mapping[str, Any],
+    x_scale: Any,
+    max_nfev: Any,
+    loss: str,
+    f_scale: Any,
+) -> _Plan | None:
     """Scale, limits and rules of the loop; None if SciPy has something to say to the bounds."""
     n, dtype = get_aval(x).size, dtypes.canonicalize_dtype(x.dtype)
     scaled = x_scale is None or isinstance(x_scale, str)
@@ -176,46 +196,44 @@ def _plan(
         raise ValueError(f"`x_scale` must be 'jac' or positive numbers, got {x_scale!r}.")
     scale = jnp.ones(n, dtype) if scaled else jnp.broadcast_to(1 / jnp.asarray(x_scale, dtype), (n,))
     ftol, xtol, gtol = (0.0 if t is None else float(t) for t in tolerances.values())
-    limits = lm.Limits(ftol, xtol, gtol, 100 * n if max_nfev is None else int(max_nfev))
+    most = 100 * n if max_nfev is None else int(max_nfev)
+    limits = lm.Limits(ftol, xtol, gtol, most, margin=float(f_scale))
     if method == "lm":
         return scale, limits, lm.Rules(True, scaled, 100.0)
-    if unbounded(bounds):
-        return scale, limits, lm.Rules(False, scaled, 1.0)
-    pair = box(bounds, x)
-    if pair is None:
-        return None
-    return scale, limits._replace(low=pair[0], high=pair[1]), lm.Rules(False, scaled, 1.0, True)
+    rules = lm.Rules(False, scaled, 1.0, not unbounded(bounds), loss)
+    if rules.bounded:
+        pair = box(bounds, x)
+        if pair is None:
+            return None
+        limits = limits._replace(low=pair[0], high=pair[1])
+    return scale, limits, rules
 
 
-def _compiled(
-    function: Function, x0: Any, bounds: Any, method: str, tolerances: Any, x_scale: Any, max_nfev: Any
-) -> OptimizeResult | None:
+def _compiled(function: Function, x0: Any, plan: Callable[[Any], _Plan | None]) -> OptimizeResult | None:
     start = starting_point(x0)
-    plan = _plan(start, bounds, method, tolerances, x_scale, max_nfev)
-    if plan is None or start.size == 0 or not np.all(np.isfinite(start)):
+    planned = plan(start)
+    if planned is None or start.size == 0 or not np.all(np.isfinite(start)):
         return None  # SciPy says what is wrong
-    scale, limits, rules = plan
+    scale, limits, rules = planned
     if rules.bounded and not np.all((start >= limits.low) & (start <= limits.high)):
         return None
     fit = solve(function, start, np.asarray(scale), limits, rules)
-    if fit is None or method == "lm" and len(fit.residuals) < start.size:
+    if fit is None or rules.cosines and len(fit.residuals) < start.size:
         return None
-    parts = Fit(np.array(fit.x), np.array(fit.residuals), np.array(fit.jacobian), fit.status, fit.evaluations)
-    found = _result(parts, np, limits, rules)
-    found.update(message=MESSAGES[fit.status], success=fit.status > 0)
+    arrays = Fit(*map(np.array, fit[:5]), fit.status, fit.evaluations)  # type: ignore[call-arg]
+    found = _result(arrays, np, limits, rules)
+    found.update(cost=float(found.cost), message=MESSAGES[fit.status], success=fit.status > 0)
     return found
 
 
-def _traced(
-    function: Function, x0: Any, bounds: Any, method: str, tolerances: Any, x_scale: Any, max_nfev: Any
-) -> OptimizeResult:
+def _traced(function: Function, x0: Any, plan: Callable[[Any], _Plan | None]) -> OptimizeResult:
     start = starting_point(x0, traced=True)
-    plan = _plan(start, bounds, method, tolerances, x_scale, max_nfev)
-    if plan is None:
+    planned = plan(start)
+    if planned is None:
         raise ValueError(
             "bounds must be a pair (low, high) of numbers or vectors of the parameters, with low < high."
         )
-    scale, limits, rules = plan
+    scale, limits, rules = planned
     fit = solve_traced(function.here, start, scale, limits, rules)
     found = _result(fit, jnp, limits, rules)
     found.update(success=fit.status > 0)
@@ -223,14 +241,14 @@ def _traced(
 
 
 def _result(fit: Fit, n: Any, limits: lm.Limits, rules: lm.Rules) -> OptimizeResult:
-    gradient = fit.residuals @ fit.jacobian
+    gradient = fit.gradient
     active = n.zeros(len(fit.x), int)
     if rules.bounded:
         active = n.where(fit.x <= limits.low, -1, n.where(fit.x >= limits.high, 1, active))
     downhill = n.where(active * gradient < 0, 0.0, gradient)
     return OptimizeResult(
         x=fit.x,
-        cost=0.5 * n.vdot(fit.residuals, fit.residuals),
+        cost=0.5 * fit.square,
         fun=fit.residuals,
         jac=fit.jacobian,
         grad=gradient,

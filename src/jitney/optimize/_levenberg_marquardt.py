@@ -20,10 +20,12 @@ from jitney import lax
 from jitney import numpy as jnp
 from jitney._core.trace import get_aval
 from jitney.optimize._functions import jacobian_of
+from jitney.optimize._losses import weighted
 
 GOING_ON, LIMIT, GRADIENT, VALUE, STEP, VALUE_AND_STEP = -1, 0, 1, 2, 3, 4
 _LEAST_GAIN = 1e-4  # of what was predicted, for a step to be made
 _TURNS = 10  # of the search for the damping
+_FLOOR = 0.1  # of curvatures of losses
 _NEAR = 0.1  # relative distance of a step's length from the radius
 WELL_POSED = 1e-13  # least ratio of eigenvalues of the scaled normal equations, which are squares
 
@@ -48,13 +50,14 @@ class Rules(NamedTuple):
 
     ``cosines``: tests of MINPACK, whose ``gtol`` is of the cosine between residuals and columns of the Jacobian, and whose ``xtol``
     is of the radius. Otherwise ``gtol`` is of the gradient, and ``xtol`` of the step. ``scaled``: whether the scale follows the
-    Jacobian. ``bounded``: whether there are bounds.
+    Jacobian. ``bounded``: whether there are bounds. ``loss``: see ``_losses.py``.
     """
 
     cosines: bool
     scaled: bool
     factor: float  # the first radius, in lengths of the first point
     bounded: bool = False
+    loss: str = "linear"
 
 
 class Limits(NamedTuple):
@@ -66,18 +69,18 @@ class Limits(NamedTuple):
     most: Any  # evaluations
     low: Any = None  # bounds; None where there are none
     high: Any = None
+    margin: Any = 1.0  # residuals beyond it count as outliers, by the loss
 
 
-def equations(residuals: Callable[[Any], Any], x: Any) -> tuple[Any, Any, Any]:
-    """``r.r``, ``J^T J`` and ``J^T r`` at ``x``."""
-    r = residuals(x)
-    jacobian = jacobian_of(residuals)(x)
-    return jnp.vdot(r, r), jacobian.T @ jacobian, r @ jacobian
+def equations(residuals: Callable[[Any], Any], x: Any, limits: Limits, rules: Rules) -> tuple[Any, Any, Any]:
+    """``r.r``, ``J^T J`` and ``J^T r`` at ``x``; with a loss, twice the cost and what stands for these."""
+    square, r, jacobian = weighted(residuals(x), jacobian_of(residuals)(x), rules.loss, limits.margin, _FLOOR)
+    return square, jacobian.T @ jacobian, r @ jacobian
 
 
 def begin(residuals: Callable[[Any], Any], x0: Any, scale: Any, limits: Limits, rules: Rules) -> State:
     """The state at ``x0``; ``scale`` is that of the parameters, if it is not the Jacobian's."""
-    square, normal, gradient = equations(residuals, x0)
+    square, normal, gradient = equations(residuals, x0, limits, rules)
     if rules.scaled:
         norms = jnp.sqrt(jnp.diagonal(normal))
         scale = jnp.where(norms > 0, norms, 1)
@@ -129,7 +132,7 @@ def _iterate(residuals: Callable[[Any], Any], state: State, limits: Limits, rule
     slope = -jnp.vdot(state.gradient, moved) / state.square
     predicted = 2 * slope - jnp.vdot(moved, state.normal @ moved) / state.square
 
-    square, normal, gradient = equations(residuals, x)
+    square, normal, gradient = equations(residuals, x, limits, rules)
     sound = jnp.isfinite(square) & jnp.all(jnp.isfinite(normal))
     actual = jnp.where(sound & (square < 100 * state.square), 1 - square / state.square, -1)
     gain = jnp.where(predicted > 0, actual / jnp.where(predicted > 0, predicted, 1), 0)
