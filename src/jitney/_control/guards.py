@@ -22,7 +22,7 @@ from jitney._core.avals import ShapedArray
 from jitney._core.effects import guard_effect
 from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn, evaluate
 from jitney._core.staging import StagingTrace, stage
-from jitney._core.trace import get_aval, to_numpy
+from jitney._core.trace import current_trace, get_aval, to_numpy
 from jitney._transforms.batching import BatchTrace, batch_jaxpr
 from jitney._transforms.jet import JetTrace
 from jitney._transforms.jvp import JVPTrace
@@ -63,6 +63,8 @@ def require(
     ``source`` is where in the user's code, by default the line that runs.
     """
     with quietly():
+        if current_trace() is None and not to_numpy(fails).any():
+            return
         avals = [get_aval(v).strip_weak_type() for v in values]
         site = Guard(error, text, avals, sources.here() if source is None else source)
         checks.bind_check(checks.at_site(checks._any(fails), site, values))

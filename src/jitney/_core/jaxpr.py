@@ -12,6 +12,7 @@ Grammar::
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 from jitney import _ext
@@ -107,12 +108,32 @@ class JaxprEqn:
 
     def __reduce__(self) -> tuple:
         where = sources.resolve(self.source)
-        return JaxprEqn, (self.primitive, self.invars, self.outvars, self.params, where)
+        params = {name: _sent(x, self) for name, x in self.params.items()}
+        return JaxprEqn, (self.primitive, self.invars, self.outvars, params, where)
 
     def __repr__(self) -> str:
         from jitney._core.printer import print_eqn
 
         return print_eqn(self)
+
+
+def _sent(param: Any, eqn: JaxprEqn) -> Any:
+    """A param for another process: rules of ``custom_jvp`` and its kin, which are bound to one call, stay here."""
+    local = type(param) is FunctionType and "<locals>" in param.__qualname__
+    return _Stayed(str(eqn.params.get("name", eqn.primitive))) if local else param
+
+
+class _Stayed:
+    """In a program from another process, the rule of a function that has one of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError(
+            f"The rule of {self.name} stayed in the process that made this program: transform the function there, or send the "
+            "function in place of its program."
+        )
 
 
 class _Named:
