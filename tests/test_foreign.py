@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import pickle
 import shutil
 import subprocess
 import sys
@@ -354,6 +355,31 @@ def test_user_derivatives() -> None:
     assert not calls
 
 
+def test_rules_of_elementwise_functions_see_one_shape() -> None:
+    hypot = libm("hypot", 2)
+    want = X / np.hypot(X, 2.0), 2 / np.hypot(X, 2.0)
+    rules: list[dict[str, Any]] = [
+        {"vjp": lambda p, ct: (ct * p[0] / jnp.hypot(*p), ct * p[1] / jnp.hypot(*p))},
+        {"jvp": lambda p, t: (t[0] * p[0] + t[1] * p[1]) / jnp.hypot(*p)},
+        {"jvp": jitney.foreign(lambda x, y, s, t: (s * x + t * y) / np.hypot(x, y), vectorized=True)},
+    ]
+    rules.append(rules[0] | rules[1])
+    for rule in rules:
+        f = jitney.foreign(hypot, **rule)
+        by_x, by_y = jitney.jit(jitney.grad(lambda x, y, f=f: jnp.sum(f(x, y)), (0, 1)))(X, 2.0)
+        np.testing.assert_allclose(by_x, want[0], atol=1e-15)
+        np.testing.assert_allclose(by_y, np.sum(want[1]))
+        forward = jitney.jvp(f, (X, 2.0), (X, 1.0))[1]
+        np.testing.assert_allclose(forward, X * want[0] + want[1], atol=1e-15)
+        np.testing.assert_allclose(jitney.vmap(jitney.grad(f, 1), (0, None))(X, 2.0), want[1])
+
+
+def test_many_components() -> None:
+    f = jitney.foreign(lambda x: np.sum(x**2, -1), derivative="finite", vectorized=True)
+    x = np.linspace(0, 1, 600)  # more unit vectors than are taken at once
+    np.testing.assert_allclose(jitney.jit(jitney.grad(f))(x), 2 * x, atol=1e-9)
+
+
 def test_foreign_derivatives() -> None:
     forward = jitney.foreign(lambda x, t: np.sum(3 * x**2 * t))
     f = jitney.foreign(lambda x: np.sum(x**3), jvp=forward)
@@ -570,8 +596,11 @@ def test_programs_with_addresses_stay_in_memory(tmp_path: Any) -> None:
     from jitney._compiler.fingerprint import NoEncoding, encode
 
     cosine = jitney.foreign(libm("cos"))
+    closed = jitney.make_jaxpr(cosine)(1.0)
     with pytest.raises(NoEncoding):
-        encode(jitney.make_jaxpr(cosine)(1.0))
+        encode(closed)
+    with pytest.raises(pickle.PicklingError, match="the foreign function 'cos': its address means nothing"):
+        pickle.dumps(jitney.jit(cosine).trace(1.0).jaxpr)
 
 
 def test_64_bit_types_off(c: Any) -> None:

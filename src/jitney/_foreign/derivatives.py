@@ -14,16 +14,23 @@ from typing import Any
 import numpy as np
 
 import jitney.numpy as jnp
-from jitney._api.custom_jvp import custom_jvp
 from jitney._api.custom_rules import SymbolicZero
 from jitney._api.linear_call import linear_call
-from jitney._api.vmap import vmap
 from jitney._base.dtypes import float0
 from jitney._core import tree
 from jitney._core.avals import ShapedArray
 from jitney._core.trace import get_aval
 from jitney._foreign import differences
 from jitney._foreign.calls import Call
+from jitney._foreign.slopes import (
+    by_columns,
+    by_differences,
+    elementwise_by_differences,
+    elementwise_slope,
+    flat_elementwise,
+    over_basis,
+    slope_along,
+)
 from jitney._ops.strong_products import chain
 
 METHODS = ("finite", "complex")
@@ -98,6 +105,8 @@ class Rule:
             )
         if self.partials is not None or (self.call.elementwise and self._by_partials()):
             return out, moved.result_tangents([self._elementwise(function, moved)])
+        if self.call.elementwise:
+            moved.broadcast()
         if self.user_jvp is not None and self.user_vjp is None and not _is_foreign(self.user_jvp):
             return out, moved.result_tangents(self._forward(function, moved)(moved.leaves, moved.tangents))
         forward = self._forward(function, moved)
@@ -136,12 +145,13 @@ class Rule:
                 )
             return slope
         if self.user_jvp is not None:
-            return self.user_jvp(*xs, *[jnp.full_like(x, float(n == place)) for n, x in enumerate(xs)])
+            floats = [n for n, x in enumerate(xs) if get_aval(x).dtype.kind in "fc"]
+            return self.user_jvp(*xs, *[jnp.full_like(xs[n], float(n == place)) for n in floats])
         full = [jnp.broadcast_to(x, shape) if n == place else x for n, x in enumerate(xs)]
         if self.method == "complex" and get_aval(xs[place]).dtype.kind == "f":
-            run = lambda *xs: differences.complex_partial(_flat_elementwise(self._complex), xs, place)  # noqa: E731
+            run = lambda *xs: differences.complex_partial(flat_elementwise(self._complex), xs, place)  # noqa: E731
             return elementwise_by_differences(run, None, 1.0)(*full)
-        return elementwise_slope(_flat_elementwise(function), place, self.step, 1.0)(*full)
+        return elementwise_slope(flat_elementwise(function), place, self.step, 1.0)(*full)
 
     # -- maps of tangents, of flat lists: residuals are the arguments
 
@@ -161,7 +171,7 @@ class Rule:
     def _backward(self, moved: _Moved, forward: Any) -> Callable[[list, list], list]:
         if self.user_vjp is not None:
             return lambda xs, cts: self._call_vjp(moved, xs, cts)
-        return lambda xs, cts: _by_columns(moved.places, forward, xs, cts)
+        return lambda xs, cts: by_columns(moved.places, forward, xs, cts)
 
     def _call_jvp(self, moved: _Moved, xs: Sequence[Any], ts: Sequence[Any]) -> list[Any]:
         full = [_zero_tangent(x) for x in xs]
@@ -229,7 +239,10 @@ class Rule:
         return [jnp.asarray(x).astype(a.dtype) for x, a in zip(found, wanted, strict=True)]
 
     def _by_rows(self, moved: _Moved, xs: Sequence[Any], ts: Sequence[Any]) -> list[Any]:
-        """Tangents from ``vjp``: a call for each component of the results."""
+        """Tangents from ``vjp``: a call for each component of the results, one if they are elementwise."""
+        if self.call.elementwise:
+            slopes = self._call_vjp(moved, xs, [jnp.ones(moved.out_avals[0].shape, moved.result_dtype)])
+            return [sum(chain(t, slope) for t, slope in zip(ts, slopes, strict=True))]
         found = []
         for k, n in enumerate(moved.results):
             aval = moved.out_avals[n]
@@ -241,9 +254,7 @@ class Rule:
                 grads = self._call_vjp(moved, xs, cts)
                 return sum(jnp.sum(g * t).astype(aval.dtype) for g, t in zip(grads, ts, strict=True))
 
-            basis = _basis(aval)
-            found.append(row(basis[0]) if aval.size == 1 else vmap(row)(basis))
-            found[-1] = jnp.reshape(found[-1], aval.shape)
+            found.append(jnp.reshape(over_basis(row, aval), aval.shape))
         return found
 
     # -- errors
@@ -273,7 +284,7 @@ class Rule:
         found = []
         for p in moved.places:
             full = [jnp.broadcast_to(x, shape) if n == p else x for n, x in enumerate(moved.leaves)]
-            slope, error = differences.partial(_flat_elementwise(function), full, p, self.step)
+            slope, error = differences.partial(flat_elementwise(function), full, p, self.step)
             if self.method == "complex":
                 step = self._partial(function, moved.leaves, p, shape)
                 error = disagreement(step, slope, error)
@@ -306,6 +317,12 @@ class _Moved:
     @property
     def result_dtype(self) -> np.dtype:
         return self.out_avals[0].dtype
+
+    def broadcast(self) -> None:
+        """Arguments of an elementwise function, and their tangents, get its result's shape."""
+        shape = self.out_avals[0].shape
+        self.leaves = [jnp.broadcast_to(x, shape) for x in self.leaves]
+        self.tangents = [jnp.broadcast_to(t, shape) for t in self.tangents]
 
     def keep_floats(self) -> None:
         """All arguments of floats move."""
@@ -351,10 +368,6 @@ def _has_floats(argument: Any) -> bool:
     return any(get_aval(x).dtype.kind in "fc" for x in tree.leaves(argument))
 
 
-def _flat_elementwise(function: Any) -> Flat:
-    return lambda *xs: [function(*xs)]
-
-
 def _complex_along(moved: _Moved, function: Any, xs: Sequence[Any], ts: Sequence[Any]) -> list[Any]:
     return differences.complex_along(moved.runner(function, xs), [xs[p] for p in moved.places], ts)
 
@@ -362,98 +375,6 @@ def _complex_along(moved: _Moved, function: Any, xs: Sequence[Any], ts: Sequence
 def _float_results(moved: _Moved, function: Any, xs: Sequence[Any]) -> list[Any]:
     outs = tree.leaves(function(*moved.arguments(xs)))
     return [outs[n] for n in moved.results]
-
-
-# -- derivatives of derivatives by differences: functions whose own derivatives are differences again
-
-_NOISIER = 1e3  # a derivative by differences than the function, in relative rounding errors
-
-
-def slope_along(
-    run: Flat, places: Sequence[int], step: float | None, noise: float
-) -> Callable[[list, list], list]:
-    """``(xs, ts)`` to the derivatives of ``run(*xs)`` in the direction ``ts`` of the arguments at ``places``."""
-
-    def forward(xs: Sequence[Any], ts: Sequence[Any]) -> list[Any]:
-        count = len(xs)
-
-        def slopes(*both: Any) -> list[Any]:
-            xs, ts = both[:count], both[count:]
-            moving = lambda *moved: run(*_replaced(xs, places, moved))  # noqa: E731
-            return differences.along(moving, [xs[p] for p in places], ts, step, noise)[0]
-
-        return by_differences(slopes, step, noise * _NOISIER)(*xs, *ts)
-
-    return forward
-
-
-def by_differences(run: Flat, step: float | None, noise: float) -> Flat:
-    """``run``, a function of flat lists, with derivatives of all orders by differences."""
-    function = custom_jvp(lambda *xs: run(*xs))
-
-    def jvp(primals: tuple, tangents: tuple) -> tuple[list, list]:
-        places = [n for n, t in enumerate(tangents) if type(t) is not SymbolicZero]
-        outs = function(*primals)
-        forward = slope_along(run, places, step, noise)
-        backward = lambda xs, cts: _by_columns(places, forward, xs, cts)  # noqa: E731
-        return outs, linear_call(forward, backward, list(primals), [tangents[p] for p in places])
-
-    function.defjvp(jvp, symbolic_zeros=True)
-    return function
-
-
-def elementwise_slope(run: Flat, place: int, step: float | None, noise: float) -> Callable[..., Any]:
-    """The derivative of elementwise ``run`` by one argument, as a function of all."""
-    slope = lambda *xs: differences.partial(run, xs, place, step, noise)[0]  # noqa: E731
-    return elementwise_by_differences(slope, step, noise * _NOISIER)
-
-
-def elementwise_by_differences(
-    run: Callable[..., Any], step: float | None, noise: float
-) -> Callable[..., Any]:
-    """An elementwise function with derivatives of all orders by differences."""
-    function = custom_jvp(lambda *xs: run(*xs))
-
-    def jvp(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
-        out = function(*primals)
-        total = jnp.zeros_like(out)
-        for place, t in enumerate(tangents):
-            if type(t) is not SymbolicZero:
-                full = _replaced(primals, [place], [jnp.broadcast_to(primals[place], out.shape)])
-                slope = elementwise_slope(_flat_elementwise(run), place, step, noise)(*full)
-                term = chain(jnp.broadcast_to(t.astype(out.dtype), out.shape), slope.astype(out.dtype))
-                total = total + term
-        return out, total
-
-    function.defjvp(jvp, symbolic_zeros=True)
-    return function
-
-
-def _replaced(xs: Sequence[Any], places: Sequence[int], by: Sequence[Any]) -> list[Any]:
-    found = list(xs)
-    for p, x in zip(places, by, strict=True):
-        found[p] = x
-    return found
-
-
-def _basis(aval: ShapedArray) -> Any:
-    return jnp.eye(aval.size, dtype=aval.dtype).reshape((aval.size, *aval.shape))
-
-
-def _by_columns(places: Sequence[int], forward: Any, xs: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
-    """Cotangents from a map of tangents: a call for each component of the arguments."""
-    found = []
-    for k, p in enumerate(places):
-        aval = get_aval(xs[p])
-
-        def column(e: Any, k: int = k) -> Any:
-            ts = [e if j == k else jnp.zeros_like(xs[q]) for j, q in enumerate(places)]
-            outs = forward(xs, ts)
-            return sum(jnp.sum(y * ct) for y, ct in zip(outs, cts, strict=True))
-
-        products = column(_basis(aval)[0])[None] if aval.size == 1 else vmap(column)(_basis(aval))
-        found.append(jnp.reshape(products, aval.shape).astype(aval.dtype))
-    return found
 
 
 def _columns_errors(rule: Rule, function: Any, moved: _Moved, k: int) -> list[Any]:
@@ -470,7 +391,7 @@ def _columns_errors(rule: Rule, function: Any, moved: _Moved, k: int) -> list[An
             errors = [disagreement(*each) for each in zip(steps, slopes, errors, strict=True)]
         return errors
 
-    found = vmap(column)(_basis(aval))
+    found = over_basis(column, aval)
     return [jnp.reshape(jnp.moveaxis(e, 0, -1), (*e.shape[1:], *aval.shape)) for e in found]
 
 

@@ -7,6 +7,7 @@ Call      hypot (in 0) (size 100) (out 0)              a call on whole arrays, s
 from __future__ import annotations
 
 import ctypes
+import pickle
 from functools import cached_property
 from typing import Any
 
@@ -81,6 +82,11 @@ class CFunction:
             return self.pointer(*given)
         fixed, rest = dict(self.fixed), iter(given)
         return self.pointer(*[fixed[n] if n in fixed else next(rest) for n in range(len(self.params))])
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise pickle.PicklingError(
+            f"Can't pickle a program that calls the foreign function {self.name!r}: its address means nothing in another process."
+        )
 
     def __call__(self, *_: Any) -> None:
         """Executables hold what they need as callables; this one is never called by them."""
