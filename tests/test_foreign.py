@@ -460,6 +460,10 @@ def test_no_derivative() -> None:
         with pytest.raises(ValueError, match=text):
             transformed(1.0)
     assert jitney.grad(lambda x: x * f(lax.stop_gradient(x)))(3.0) == 6
+    from jitney.experimental.jet import jet
+
+    with pytest.raises(NotImplementedError, match="nest jitney.jvp"):
+        jet(jitney.foreign(libm("cos"), derivative="finite"), (0.5,), ((1.0, 0.0),))
     with pytest.raises(ValueError, match="whose error could be estimated"):
         f.derivative_error(1.0)
 

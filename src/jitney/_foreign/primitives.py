@@ -49,7 +49,10 @@ def _no_transpose(name: str) -> NotImplementedError:
 
 # -- foreign_map ------------------------------------------------------------------------------------
 
+_NO_DERIVATIVE = "the derivative of a foreign function is a rule around its call, which Taylor series do not see; nest jitney.jvp"
+
 foreign_map_p = Primitive("foreign_map")
+foreign_map_p.no_derivative = _NO_DERIVATIVE
 
 
 def _map_abstract(*avals: ShapedArray, function: CFunction, dtype: np.dtype) -> ShapedArray:
@@ -87,6 +90,7 @@ foreign_map_p.transpose = _map_transpose
 # -- foreign_call -----------------------------------------------------------------------------------
 
 foreign_call_p = Primitive("foreign_call", multiple_results=True)
+foreign_call_p.no_derivative = _NO_DERIVATIVE
 
 
 def _call_numpy(*args: Any, function: ArrayFunction, results: Sequence[ShapedArray]) -> list[Any]:
