@@ -10,6 +10,7 @@ import numpy as np
 
 from jitney import numpy as jnp
 from jitney import random
+from jitney._api.calls import expose_methods
 from jitney._api.jit import jit
 from jitney._api.reuse import Operands, Programs, reads
 from jitney._base.errors import JitneyTypeError
@@ -34,6 +35,7 @@ _TROUBLE = {
 }
 
 
+@expose_methods
 class EnsembleSampler:
     """An affine-invariant ensemble sampler, compiled as a whole.
 
@@ -359,7 +361,7 @@ class EnsembleSampler:
             log_prob, blobs = run(places, operands.leaves)
         except JitneyTypeError as error:
             error.add_note(
-                "jitney.ensemble compiles log_prob_fn, which must be made of functions of jitney. emcee.EnsembleSampler, which "
+                "jitney.ensemble compiles log_prob_fn, which must be made of functions of jitney or NumPy. emcee.EnsembleSampler, which "
                 "has the same interface, takes any Python function."
             )
             raise

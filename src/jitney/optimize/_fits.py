@@ -66,7 +66,6 @@ def solve_traced(
     residuals: Callable[[Any], Any], x0: Any, scale: Any, limits: lm.Limits, rules: lm.Rules
 ) -> Fit:
     """The solution inside of a trace, with its derivatives by whatever the residuals depend on."""
-
     if rules.bounded:
         x0 = jnp.clip(x0, limits.low, limits.high)
 

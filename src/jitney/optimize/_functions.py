@@ -83,7 +83,7 @@ class Function:
     def explain(self, error: BaseException) -> None:
         """Say what to do with a function that cannot be traced."""
         text = (
-            f"jitney.optimize compiles {self.kind} to take its derivatives, so it must be made of functions of jitney. With jac=... (a "
+            f"jitney.optimize compiles {self.kind} to take its derivatives, so it must be made of functions of jitney or NumPy. With jac=... (a "
             "function, or '2-point' for differences) it is called as it is; scipy.optimize does so always."
         )
         if text not in getattr(error, "__notes__", ()):
@@ -104,10 +104,6 @@ class Function:
             return float(value), np.array(gradient)
 
         return both
-
-    def gradient(self) -> Callable[[Any], Any]:
-        """``x -> gradient``."""
-        return _as_numpy(self.run("gradient", grad))
 
     def hessian(self) -> Callable[[Any], Any]:
         """``x -> Hessian``."""
