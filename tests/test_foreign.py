@@ -8,6 +8,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ _SOURCE = r"""
 #include <stdbool.h>
 #include <math.h>
 #include <complex.h>
+#include <unistd.h>
 double gauss(double x, double s) { return exp(-x * x / (2 * s * s)); }
 double cubic(double x) { return x * x * x; }
 float add_small(float x, int8_t n) { return x + n; }
@@ -34,6 +36,11 @@ int64_t modulo(int64_t a, uint8_t b) { return a % b; }
 int16_t minus(int16_t a) { return -a; }
 double scaled(double x, void* data) { return x * ((double*)data)[0]; }
 double constant(void) { return 42; }
+volatile int flag = 0;
+double wait_for_flag(double x) {
+    for (int i = 0; i < 5000 && !flag; i++) usleep(1000);
+    return flag ? x : -1;
+}
 void running(const double* x, int64_t n, double* out) {
     double s = 0;
     for (int64_t i = 0; i < n; i++) out[i] = s += x[i];
@@ -181,6 +188,16 @@ def test_code_that_needs_the_lock(c: Any) -> None:
     assert len(calls) == 14
     locked = jitney.foreign(c.cubic, signature="double (double)", gil=True)
     np.testing.assert_allclose(both(lambda x: locked(x) * 2, X), 2 * X**3)
+
+
+def test_other_threads_run_meanwhile(c: Any) -> None:
+    wait = jitney.jit(jitney.foreign(c.wait_for_flag, signature="double wait_for_flag(double)"))
+    flag = ctypes.c_int.in_dll(c, "flag")
+    wait.lower(1.0).compile()
+    thread = threading.Timer(0.05, lambda: setattr(flag, "value", 1))
+    thread.start()
+    assert wait(1.0) == 1  # -1 if nobody could raise the flag
+    thread.join()
 
 
 # -- C functions of arrays

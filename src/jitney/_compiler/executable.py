@@ -8,6 +8,7 @@ import numpy as np
 
 from jitney._compiler.recipe import const_array
 from jitney._core.jaxpr import ClosedJaxpr
+from jitney._kernel.foreign import CFunction
 from jitney._kernel.ir import Branch, Call, For, LoopProgram, While
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ class Parts(NamedTuple):
 def parts_of(simple: ClosedJaxpr, graph: Graph, program: LoopProgram) -> Parts:
     """The parts of the executable of ``program``, which ``simple`` became."""
     consts = [const_array(c, v.aval) for c, v in zip(simple.consts, simple.jaxpr.constvars, strict=True)]
-    release = estimate(program.body) > _RELEASE_NS
+    # Nobody knows how long foreign code takes, or whether it asks for Python.
+    foreign = any([type(call) is CFunction for call, _, _ in program.callables])
+    release = foreign or estimate(program.body) > _RELEASE_NS
     return Parts(consts, program.scratch_bytes, list(program.callables), release, list(graph.forward))
 
 
