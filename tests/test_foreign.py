@@ -250,6 +250,9 @@ def test_fortran_takes_addresses(c: Any) -> None:
     dot = jitney.foreign(scipy.linalg.blas.ddot, derivative="finite")  # f2py: called as a Python function
     np.testing.assert_allclose(both(dot, X, X), X @ X)
     np.testing.assert_allclose(jitney.grad(dot)(X, X), X, atol=1e-12)
+    text = "void dcopy_(const int* n, const double x[n], const int* incx, double y[n], const int* incy)"
+    copy = jitney.foreign(scipy.linalg.blas.dcopy, signature=text)  # the routine behind it, natively
+    np.testing.assert_array_equal(both(copy, X, 1, 1), X)
 
 
 def test_arrays_with_several_results(c: Any) -> None:
