@@ -333,6 +333,7 @@ def test_program(fun: Callable[[Any, Any], Any]) -> None:
     assert text(jitney) == text(jax)
 
 
+@pytest.mark.usefixtures("jax_derivatives")
 def test_program_of_gradient() -> None:
     text = lambda L: str(
         L.make_jaxpr(L.grad(lambda x: L.lax.psum(L.numpy.sin(x).sum(), "i")), axis_env=[("i", 4)])(X)

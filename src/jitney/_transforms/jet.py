@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from jitney._base import dtypes
+from jitney._base.config import config
 from jitney._core.jaxpr import ClosedJaxpr, evaluate
 from jitney._core.primitive import Primitive
 from jitney._core.staging import stage
@@ -204,7 +205,7 @@ def jet_program(
 
     It takes all values, then ``order`` coefficients of each active input, and returns the same of the outputs.
     """
-    key = ("jet", order, active, force)
+    key = ("jet", order, active, force, config.safe_grad)
     if key not in closed.cache:
         active_out: Flags = ()
 
