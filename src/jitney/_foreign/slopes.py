@@ -47,7 +47,7 @@ def by_differences(run: Flat, step: float | None, noise: float) -> Flat:
     function = custom_jvp(lambda *xs: run(*xs))
 
     def jvp(primals: tuple, tangents: tuple) -> tuple[list, list]:
-        places = [n for n, t in enumerate(tangents) if type(t) is not SymbolicZero]
+        places = [n for n, t in enumerate(tangents) if _moves(t)]
         outs = function(*primals)
         forward = slope_along(run, places, step, noise)
         backward = lambda xs, cts: by_columns(places, forward, xs, cts)  # noqa: E731
@@ -73,7 +73,7 @@ def elementwise_by_differences(
         out = function(*primals)
         total = jnp.zeros_like(out)
         for place, t in enumerate(tangents):
-            if type(t) is not SymbolicZero:
+            if _moves(t):
                 full = _replaced(primals, [place], [jnp.broadcast_to(primals[place], out.shape)])
                 slope = elementwise_slope(flat_elementwise(run), place, step, noise)(*full)
                 term = chain(jnp.broadcast_to(t.astype(out.dtype), out.shape), slope.astype(out.dtype))
@@ -82,6 +82,10 @@ def elementwise_by_differences(
 
     function.defjvp(jvp, symbolic_zeros=True)
     return function
+
+
+def _moves(tangent: Any) -> bool:
+    return type(tangent) is not SymbolicZero and get_aval(tangent).dtype.kind in "fc"
 
 
 def _replaced(xs: Sequence[Any], places: Sequence[int], by: Sequence[Any]) -> list[Any]:
