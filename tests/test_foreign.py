@@ -135,6 +135,17 @@ def test_numbers_in_fused_loops() -> None:
     np.testing.assert_allclose(chosen(x), np.where(x > 1, np.cos(x), np.sin(x)), rtol=1e-14, atol=1e-15)
 
 
+def test_uncompiled_code(c: Any) -> None:
+    hypot = jitney.foreign(libm("hypot", 2))
+    for size in (255, 256, 257, 3000):
+        x = np.linspace(-1, 1, size)
+        np.testing.assert_array_equal(hypot(x, 2.0), np.hypot(x, 2.0))
+    grid = np.linspace(-1, 1, 40)
+    np.testing.assert_array_equal(hypot(grid[:, None], grid), np.hypot(grid[:, None], grid))
+    above = jitney.foreign(c.above, signature="_Bool above(double, int)")
+    np.testing.assert_array_equal(above(np.arange(2000.0), 7), np.arange(2000) > 7)
+
+
 def test_pointers_of_other_libraries(c: Any) -> None:
     j0 = jitney.foreign(special("j0"), derivative=[lambda x: -jitney.foreign(special("j1"))(x)])
     np.testing.assert_allclose(both(j0, X), scipy.special.j0(X))
@@ -631,5 +642,7 @@ def test_64_bit_types_off(c: Any) -> None:
     with jitney.enable_x64(False):
         cosine = jitney.foreign(libm("cos"))
         assert jitney.jit(cosine)(jnp.ones(3)).dtype == np.float32
+        many = cosine(jnp.ones(1000))
+        assert many.dtype == np.float32 and np.all(many == np.float32(np.cos(1.0)))
         running = jitney.foreign(c.running, signature="(const double* x, int64 n, double* out)")
         assert jitney.jit(running)(jnp.ones(3)).tolist() == [1, 2, 3]

@@ -15,8 +15,10 @@ import numpy as np
 
 from jitney import _ext
 from jitney._control.callbacks import _one_by_one
+from jitney._control.jit import native
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.primitive import Primitive
+from jitney._core.staging import stage
 from jitney._core.trace import get_aval, to_numpy
 from jitney._kernel.foreign import CFunction
 from jitney._kernel.rules import Map, Routine, RoutineCall
@@ -64,13 +66,32 @@ def _map_numpy(*xs: Any, function: CFunction, dtype: np.dtype) -> Any:
     types = [p for n, p in enumerate(function.params) if n not in fixed]
     arrays: Any = [np.asarray(x, t) for x, t in zip(xs, types, strict=True)]
     call = function.call if function.fixed else function.pointer
-    if any([a.ndim for a in arrays]):
-        arrays = np.broadcast_arrays(*arrays)
-        columns = [a.ravel().tolist() for a in arrays]
-        found = np.fromiter(map(call, *columns), function.result, arrays[0].size).reshape(arrays[0].shape)
+    if not any([a.ndim for a in arrays]):
+        return np.asarray(call(*[a.item() for a in arrays]), function.result).astype(dtype, copy=False)
+    arrays = np.broadcast_arrays(*arrays)
+    columns = [a.ravel() for a in arrays]
+    if columns[0].size >= _CHUNK and not function.python:
+        found = _in_chunks(function, columns)
     else:
-        found = np.asarray(call(*[a.item() for a in arrays]), function.result)
-    return found.astype(dtype, copy=False)
+        found = np.fromiter(map(call, *[c.tolist() for c in columns]), function.result, columns[0].size)
+    return found.reshape(arrays[0].shape).astype(dtype, copy=False)
+
+
+# Elements of a kernel for uncompiled code, which is made once for a function, not for each shape.
+_CHUNK = 256
+
+
+def _in_chunks(function: CFunction, columns: Sequence[np.ndarray]) -> np.ndarray:
+    """The results for flat arrays by one compiled kernel; its last call reaches back over elements that are done."""
+    if function.kernel is None:
+        run = lambda *xs: [foreign_map_p.bind(*xs, function=function, dtype=function.result)]  # noqa: E731
+        function.kernel = stage(run, [shaped_array((_CHUNK,), c.dtype) for c in columns])
+    kernel, size = native(function.kernel), columns[0].size
+    found = np.empty(size, function.result)
+    for start in range(0, size, _CHUNK):
+        part = slice(min(start, size - _CHUNK), min(start, size - _CHUNK) + _CHUNK)
+        found[part] = to_numpy(kernel.execute([np.ascontiguousarray(c[part]) for c in columns])[0])
+    return found
 
 
 def _map_lower(b: Any, *xs: Any, function: CFunction, dtype: np.dtype) -> Any:

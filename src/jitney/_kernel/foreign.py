@@ -51,6 +51,7 @@ class CFunction:
     ) -> None:
         self.name, self.address, self.result, self.params = name, address, result, params
         self.fixed, self.python, self.owner = fixed, python, owner
+        self.kernel: Any = None  # a program of some elements, for code that is not compiled
 
     @property
     def key(self) -> tuple:
