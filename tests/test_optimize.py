@@ -223,10 +223,11 @@ def test_equal_functions_are_compiled_once(monkeypatch):
 def test_long_loops_can_be_interrupted(monkeypatch):
     """Every call of the loop is short, and picks up where the last one ended."""
     clock = iter(range(10**6))
-    whole = optimize.minimize(rosenbrock, np.linspace(-1, 1, 6))
+    start = np.linspace(-1, 1, 6)
+    whole = optimize.minimize(lambda x: rosenbrock(x), start)
     monkeypatch.setattr("jitney.optimize._functions.time.perf_counter", lambda: next(clock))
-    pieces = optimize.minimize(rosenbrock, np.linspace(-1, 1, 6))
-    assert next(clock) > 2 * (whole.nit - 16) > 20  # one iteration a call after the first 16
+    pieces = optimize.minimize(lambda x: rosenbrock(x), start)  # another line: not known to be fast
+    assert next(clock) > 2 * (whole.nit - 10) > 20  # one iteration a call after the first ones
     np.testing.assert_array_equal(pieces.x, whole.x)
     assert (pieces.nit, pieces.nfev) == (whole.nit, whole.nfev)
 

@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from jitney import numpy as jnp
 from jitney.optimize import _levenberg_marquardt as lm
 from jitney.optimize._functions import Function, drive, jacobian_of
@@ -30,26 +28,38 @@ class Fit(NamedTuple):
 def solve(function: Function, x0: Any, scale: Any, limits: lm.Limits, rules: lm.Rules) -> Fit | None:
     """The solution, by compiled programs; None where the equations are too badly posed for their squares to be used."""
 
-    def make_begin(f: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda x, scale, limits, leaves: lm.begin(lambda x: f(x, leaves), x, scale, limits, rules)
+    def make_start(f: Callable[..., Any]) -> Callable[..., Any]:
+        def start(x: Any, until: Any, scale: Any, limits: lm.Limits, leaves: Any) -> Any:
+            residuals = lambda x: f(x, leaves)  # noqa: E731
+            state = lm.advance(residuals, lm.begin(residuals, x, scale, limits, rules), until, limits, rules)
+            return state, _solution(residuals, state.x, limits, rules)
+
+        return start
 
     def make_advance(f: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda state, until, limits, leaves: lm.advance(
-            lambda x: f(x, leaves), state, until, limits, rules
-        )
+        def advance(state: lm.State, until: Any, limits: lm.Limits, leaves: Any) -> Any:
+            residuals = lambda x: f(x, leaves)  # noqa: E731
+            state = lm.advance(residuals, state, until, limits, rules)
+            return state, _solution(residuals, state.x, limits, rules)
 
-    state = function.run(("begin", rules), make_begin)(x0, scale, limits)
-    if not (math.isfinite(float(state.square)) and np.isfinite(state.gradient).all()):
+        return advance
+
+    solution: Any = None
+
+    def start(until: int) -> lm.State:
+        nonlocal solution
+        state, solution = function.run(("start", rules), make_start)(x0, until, scale, limits)
+        return state if math.isfinite(float(state.posed)) else state._replace(status=lm.LIMIT)
+
+    def advance(state: lm.State, until: int) -> lm.State:
+        nonlocal solution
+        state, solution = function.run(("advance", rules), make_advance)(state, until, limits)
+        return state
+
+    state = drive(function, rules, start, advance)
+    if not (float(state.posed) >= lm.WELL_POSED and math.isfinite(float(state.square))):
         return None
-    advance = function.run(("advance", rules), make_advance)
-    state = drive(lambda state, until: advance(state, until, limits), state)
-    if not float(state.posed) >= lm.WELL_POSED:
-        return None
-
-    def make_solution(f: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda x, limits, leaves: _solution(lambda x: f(x, leaves), x, limits, rules)
-
-    x, values, jacobian, gradient, square = function.run(("solution", rules), make_solution)(state.x, limits)
+    x, values, jacobian, gradient, square = solution
     return Fit(x, values, jacobian, gradient, square, int(state.status), int(state.evaluations))
 
 

@@ -18,6 +18,8 @@ from jitney._core.trace import current_trace, get_aval
 
 _PROGRAMS = Programs()
 _SECONDS = 0.1  # of a call, after which Python looks for Ctrl-C
+_FIRST = 4  # iterations of the second call, when it is not known yet how long they take
+_MOST = 1 << 30
 
 
 class Function:
@@ -49,7 +51,8 @@ class Function:
         self.pure = pure  # as it is traced; ``leaves`` are the arrays among its further arguments
         role = (kind, shaped, getattr(fun, "__code__", None) if users is not None else None)
         key = (reads(fun if users is None else users), self.operands.key, role)
-        self._programs: dict[Any, Any] = _PROGRAMS.get(key, dict)
+        #: programs by name, and how many iterations of a loop are short, by the name of its program
+        self._programs, self.pace = _PROGRAMS.get(key, lambda: ({}, {}))
 
     def plain(self, x: Any) -> Any:
         """The function as it is."""
@@ -205,12 +208,32 @@ def tracing() -> bool:
     return current_trace() is not None
 
 
-def drive(advance: Callable[[Any, int], Any], state: Any) -> Any:
-    """Calls ``advance(state, until)`` till ``state.status`` is that of an end; each call does more iterations, as time allows."""
-    count = 16
+def drive(
+    function: Function,
+    name: Any,
+    start: Callable[[int], Any],
+    advance: Callable[[Any, int], Any],
+) -> Any:
+    """The state at the end of a loop: ``start(until)``, then ``advance(state, until)`` as long as ``state.status`` is negative.
+
+    Calls take a tenth of a second at most, as far as is known: how long iterations take is remembered from the last loop.
+    """
+    count = function.pace.get(name, 1)  # the first call compiles
+    began = time.perf_counter()
+    state = start(count)
+    if name in function.pace:
+        count = _adapted(count, int(state.iterations), time.perf_counter() - began)
+    else:
+        count = _FIRST
     while int(state.status) < 0:
-        started = time.perf_counter()
-        state = advance(state, int(state.iterations) + count)
-        taken = time.perf_counter() - started
-        count = min(max(int(count * min(8.0, _SECONDS / max(taken, 1e-9))), 1), 1 << 30)
+        before = int(state.iterations)
+        began = time.perf_counter()
+        state = advance(state, before + count)
+        count = _adapted(count, int(state.iterations) - before, time.perf_counter() - began)
+    function.pace[name] = count
     return state
+
+
+def _adapted(count: int, done: int, taken: float) -> int:
+    """How many iterations may follow ``done`` ones that took ``taken`` seconds."""
+    return min(max(int(min(8 * count, _SECONDS * max(done, 1) / max(taken, 1e-9))), 1), _MOST)

@@ -179,10 +179,12 @@ def _compiled(function: Function, x0: Any, tol: Any, options: Mapping[str, Any] 
     gtol, most, norm = _settings(start, tol, options)
     size, dtype = start.size, dtypes.canonicalize_dtype(start.dtype)
 
-    def make_begin(f: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda x, gtol, leaves: bfgs_descent(
-            lambda x: f(x, leaves), size, dtype, norm=norm, gtol=gtol
-        ).begin(x)
+    def make_start(f: Callable[..., Any]) -> Callable[..., Any]:
+        def start(x: Any, until: Any, gtol: Any, most: Any, leaves: Any) -> State:
+            descent = bfgs_descent(lambda x: f(x, leaves), size, dtype, most, norm, gtol, _LINE_SEARCH)
+            return descent.advance(descent.begin(x), until)
+
+        return start
 
     def make_advance(f: Callable[..., Any]) -> Callable[..., Any]:
         def advance(state: State, until: Any, gtol: Any, most: Any, leaves: Any) -> State:
@@ -191,11 +193,20 @@ def _compiled(function: Function, x0: Any, tol: Any, options: Mapping[str, Any] 
 
         return advance
 
-    state = function.run(("begin", norm, size, dtype), make_begin)(start, float(gtol))
-    if int(most) <= 0 and int(state.status) < 0:
-        state = state._replace(status=1)
-    advance = function.run(("advance", norm, size, dtype), make_advance)
-    state = drive(lambda state, until: advance(state, until, float(gtol), int(most)), state)
+    limits = (float(gtol), int(most))
+    run = function.run(("start", norm, size, dtype), make_start)
+    if limits[1] <= 0:
+        state = run(start, 0, *limits)
+        state = state._replace(status=1) if int(state.status) < 0 else state
+    else:
+        state = drive(
+            function,
+            ("bfgs", norm, size, dtype),
+            lambda until: run(start, until, *limits),
+            lambda state, until: function.run(("advance", norm, size, dtype), make_advance)(
+                state, until, *limits
+            ),
+        )
     found = _result(state._replace(x=np.array(state.x), gradient=np.array(state.gradient)))
     status = _STATUS[int(state.status)]
     if status == 2 and (np.isnan(found.jac).any() or np.isnan(found.x).any() or np.isnan(float(state.value))):
