@@ -9,7 +9,8 @@
 #include "jitney.h"
 
 extern "C" PyCodeObject* jt_user_frame(int (*is_internal)(PyCodeObject*), int* lasti);
-extern "C" int jt_stores_into(PyObject* value, int (*is_internal)(PyCodeObject*), int store_fast, int store_name);
+extern "C" int jt_stores_into(PyObject* value, int (*is_internal)(PyCodeObject*), int store_fast, int store_name,
+                              int extended);
 
 namespace jt {
 
@@ -412,14 +413,16 @@ PyObject* user_frame(PyObject*, PyObject*) {
     return pair;
 }
 
-// replaced(x, references, store_fast, store_name): the memory of the array `x` as a writeable ndarray, if nobody can notice
+// replaced(x, references, store_fast, store_name, extended): the memory of the array `x` as a writeable ndarray, if nobody can notice
 // that it is written to: the user's code is about to assign to the one variable that holds `x` (`references` in all,
 // those of our own frames among them), and nothing shares the memory. Else None.
 PyObject* replaced(PyObject*, PyObject* const* args, Py_ssize_t n) {
-    if (n != 4 || !is_array(args[0])) return PyErr_SetString(PyExc_TypeError, "replaced takes an array and 3 numbers"), nullptr;
-    const long references = PyLong_AsLong(args[1]), fast = PyLong_AsLong(args[2]), name = PyLong_AsLong(args[3]);
+    if (n != 5 || !is_array(args[0])) return PyErr_SetString(PyExc_TypeError, "replaced takes an array and 4 numbers"), nullptr;
+    const long references = PyLong_AsLong(args[1]), fast = PyLong_AsLong(args[2]), name = PyLong_AsLong(args[3]),
+               extended = PyLong_AsLong(args[4]);
     if (PyErr_Occurred()) return nullptr;
-    if (Py_REFCNT(args[0]) != references || !jt_stores_into(args[0], is_not_the_users, int(fast), int(name))) Py_RETURN_NONE;
+    if (Py_REFCNT(args[0]) != references || !jt_stores_into(args[0], is_not_the_users, int(fast), int(name), int(extended)))
+        Py_RETURN_NONE;
     PyObject* memory = array_own_memory(as_array(args[0]));
     if (!memory && !PyErr_Occurred()) Py_RETURN_NONE;
     return memory;
@@ -441,7 +444,7 @@ PyMethodDef boundary_functions[] = {
     {"user_frame", user_frame, METH_NOARGS,
      "user_frame()\n--\n\n(code, lasti) of the nearest frame outside the package, or None."},
     {"replaced", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(replaced)), METH_FASTCALL,
-     "replaced($module, x, references, store_fast, store_name, /)\n--\n\nThe memory of x, writeable, if user code is about to "
+     "replaced($module, x, references, store_fast, store_name, extended, /)\n--\n\nThe memory of x, writeable, if user code is about to "
      "replace its only reference; else None."},
     {"references", references, METH_O, "references($module, x, /)\n--\n\nThe number of references to x."},
     {nullptr, nullptr, 0, nullptr}};

@@ -34,8 +34,9 @@ PyCodeObject* jt_user_frame(int (*is_internal)(PyCodeObject*), int* lasti) {
 }
 
 /* Whether the nearest frame outside the package is about to assign to a variable that holds `value` now: the operation
- * after its call is a store into it, as in x = f(x). `store_fast`, `store_name`: numbers of operations. */
-int jt_stores_into(PyObject* value, int (*is_internal)(PyCodeObject*), int store_fast, int store_name) {
+ * after its call is a store into it, as in x = f(x). `store_fast`, `store_name`, `extended` (high bits of the next
+ * argument): numbers of operations. */
+int jt_stores_into(PyObject* value, int (*is_internal)(PyCodeObject*), int store_fast, int store_name, int extended) {
     PyThreadState* ts = PyThreadState_Get();
 #if PY_VERSION_HEX >= 0x030D0000
     struct _PyInterpreterFrame* f = ts->current_frame;
@@ -59,7 +60,12 @@ int jt_stores_into(PyObject* value, int (*is_internal)(PyCodeObject*), int store
         Py_ssize_t size = PyBytes_GET_SIZE(bytes);
         Py_ssize_t at = (Py_ssize_t)_PyInterpreterFrame_LASTI(f) * (Py_ssize_t)sizeof(_Py_CODEUNIT) + 2;
         while (at + 1 < size && ops[at] == 0) at += 2; /* caches */
-        int op = at + 1 < size ? ops[at] : -1, arg = at + 1 < size ? ops[at + 1] : 0;
+        int arg = 0, op = -1;
+        for (; at + 1 < size; at += 2) {
+            op = ops[at];
+            arg = arg << 8 | ops[at + 1];
+            if (op != extended) break;
+        }
         Py_DECREF(bytes);
         if (op == store_fast) return f->localsplus[arg] == value;
         if (op != store_name || !f->f_locals || !PyDict_Check(f->f_locals)) return 0;
@@ -70,8 +76,8 @@ int jt_stores_into(PyObject* value, int (*is_internal)(PyCodeObject*), int store
 
 #else
 
-int jt_stores_into(PyObject* value, int (*is_internal)(PyCodeObject*), int store_fast, int store_name) {
-    (void)value, (void)is_internal, (void)store_fast, (void)store_name;
+int jt_stores_into(PyObject* value, int (*is_internal)(PyCodeObject*), int store_fast, int store_name, int extended) {
+    (void)value, (void)is_internal, (void)store_fast, (void)store_name, (void)extended;
     return 0;
 }
 

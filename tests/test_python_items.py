@@ -393,3 +393,75 @@ def test_jumps_out_of_with() -> None:
     assert [float(returns(v)) for v in (1.0, -1.0)] == [1.0, 101.0]
     assert [float(always(v)) for v in (1.0, -1.0)] == [1.0, -2.0]
     assert float(loops(np.array([1.0, 200.0, 3.0, -1.0, 5.0]))) == 4.0
+
+
+# -- long loops ------------------------------------------------------------------------------------------
+
+
+def equations(fun: Callable[..., Any], *args: Any) -> int:
+    jitney.jit(fun)(*args)
+    return len(jitney.make_jaxpr(fun)(*args).eqns)
+
+
+def test_long_loops_over_known_ranges_are_loops_of_the_program() -> None:
+    def recurrence(steps: Any) -> Any:
+        path = np.zeros(len(steps) + 1)
+        last = 0.0
+        for i in range(len(steps)):
+            path[i + 1] = 0.9 * path[i] + steps[i]
+            if i % 2 == 0:
+                last = path[i + 1] * 2
+        return path, last, i
+
+    steps = np.sin(np.arange(3000.0))
+    path, last, i = jitney.jit(recurrence)(steps)
+    wanted = recurrence(steps)
+    np.testing.assert_allclose(path, wanted[0], rtol=1e-12)
+    assert float(last) == pytest.approx(wanted[1]) and int(i) == 2999
+    assert equations(recurrence, steps) < 40
+
+
+def test_rows_and_columns() -> None:
+    def products(x: Any) -> Any:
+        table = jnp.zeros((40, 50))
+        for i in range(40):
+            for j in range(50):
+                k = (i + j) % 50
+                table[i, k] = x[i] * x[j]
+        return table
+
+    x = np.arange(50.0)
+    wanted = np.zeros((40, 50))
+    for i in range(40):
+        for j in range(50):
+            wanted[i, (i + j) % 50] = x[i] * x[j]
+    np.testing.assert_array_equal(jitney.jit(products)(x), wanted)
+
+
+def test_steps_that_python_must_know_are_written_out() -> None:
+    def prefixes(x: Any) -> Any:
+        out, seen = jnp.zeros(40), 0
+        for i in range(40):
+            out[i] = x[: i + 1].sum()
+            seen += 1
+        return out, jnp.zeros(seen)
+
+    x = np.arange(40.0)
+    sums, zeros = jitney.jit(prefixes)(x)
+    np.testing.assert_allclose(sums, np.cumsum(x))
+    assert zeros.shape == (40,)
+
+
+def test_a_break_leaves_a_known_range() -> None:
+    def root(a: Any) -> Any:
+        x = a
+        for _ in range(60):
+            step = (x * x - a) / (2 * x)
+            x = x - step
+            if abs(step) < 1e-13:
+                break
+        return x
+
+    assert equations(root, 2.0) < 20
+    assert float(jitney.jit(root)(2.0)) == pytest.approx(math.sqrt(2.0), rel=1e-15)
+    assert float(jitney.grad(jitney.jit(root))(2.0)) == pytest.approx(0.5 / math.sqrt(2.0), rel=1e-12)

@@ -224,7 +224,7 @@ def filter_traceback(exc: _E, /) -> _E:
     """Removes our frames from the traceback of ``exc``, its causes and contexts, in place."""
 
 def replaced(
-    x: ArrayImpl, references: int, store_fast: int, store_name: int, /
+    x: ArrayImpl, references: int, store_fast: int, store_name: int, extended: int, /
 ) -> np.ndarray[Any, Any] | None:
     """The memory of ``x``, writeable, if user code is about to replace its only reference; else None."""
 

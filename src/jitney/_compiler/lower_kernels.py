@@ -153,12 +153,19 @@ class Lowering:
 
     def buffer_of(self, node: Node) -> Buffer:
         """Where a node's elements are or will be written, from ``node.base`` on."""
+        waiting: list[Node] = []  # nodes that have their elements in another's: long chains of updates
+        while node.buffer is None and node.record is None and (of := _elsewhere(node)) is not None:
+            waiting.append(node)
+            node = of
+        buffer, base = self._own_buffer(node), node.base
+        for one in waiting:
+            one.buffer, one.base = buffer, base
+        return buffer
+
+    def _own_buffer(self, node: Node) -> Buffer:
         if node.buffer is None:
-            of = node.shares if node.shares is not None else node.target[0] if node.target else None
             if node.record is not None:
                 node.buffer = self._record(node)
-            elif of is not None:
-                node.buffer, node.base = self.buffer_of(of), of.base
             elif node.out >= 0:
                 node.buffer = self._declare(
                     Buffer(f"out{node.out}", node.aval.dtype, node.aval.size, "out", node.out)
@@ -393,3 +400,8 @@ class Lowering:
             columns.write()
         else:
             write_cross(rows, columns, options.enabled("parallelize"))
+
+
+def _elsewhere(node: Node) -> Node | None:
+    """The node in whose memory ``node`` has its elements."""
+    return node.shares if node.shares is not None else node.target[0] if node.target else None

@@ -22,7 +22,14 @@ convert_control_flow: Callable[[BaseException], bool] = lambda _: (
 )  # _flow: write a function anew that asked for a traced truth
 note_text: Callable[[Any], None] = lambda _: None  # _flow: a frame asked for the text of a traced value
 convert_prints: Callable[..., bool] = lambda *_: False  # _flow: write functions anew that print traced values
-bound_lengths: Callable[[Any, int], Any] = _empty  # numpy: a result with arrays of a size in place of selections
+rolled_loops: Any = None  # _flow: the room ``rolling``, once it was needed
+bound_lengths: Callable[[Any, int], Any] = (
+    _empty  # numpy: a result with arrays of a size in place of selections
+)
 converted_source: Callable[[Any], str | None] = lambda _: (
     None
 )  # _flow: the text of a function that was written anew
+program_of_all_lengths: Callable[[Any], Any] = lambda _: (
+    None
+)  # _lengths: what runs a ClosedJaxpr of one length among many
+forget_lengths: Callable[[], None] = lambda: None  # _lengths: forget programs of all lengths

@@ -192,14 +192,21 @@ def _names_print(fun: Any) -> bool:
 
 def with_control_flow(run: Callable[[], Any]) -> Any:
     """``run()``; again where Python asked in it for the truth of a traced value and the function that asks was converted."""
+    since = plugs.rolled_loops.mark() if plugs.rolled_loops is not None else 0
     while True:
         try:
             out = run()
             if not plugs.convert_prints():
+                if not since and plugs.rolled_loops is not None:
+                    plugs.rolled_loops.forget()
                 return out
-        except (TypeError, ValueError) as error:  # of traced values; a ValueError where NumPy met one
-            if not config.jitney_python_control_flow or not plugs.convert_control_flow(error):
+        except (TypeError, ValueError, IndexError, UnboundLocalError) as error:
+            # Of traced values are most: a ValueError where NumPy met one, the others where Python needed one.
+            if not config.jitney_python_control_flow:
                 raise
+            if not plugs.convert_control_flow(error):
+                if plugs.rolled_loops is None or not plugs.rolled_loops.write_out(since):
+                    raise
 
 
 def _stage_checked(

@@ -25,7 +25,8 @@ def compiled(
         code = compile(module, filename, "exec", dont_inherit=True)
     name = function.name if isinstance(function, ast.FunctionDef) else "<lambda>"
     first = min([function.lineno, *[d.lineno for d in getattr(function, "decorator_list", [])]])
-    return _with_functions(next(c for c in _all(code) if (c.co_name, c.co_firstlineno) == (name, first)))
+    made = next(c for c in _all(code) if (c.co_name, c.co_firstlineno) == (name, first))
+    return _with_functions(made, made.co_name)
 
 
 def _surrounded(function: Function, class_name: str | None, free: Sequence[str]) -> ast.stmt:
@@ -48,14 +49,20 @@ def _all(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _all(constant)
 
 
-def _with_functions(code: types.CodeType) -> types.CodeType:
-    """``code`` with the functions that constants stand for."""
-    return code.replace(co_consts=tuple(map(_constant, code.co_consts)))
+def _with_functions(code: types.CodeType, within: str) -> types.CodeType:
+    """``code`` with the functions that constants stand for; parts of it have its name, which tracebacks show."""
+    name = within if is_ours(code) else code.co_name
+    return code.replace(co_name=name, co_consts=tuple(_constant(value, name) for value in code.co_consts))
 
 
-def _constant(value: Any) -> Any:
+def is_ours(code: types.CodeType) -> bool:
+    """Whether ``code`` is a part of a function that was written anew."""
+    return code.co_qualname.rpartition(".")[2].startswith(OURS)
+
+
+def _constant(value: Any, within: str) -> Any:
     if isinstance(value, types.CodeType):
-        return _with_functions(value)
+        return _with_functions(value, within)
     if isinstance(value, str) and value.startswith(CALLED):
         name = value.removeprefix(CALLED)
         return next(
@@ -66,4 +73,4 @@ def _constant(value: Any) -> Any:
 
 def functions_of(code: types.CodeType) -> list[types.CodeType]:
     """``code`` and the functions of the user's inside it."""
-    return [code, *[c for c in _all(code) if not c.co_name.startswith(OURS)]]
+    return [code, *[c for c in _all(code) if not is_ours(c)]]

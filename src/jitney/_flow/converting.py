@@ -20,10 +20,9 @@ from jitney._base.errors import (
 )
 from jitney._base.forks import renew
 from jitney._base.sources import PACKAGE_DIR
-from jitney._flow.compiling import compiled, functions_of
-from jitney._flow.rewriting import item_targets, locals_of, rewritten, root_of
+from jitney._flow.compiling import compiled, functions_of, is_ours
+from jitney._flow.rewriting import inside, item_targets, locals_of, rewritten, root_of
 from jitney._flow.sources import (
-    OURS,
     Function,
     Span,
     Unsupported,
@@ -91,7 +90,9 @@ _KINDS = (
     TracerIntegerConversionError,
     TracerArrayConversionError,
 )
-_IMMUTABLE = re.compile("immutable and do(es)? not support (in-place )?item assignment|was to write a traced result")
+_IMMUTABLE = re.compile(
+    "immutable and do(es)? not support (in-place )?item assignment|was to write a traced result"
+)
 _ASKED_BY_PYTHON = (os.path.join("_core", "trace.py"), os.path.join("numpy", "protocols.py"))
 
 
@@ -124,12 +125,17 @@ def _convert(code: types.CodeType, span: Span, frames: list[types.CodeType], err
     unit = _unit(code.co_filename, path, function)
     if any(map(item_targets, found)):
         _check_roots(found, inner)
-        found += [node for node in ast.walk(function) if item_targets(node)]
+        found += [node for node in ast.walk(function) if item_targets(node) or _fills_arrays(node)]
     if _mark(unit, found):
         return True
     # Another thread was faster; or the function was made by one that runs since before the conversion; or nothing helps.
     exchanged = _install(unit)
     return any(c in exchanged or _is(c, inner) and _done.get(_key(c), (unit, c))[1] is not c for c in frames)
+
+
+def _fills_arrays(node: ast.AST) -> bool:
+    """A loop that assigns items: with many steps it is to be a loop of the program."""
+    return isinstance(node, (ast.For, ast.While)) and any(item_targets(part) for part in inside(node))
 
 
 def convert_nodes(filename: str, path: list[ast.AST], kind: Callable[[ast.AST], bool]) -> bool:
@@ -225,11 +231,7 @@ def _install(unit: Unit) -> set[types.CodeType]:
     exchanged: set[types.CodeType] = set()
     for function in [f for f in gc.get_objects() if type(f) is types.FunctionType]:
         code = function.__code__
-        if (
-            code.co_filename != unit.filename
-            or code.co_name.startswith(OURS)
-            or not _within(code, unit.function)
-        ):
+        if code.co_filename != unit.filename or is_ours(code) or not _within(code, unit.function):
             continue
         free = tuple(code.co_freevars) if _is(code, unit.function) else ()
         if free not in unit.codes:

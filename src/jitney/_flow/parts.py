@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -55,7 +56,7 @@ def at_end(action: Callable[[], None]) -> bool:
 
 def unchanged(thing: Any, name: str, line: int) -> None:
     """Refuses to change ``thing`` in a part that is traced: it would be changed in every case."""
-    if is_traced() and not is_array_like(thing):
+    if is_traced() and not is_array_like(thing) and not isinstance(thing, (types.ModuleType, type)):
         raise TypeError(
             f"line {line}: {name}, a {type(thing).__name__}, is changed under a condition (or in a loop) that is traced, so that "
             "it would be changed in every case. Collect values in arrays, or change it outside."

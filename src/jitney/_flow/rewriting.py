@@ -52,6 +52,19 @@ def _tuple(names: Sequence[str], ctx: Any) -> ast.expr:
     return ast.Tuple([ast.Name(name, ctx()) for name in names], ctx())
 
 
+def _told(message: ast.expr) -> ast.expr:
+    """An f-string as a call that keeps its values; another message as it is."""
+    if not isinstance(message, ast.JoinedStr):
+        return message
+    parts: list[ast.expr] = []
+    for part in message.values:
+        if isinstance(part, ast.FormattedValue):
+            how = [ast.Constant(part.conversion), part.format_spec or ast.Constant("")]
+            part = ast.Tuple([part.value, *how], ast.Load())
+        parts.append(part)
+    return call("told", *parts)
+
+
 def _lambda(body: ast.expr) -> ast.Lambda:
     return ast.Lambda(ast.arguments([], [], None, [], [], None, []), body)
 
@@ -124,7 +137,7 @@ def locals_of(function: Any) -> set[str]:
         return names
     outside: set[str] = set()
     for part in function.body:
-        for inner in _inside(part):
+        for inner in inside(part):
             if isinstance(inner, (ast.Global, ast.Nonlocal)):
                 outside |= set(inner.names)
     return (names | set(stores(function.body))) - outside
@@ -178,12 +191,12 @@ def stores(statements: Iterable[ast.AST]) -> list[str]:
     return list(visitor.names)
 
 
-def _inside(node: ast.AST) -> Iterable[ast.AST]:
+def inside(node: ast.AST) -> Iterable[ast.AST]:
     """``node`` and what is below it, not in functions or classes of its own."""
     yield node
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
-            yield from _inside(child)
+            yield from inside(child)
 
 
 def _jumps(node: ast.AST) -> set[type]:
@@ -251,7 +264,7 @@ class _Writer:
         before, self.outside = self.outside, set()
         outer, self.locals = self.locals, locals_of(node)
         for part in node.body if isinstance(node, ast.FunctionDef) else ():
-            for inner in _inside(part):
+            for inner in inside(part):
                 if isinstance(inner, (ast.Global, ast.Nonlocal)):
                     self.outside |= set(inner.names)
                 if isinstance(inner, (ast.Yield, ast.YieldFrom, ast.Await)) and self.touches(node):
@@ -404,7 +417,7 @@ class _Writer:
             return False
         return any(
             self.dynamic(part) and _jumps(part)
-            for part in _inside(node)
+            for part in inside(node)
             if part is not node and isinstance(part, (ast.If, ast.For, ast.While))
         )
 
@@ -429,7 +442,12 @@ class _Writer:
             message = node.msg or ast.Constant("")
             return [
                 ast.Expr(
-                    call("assert_", self.expression(node.test), _lambda(message), ast.Constant(node.lineno))
+                    call(
+                        "assert_",
+                        self.expression(node.test),
+                        _lambda(_told(message)),
+                        ast.Constant(node.lineno),
+                    )
                 )
             ], False
         if isinstance(node, ast.With):
@@ -448,7 +466,7 @@ class _Writer:
     def with_(self, node: ast.With, loop: _Loop | None) -> _Statements:
         """Jumps out of it become conditions on the rest of it, and of what follows."""
         node.items = [self._part(item) for item in node.items]
-        if loop or not any(_jumps(part) and self.dynamic_inside(part) for part in node.body):
+        if loop or not any(_jumps(part) and self.dynamicinside(part) for part in node.body):
             node.body = self.block(node.body, loop)
             return [node]
         around, ends = _Loop(self.number(), {ast.Return}, once=True), _ends(node.body)
@@ -458,9 +476,9 @@ class _Writer:
         self.after = [left if ends else self.later_if(_load(around.left), [left], node)]  # type: ignore[arg-type]
         return [*before, node]
 
-    def dynamic_inside(self, node: ast.AST) -> bool:
+    def dynamicinside(self, node: ast.AST) -> bool:
         kinds = (ast.If, ast.For, ast.While, ast.With)
-        return any(self.dynamic(part) for part in _inside(node) if isinstance(part, kinds))
+        return any(self.dynamic(part) for part in inside(node) if isinstance(part, kinds))
 
     def match(self, node: ast.Match) -> _Statements:
         node.subject = self.expression(node.subject)
@@ -649,7 +667,7 @@ class _Writer:
         """Objects cannot be changed under a condition that is not known: attributes never, others are looked at in time."""
         own = {name for block in blocks for name in stores(block)}
         for statement in [s for block in blocks for s in block]:
-            for node in _inside(statement):
+            for node in inside(statement):
                 if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
                     raise Unsupported(
                         f"the attribute {node.attr} is assigned under a traced condition", node.lineno

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.jaxpr import ClosedJaxpr, evaluate
 from jitney._core.staging import DebugInfo, hoist_tracers, stage
 from jitney._core.trace import Tracer, current_trace, get_aval, is_array_like
+from jitney._flow import rolling
 from jitney._flow.assigning import is_stale, outdate
 from jitney._flow.parts import run, statement
 from jitney._flow.sources import OURS
@@ -165,17 +167,56 @@ def assert_(test: Any, message: Callable[[], Any], line: int) -> None:
     if known is None:
         from jitney._control.guards import require
 
-        text = message()
-        said = "" if text is None else str(text)
+        text, values = _message(message())
         where = sources.resolve(sources.here())
         require(
             jnp.logical_not(_truth(test)),
             AssertionError,
-            said.replace("{", "{{").replace("}", "}}"),
+            text,
+            values,
             source=None if where is None else where._replace(line=line, column=-1),
         )
     elif not known:
-        raise AssertionError(message())
+        said = message()
+        raise AssertionError(said.text() if isinstance(said, told) else said)
+
+
+class told:  # noqa: N801
+    """An f-string whose values are written into it when it is shown; ``parts`` are texts and (value, conversion, format)."""
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+
+    def text(self) -> str:
+        return "".join(x if isinstance(x, str) else _field(x[1:]).format(x[0]) for x in self.parts)
+
+    def fields(self) -> tuple[str, list[Any]]:
+        """The text with fields for the traced numbers, and these."""
+        texts, values = [], []
+        for x in self.parts:
+            if (
+                not isinstance(x, str)
+                and isinstance(x[0], Tracer)
+                and x[0].ndim == 0
+                and x[0].concrete() is None
+            ):
+                texts.append(_field(x[1:]))
+                values.append(x[0])
+            else:
+                text = x if isinstance(x, str) else _field(x[1:]).format(x[0])
+                texts.append(text.replace("{", "{{").replace("}", "}}"))
+        return "".join(texts), values
+
+
+def _field(how: tuple[int, str]) -> str:
+    conversion, spec = how
+    return "{" + (f"!{chr(conversion)}" if conversion >= 0 else "") + (f":{spec}" if spec else "") + "}"
+
+
+def _message(said: Any) -> tuple[str, list[Any]]:
+    if isinstance(said, told):
+        return said.fields()
+    return ("" if said is None else str(said)).replace("{", "{{").replace("}", "}}"), []
 
 
 # -- branches ---------------------------------------------------------------------------------------------
@@ -310,10 +351,16 @@ def _merged(name: str, first: Any, second: Any, line: int, reached: bool) -> tup
         ], None
     if a_spec != b_spec:
         raise TypeError(
-            f"line {line}: {name} has another structure in each branch of a condition that is traced: {a_spec} if it is "
-            f"true, {b_spec} if not."
+            f"line {line}: {name} has another structure in each branch of a condition that is traced: {_outline(a_spec)} if it is "
+            f"true, {_outline(b_spec)} if not."
         )
     return [_merged_leaf(name, x, y, line) for x, y in zip(a, b, strict=True)], a_spec
+
+
+def _outline(spec: Any) -> str:
+    """A structure as messages show it: ``*`` is an array or a number."""
+    text = str(spec).removeprefix("PyTreeDef(").removesuffix(")")
+    return "one value" if text == "*" else text
 
 
 def _merged_leaf(name: str, a: Any, b: Any, line: int) -> Any:
@@ -351,13 +398,14 @@ def _common(name: str, a: ShapedArray, b: ShapedArray, what: str) -> ShapedArray
 
 
 def while_(test: Any, body: Any, state: tuple, names: tuple, line: int) -> tuple:
-    while True:
+    for number in itertools.count():
         known = _known(test(*state))
-        if known is None:
+        if known is None or known and number == rolling.STEPS and rolling.wanted(None, body, line):
             return _staged_while(test, body, state, names, line)
         if not known:
-            return state
+            break
         state = run(False, body, *state)
+    return state
 
 
 class TracedRange:
@@ -387,30 +435,40 @@ def for_(items: Any, body: Any, state: tuple, stop: int, names: tuple, line: int
     if isinstance(items, TracedRange):
         return _staged_for(items, lambda i: i, body, state, stop, names, line)
     for number, item in enumerate(items):
-        if stop >= 0:
-            known = _known(state[stop])
-            if known:
-                break
-            if known is None:
-                if isinstance(items, Tracer):
-                    rest = TracedRange(number, get_aval(items).shape[0], 1)
-                    return _staged_for(rest, lambda i: items[i], body, state, stop, names, line)
-                held = state
-                state = if_(
-                    none_of(state[stop]),
-                    lambda *s, item=item: body(item, *s),
-                    lambda *s: s,
-                    held,
-                    names,
-                    line,
-                )
-                continue
-        state = run(False, body, item, *state)
+        known = _known(state[stop]) if stop >= 0 else False
+        if known:
+            break
+        if known is None or number == 1 and rolling.wanted(items, body, line):
+            rest = _rest(items, number)
+            if rest is not None:
+                return _staged_for(*rest, body, state, stop, names, line, sure=known is False)
+        if known is None:
+            state = if_(
+                none_of(state[stop]), lambda *s, item=item: body(item, *s), lambda *s: s, state, names, line
+            )
+        else:
+            state = run(False, body, item, *state)
     return state
 
 
+def _rest(items: Any, number: int) -> tuple[TracedRange, Callable[[Any], Any]] | None:
+    """The steps from ``number`` on as a traced range, and the item of a step."""
+    if isinstance(items, range):
+        return TracedRange(items[number], items.stop, items.step), lambda i: i
+    if isinstance(items, Tracer):
+        return TracedRange(number, get_aval(items).shape[0], 1), lambda i: items[i]
+    return None
+
+
 def _staged_for(
-    items: TracedRange, item_of: Any, body: Any, state: tuple, stop: int, names: tuple, line: int
+    items: TracedRange,
+    item_of: Any,
+    body: Any,
+    state: tuple,
+    stop: int,
+    names: tuple,
+    line: int,
+    sure: bool = False,
 ) -> tuple:
     start, step = items.start, items.step
     ahead = _known(jnp.greater(step, 0)) if not isinstance(step, int) else step > 0
@@ -427,16 +485,19 @@ def _staged_for(
 
     kind = jnp.result_type(*[x for x in (start, items.stop, step)])
     first = jnp.asarray(start, kind)
-    _, *out = _staged_while(test, run, (first, *state), (f"{OURS}counter", *names), line)
+    _, *out = _staged_while(test, run, (first, *state), (f"{OURS}counter", *names), line, sure)
     return tuple(out)
 
 
-def _staged_while(test: Any, body: Any, state: tuple, names: Sequence[str], line: int) -> tuple:
+def _staged_while(
+    test: Any, body: Any, state: tuple, names: Sequence[str], line: int, sure: bool = False
+) -> tuple:
+    """A loop of the program; ``sure``: it makes a step at least."""
     with statement():
-        return _traced_while(test, body, state, names, line)
+        return _traced_while(test, body, state, names, line, sure)
 
 
-def _traced_while(test: Any, body: Any, state: tuple, names: Sequence[str], line: int) -> tuple:
+def _traced_while(test: Any, body: Any, state: tuple, names: Sequence[str], line: int, sure: bool) -> tuple:
     taken = [_taken_apart(value) for value in state]
     plan = [([get_aval(x) if _is_value(x) else x for x in leaves], spec) for leaves, spec in taken]
     started = list(taken)
@@ -481,7 +542,7 @@ def _traced_while(test: Any, body: Any, state: tuple, names: Sequence[str], line
     values = [_put_together(leaves, spec, results) for leaves, spec in plan]
     _outdate_starts(started, plan, part.changed)
     for number, (late, name) in enumerate(zip(lately, names, strict=True)):
-        if late and not _is_own(name):
+        if late and not sure and not _is_own(name):
             values[number] = Unset(
                 name,
                 f"it is set only inside of the loop of line {line}, which may make no step; set it before",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import opcode
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from jitney import _ext
 from jitney._api.calls import boundary
+from jitney._api.failed_calls import shown
 from jitney._base import dtypes
 from jitney._base.config import config
 from jitney._core.trace import LARGE_EAGER, ArrayImpl, Tracer, current_trace, get_aval
@@ -29,6 +30,10 @@ class IndexUpdater:
 
     def __init__(self, array: Any) -> None:
         self.array = array
+
+    def __call__(self, *index: Any) -> NoReturn:
+        inside = ", ".join(map(shown, index))
+        raise TypeError(f"x.at takes an index in square brackets: x.at[{inside}], not x.at({inside}).")
 
     def __getitem__(self, index: Any) -> IndexUpdate:
         return IndexUpdate(self.array, index)
@@ -214,7 +219,7 @@ def _replaced(x: Any) -> np.ndarray | None:
     return _ext.replaced(x, _References.count, *_STORES)
 
 
-_STORES = (opcode.opmap["STORE_FAST"], opcode.opmap["STORE_NAME"])
+_STORES = tuple(opcode.opmap[name] for name in ("STORE_FAST", "STORE_NAME", "EXTENDED_ARG"))
 
 
 def _eager_update(name: str, x: Any, entries: list, values: Any, memory: np.ndarray | None) -> Any:
@@ -266,6 +271,11 @@ def _check_values(have: tuple[int, ...], want: tuple[int, ...]) -> None:
 def _cast(values: Any, x: Any) -> Any:
     """Update values in the dtype of the array, with a warning where that loses information."""
     aval, target = get_aval(values), get_aval(x)
+    if isinstance(values, complex) and target.dtype.kind != "c":
+        raise TypeError(
+            f"A complex number ({values}) cannot be written into an array of dtype {target.dtype.name}: take its real part, or "
+            "make the array complex by x.astype(complex)."
+        )
     if aval.dtype == target.dtype:
         return values if not isinstance(values, (bool, int, float, complex)) else target.dtype.type(values)
     common, _ = dtypes.promote(((aval.dtype, aval.weak_type), (target.dtype, target.weak_type)))
@@ -310,3 +320,6 @@ def _scatter(
         unique_indices=unique or single,
     )
     return _SCATTERS[name].bind(x, layout.vectors, updates, **params)
+
+
+IndexUpdater.__call__ = boundary(IndexUpdater.__call__)  # type: ignore[method-assign]
