@@ -187,7 +187,7 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "shapes": (
         "TypeError",
-        ("(2, 3)", "4)"),
+        ("(2, 3)", "(4,)"),
         """
         def model(x, y):
             return x + y  # here
@@ -196,7 +196,7 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "shapes in jit": (
         "TypeError",
-        ("(2, 3)", "4)"),
+        ("(2, 3)", "(4,)"),
         """
         @jit
         def model(x, y):

@@ -16,6 +16,7 @@ from jitney._api.autodiff import (
     value_and_grad,
     vjp,
 )
+from jitney._api.calls import expose as _expose
 from jitney._api.devices import (
     Device,
     block_until_ready,
@@ -52,6 +53,8 @@ def _unsupported(name):  # type: ignore[no-untyped-def]
 
     return stand_in("", name)
 
+
+_expose(globals())
 
 # What many programs never need is imported at its first use.
 __getattr__, __dir__ = _at_first_use(
@@ -113,5 +116,6 @@ __getattr__, __dir__ = _at_first_use(
         example_libraries experimental export extend ffi flatten_util image interpreters lib monitoring nn ops optimize profiler random ref scipy
         sharding stages test_util typing version
     """.split(),
+    expose=_expose,
     otherwise=_unsupported,
 )

@@ -10,6 +10,7 @@ import numpy as np
 from jitney import lax
 from jitney import numpy as jnp
 from jitney._api.calls import expose as _expose
+from jitney._api.calls import expose_methods
 from jitney._core import tree as _tree
 from jitney._core.trace import get_aval as _get_aval
 
@@ -42,6 +43,7 @@ def ravel_pytree(pytree: Any) -> tuple[Any, Any]:
     return flat, _Unravel(treedef, tuple(a.shape for a in avals), tuple(kinds), common)
 
 
+@expose_methods
 class _Unravel:
     """The inverse of one ``ravel_pytree``."""
 

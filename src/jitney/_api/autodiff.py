@@ -17,6 +17,7 @@ from jitney._api.calls import (
     leaf_names,
     select_args,
 )
+from jitney._api.failed_calls import shown
 from jitney._api.linear_functions import Pullback, Pushforward, check_tangent, instantiate_all
 from jitney._api.pickling import remade
 from jitney._api.stages import ShapeDtypeStruct
@@ -175,7 +176,7 @@ def _check_input(leaf: Any, name: Callable[[], str], what: str, holomorphic: boo
 def _check_scalar(value: Any, outs: Sequence[Any], holomorphic: bool, what: str) -> None:
     if len(outs) != 1 or value is not outs[0]:
         raise TypeError(
-            f"Gradient only defined for scalar-output functions. Output was: {value}. Return one number, or use jacobian."
+            f"Gradient only defined for scalar-output functions. Output was: {shown(value)}. Return one number, or use jacobian."
         )
     aval = get_aval(value)
     if aval.shape:

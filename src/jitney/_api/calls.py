@@ -6,7 +6,7 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from jitney._core import refs, tree
 from jitney._core.avals import ShapedArray
 from jitney._core.staging import DebugInfo, argument_names
 from jitney._core.trace import ArrayImpl, Tracer, get_aval, is_array_like, to_numpy
+
+T = TypeVar("T")
 
 
 def check_callable(fun: Any, transformation: str) -> None:
@@ -44,7 +46,14 @@ def as_indices(argnums: Any) -> tuple[int, ...]:
     try:
         return (operator.index(argnums),)
     except TypeError:
+        pass
+    try:
         return tuple(operator.index(i) for i in argnums)
+    except TypeError:
+        raise TypeError(
+            f"Arguments are chosen by their number, an integer or a sequence of integers, got {argnums!r}. "
+            "(jit takes names as static_argnames and donate_argnames.)"
+        ) from None
 
 
 def select_args(
@@ -95,7 +104,8 @@ class FlatFunction:
         if self.has_aux:
             if not isinstance(out, (tuple, list)) or len(out) != 2:
                 raise TypeError(
-                    f"{self.what} with has_aux=True expects the function to return a pair (output, aux), got {type(out)}."
+                    f"{self.what} with has_aux=True expects the function to return a pair (output, aux), got "
+                    f"{f'an array {get_aval(out).str_short()}' if is_array_like(out) else f'a {type(out).__name__}'}."
                 )
             out, aux = out
             self._aux_leaves, self._aux_tree = tree.flatten(aux)
@@ -146,7 +156,7 @@ def check_leaf(leaf: Any, name: str, what: str) -> ShapedArray:
             return get_aval(leaf)
         kind = f"a NumPy array of dtype {leaf.dtype}"
     else:
-        kind = f"of type {type(leaf).__name__}"
+        kind = "a function" if type(leaf) is _ext.Boundary else f"of type {type(leaf).__name__}"
     raise TypeError(
         f"Cannot interpret the argument {name} of {what} as an array: it is {kind} ({_short(leaf)}). "
         "Arguments must be arrays, numbers or trees of them; pass others as static (jit(f, static_argnames=...)) or by closure."
@@ -180,16 +190,30 @@ def as_arrays(xs: Sequence[Any]) -> list[Any]:
     return [as_array(x) for x in xs]
 
 
-def expose(namespace: dict[str, Any]) -> None:
-    """Make the functions of a public module boundaries: their errors show the user's frames only."""
+def expose(namespace: dict[str, Any], own: bool = False) -> None:
+    """Make the functions of a public module boundaries: their errors show the user's frames only.
+
+    ``own`` leaves what the module imports from others as it is.
+    """
     made: dict[Any, Any] = {}  # aliases stay one object, which pickle finds by its own name
     for name, value in list(namespace.items()):
+        if own and getattr(value, "__module__", None) != namespace["__name__"]:
+            continue
         if type(value) is _FUNCTION and not name.startswith("_"):
             if value not in made:
                 made[value] = public = _ext.Boundary(value)  # takes over name, documentation and signature
                 vars(public).update(vars(value))  # such as the methods of ufuncs
             public.__module__, public.__qualname__ = namespace["__name__"], name  # where pickle finds it
             namespace[name] = made[value]
+
+
+def expose_methods(cls: type[T]) -> type[T]:
+    """Make the public methods of a class boundaries, its calls and its construction among them."""
+    for name, value in list(vars(cls).items()):
+        if type(value) is _FUNCTION and (not name.startswith("_") or name in ("__init__", "__call__")):
+            if not inspect.isgeneratorfunction(value):
+                setattr(cls, name, boundary(value))
+    return cls
 
 
 _FUNCTION = type(expose)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jitney._api.calls import as_array, boundary, check_leaf, check_outputs, leaf_names
+from jitney._api.failed_calls import shown
 from jitney._core import tree
 from jitney._core.avals import ShapedArray, float0, tangent_aval
 from jitney._core.tangents import Zero
@@ -166,7 +167,7 @@ def merge(fixed: dict[int, Any], dynamic: Sequence[Any]) -> list[Any]:
 def check_pair(out: Any, described: str, wanted: str) -> tuple[Any, Any]:
     if not isinstance(out, (tuple, list)) or len(out) != 2:
         raise TypeError(
-            f"{described} must produce a pair (list or tuple of length two) of {wanted}, but got {out!r}."
+            f"{described} must produce a pair (list or tuple of length two) of {wanted}, but got {shown(out)}."
         )
     return out[0], out[1]
 

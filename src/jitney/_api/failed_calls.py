@@ -18,7 +18,8 @@ from jitney._core import primitive
 from jitney._core.trace import ArrayImpl, Tracer, get_aval
 from jitney._transforms.batching import BatchTracer
 
-# How calls of what has no public name are written: methods as ".mean", operators as "{0} + {1}"; and their names.
+# How calls of what has no public name are written: methods as ".mean", operators as "{0} + {1}"; and their names, if they
+# have one.
 _forms: dict[Any, tuple[str, str]] = {}
 _LONGEST = 110
 _ITEMS = 4  # of a container
@@ -41,12 +42,16 @@ def describe(callee: Any, error: Exception, args: tuple[Any, ...], kwargs: dict[
     form, name = found
     if isinstance(error, errors.JitneyTypeError):  # traced values where others are needed: the line says it
         return
-    if str(error).startswith(name) or getattr(error, "__notes__", None):  # written for this very function
+    if (
+        name and str(error).startswith(name) or getattr(error, "__notes__", None)
+    ):  # written for this very function
         return
     _use_public_name(error, name)
     if _says_it_all(str(error), name, (*args, *kwargs.values())):
         return
-    error.add_note(f"Called as {_written(form, args, kwargs)}{_batches(args)}.")
+    written = _written(form, args, kwargs)
+    if written not in str(error):
+        error.add_note(f"Called as {written}{_batches(args)}.")
 
 
 def _public(callee: Any) -> tuple[str, str] | None:
@@ -71,7 +76,7 @@ def _shortened(module: str) -> str:
 
 def _use_public_name(error: Exception, name: str) -> None:
     """Replace the primitive's name at the beginning of a message, unless programs written for JAX may look for it."""
-    if len(error.args) != 1 or type(error.args[0]) is not str or _stands_for_jax():
+    if not name or len(error.args) != 1 or type(error.args[0]) is not str or _stands_for_jax():
         return
     word = re.match(r"\w+(?=[ :])", error.args[0])
     if word and word[0] in primitive.registry and word[0] != name.rpartition(".")[2]:
@@ -121,6 +126,13 @@ def shown(x: Any, depth: int = 0) -> str:
     return f"<{type(x).__name__}>"
 
 
+def described(x: Any) -> str:
+    """A value of the wrong kind: what it is, and its type."""
+    if isinstance(x, Tracer):
+        return f"a traced value ({x.aval.str_short()}), where it must be known: a Python value, or a static argument"
+    return f"{shown(x)} of type {type(x).__name__}"
+
+
 def _container(x: Any, depth: int) -> str:
     if depth == 2:
         return "[...]" if isinstance(x, list) else "(...)" if isinstance(x, tuple) else "{...}"
@@ -155,4 +167,8 @@ def _says_it_all(text: str, name: str, values: tuple[Any, ...]) -> bool:
     """Whether a message names the operation and every array."""
     arrays = [get_aval(x) for x in values if isinstance(x, Tracer) or type(x) is ArrayImpl]
     named = name.rpartition(".")[2] in re.split(r"\W+", text)
-    return named and bool(arrays) and all(a.str_short() in text or str(a.shape) in text for a in arrays)
+    return (
+        (named or not name)
+        and bool(arrays)
+        and all(a.str_short() in text or str(a.shape) in text for a in arrays)
+    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from jitney._api.calls import expose_methods
 from jitney._base.config import config
 from jitney._base.dtypes import as_dtype
 from jitney._control.jit import guarded, jit_p, native
@@ -231,6 +232,7 @@ class Traced(Stage):
 _LOOPS = ("loops", "stablehlo", "hlo")
 
 
+@expose_methods
 class Lowered(Stage):
     """A traced function before machine code."""
 
@@ -269,6 +271,7 @@ class Lowered(Stage):
         return self._following(Compiled)
 
 
+@expose_methods
 class Compiled(Stage):
     """A native program for one signature; call it with the dynamic arguments.
 

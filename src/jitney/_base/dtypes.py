@@ -132,6 +132,9 @@ class TypePromotionError(ValueError):
     """Dtypes that have no implicit common type."""
 
 
+TypePromotionError.__module__ = "jitney.dtypes"
+
+
 @cache
 def _join(nodes: frozenset[Node]) -> Node:
     if len(nodes) == 1:
@@ -203,12 +206,22 @@ def as_dtype(dtype: Any) -> np.dtype:
     elif isinstance(dtype, str) and dtype in EXTENSION_NAMES:
         return extension_types()[dtype]
     else:
-        result = np.dtype(getattr(dtype, "dtype", dtype) if not isinstance(dtype, type) else dtype)
+        try:
+            result = np.dtype(getattr(dtype, "dtype", dtype) if not isinstance(dtype, type) else dtype)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"{dtype!r} is not a dtype, such as float, 'float32' or jnp.int8{_cure(dtype)}."
+            ) from None
     if not is_supported(result):
         raise TypeError(
             f"dtype {result!r} is not a valid array type: arrays hold bool, int, uint, float and complex numbers only"
         )
     return result
+
+
+def _cure(dtype: Any) -> str:
+    whole = isinstance(dtype, int) or isinstance(dtype, tuple) and all(isinstance(n, int) for n in dtype)
+    return "; the sizes of several axes are one argument, a tuple" if whole else ""
 
 
 def is_supported(dtype: np.dtype) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from jitney import _ext
 
 
 def at_first_use(
@@ -30,7 +33,10 @@ def at_first_use(
             if otherwise is not None and not name.startswith("_"):
                 namespace[name] = otherwise(name)
                 return namespace[name]
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            # of a known module and name, so that Python asks: did you mean ...?
+            raise AttributeError(
+                f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package]
+            )
         found = {"__name__": package, name: getattr(importlib.import_module(places[name]), name)}
         if expose is not None:
             expose(found)
@@ -40,4 +46,4 @@ def at_first_use(
     def names() -> list[str]:
         return sorted({*namespace, *places, *below})
 
-    return load, names
+    return _ext.Boundary(load), names

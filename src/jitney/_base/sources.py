@@ -105,6 +105,15 @@ def excerpt(source: Any, indent: str = "    ") -> str:
     return "\n".join(lines)
 
 
+def blame(error: BaseException, source: Any) -> None:
+    """Note in ``error`` where in the user's code the operation stands that failed, where its traceback does not say it."""
+    where = excerpt(source, "    ")
+    if where and not any(
+        note.startswith("The operation stands at") for note in getattr(error, "__notes__", ())
+    ):
+        error.add_note(f"The operation stands at {where}")
+
+
 def function_location(fun: Any) -> str:
     """``name at file:line`` of a function, for messages."""
     code = getattr(getattr(fun, "__wrapped__", fun), "__code__", None)

@@ -127,6 +127,13 @@ class Tracer:
     aval: ShapedArray
     may_be_stale = False  # whether a program was converted that assigns items
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__module__.startswith(
+            "jitney."
+        ):  # what Python's own messages and those of others call a traced value
+            cls.__module__, cls.__name__ = "jitney", "TracedArray"
+
     def __init__(self, trace: Trace, aval: ShapedArray | None = None) -> None:
         self._trace = trace
         if aval is not None:
@@ -241,7 +248,7 @@ class Tracer:
 
     def __setitem__(self, *_: Any) -> NoReturn:
         raise TypeError(
-            f"{type(self).__name__} (a jitney array) is immutable and does not support item assignment. "
+            f"A traced array ({self.aval.str_short()}) is immutable and does not support item assignment. "
             "Instead of x[idx] = y, use x = x.at[idx].set(y) or another .at[] method."
         )
 

@@ -43,6 +43,9 @@ def backward_pass(
             sources.current.source = eqn.source  # what is recorded for the equation belongs to its line
             for atom, ct in zip(eqn.invars, _transpose_eqn(eqn, out_cts, values), strict=True):
                 accumulate(atom, ct)
+    except Exception as error:
+        sources.blame(error, sources.current.source)
+        raise
     finally:
         sources.swap_here(before)
     return [
@@ -69,7 +72,8 @@ def _transpose_eqn(eqn: JaxprEqn, out_cts: list[Any], values: dict[Var, Any]) ->
     prim = eqn.primitive
     if prim.transpose is None and prim.expand is None:
         raise NotImplementedError(
-            f"Transpose rule (for reverse-mode differentiation) for {prim.name!r} not implemented"
+            f"Transpose rule (for reverse-mode differentiation) for {prim.name!r} not implemented: it is not linear in its "
+            "operands."
         )
     args = [
         a.val if type(a) is Literal else values[a] if a in values else Undefined(a.aval) for a in eqn.invars

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jitney import numpy as jnp
+from jitney._api.calls import expose as _expose
 from jitney._core import tree
 
 Schedule = Callable[[Any], Any]
@@ -368,3 +369,6 @@ def clip_grads(grad_tree: Any, max_norm: Any) -> Any:
 
 
 _leaves = tree.leaves
+
+
+_expose(globals(), own=True)

@@ -15,6 +15,7 @@ import numpy as np
 
 from jitney import lax, nn, random
 from jitney import numpy as jnp
+from jitney._api.calls import expose as _expose
 from jitney.nn.initializers import glorot_normal, normal, ones, zeros
 
 Layer = tuple[Callable[..., Any], Callable[..., Any]]
@@ -363,3 +364,6 @@ def shape_dependent(make_layer: Callable[[Any], Layer]) -> Layer:
         return make_layer(jnp.shape(inputs))[1](params, inputs, **kwargs)
 
     return init_fun, apply_fun
+
+
+_expose(globals(), own=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jitney._api.calls import as_arrays, check_outputs
+from jitney._api.failed_calls import described, shown
 from jitney._api.vmap import vmap
 from jitney._base import dtypes, sources
 from jitney._base.config import config
@@ -58,9 +59,7 @@ def _paths(structure: Any) -> list[str]:
 
 def _check_function(what: str, name: str, fun: Any) -> None:
     if not callable(fun):
-        raise TypeError(
-            f"lax.{what}: {name} argument should be callable, got {fun!r} of type {type(fun).__name__}."
-        )
+        raise TypeError(f"lax.{what}: {name} argument should be callable, got {described(fun)}.")
 
 
 def _output_check(what: str, fun: Any) -> Callable[[list[Any], Any], None]:
@@ -398,7 +397,7 @@ def _length(what: str, columns: Sequence[Any], xs_tree: Any, length: Any) -> int
         shape = get_aval(x).shape
         if not shape:
             raise ValueError(
-                f"lax.{what} got a value with no leading axis to scan over: xs{_paths(xs_tree)[number]} is the scalar {x!r}. "
+                f"lax.{what} got a value with no leading axis to scan over: xs{_paths(xs_tree)[number]} is the scalar {shown(x)}. "
                 "Close over what is the same in each step."
             )
         sizes.append(shape[0])

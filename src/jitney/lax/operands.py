@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jitney import _ext
+from jitney._api.failed_calls import described
 from jitney._base import dtypes
 from jitney._core.trace import ArrayImpl, Tracer, get_aval, raise_for_tracer
 
@@ -107,9 +108,7 @@ def to_axis(name: str, axis: Any, ndim: int) -> int:
     try:
         number = axis.__index__()
     except (TypeError, AttributeError):
-        raise TypeError(
-            f"{name}: axis must be an integer, got {axis!r} of type {type(axis).__name__}."
-        ) from None
+        raise TypeError(f"{name}: axis must be an integer, got {described(axis)}.") from None
     if not -ndim <= number < ndim:
         raise ValueError(f"{name}: axis {number} is out of bounds for array of dimension {ndim}.")
     return number % ndim

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jitney._api.calls import check_outputs
+from jitney._api.failed_calls import described
 from jitney._base import dtypes, sources
 from jitney._base.config import config
 from jitney._control.bodies import Body, close_over, intern, trace_body
@@ -52,9 +53,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     """
     if not callable(cond_fun) or not callable(body_fun):
         wrong = body_fun if callable(cond_fun) else cond_fun
-        raise TypeError(
-            f"lax.while_loop: cond_fun and body_fun must be functions, got {wrong!r} of type {type(wrong).__name__}."
-        )
+        raise TypeError(f"lax.while_loop: cond_fun and body_fun must be functions, got {described(wrong)}.")
     return _while_loop("while_loop", cond_fun, body_fun, _itself, init_val)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from jitney import numpy as jnp
 from jitney import random
+from jitney._api.calls import boundary
 from jitney._api.calls import expose as _expose
 from jitney._base import dtypes
 
@@ -59,7 +60,7 @@ def _initializer(draw: Callable[[Any, tuple, np.dtype], Any], default: Any) -> I
     def init(key: Any, shape: Any, dtype: Any = None, out_sharding: Any = None) -> Any:
         return draw(key, tuple(map(operator.index, shape)), _dtype(dtype, default))
 
-    return init
+    return boundary(init)
 
 
 def zeros(key: Any, shape: Any, dtype: Any = None, out_sharding: Any = None) -> Any:

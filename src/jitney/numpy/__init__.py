@@ -3,6 +3,9 @@
 Each room lists its public names in ``__all__``; begin with ``ufuncs.py``.
 """
 
+import sys
+
+from jitney._api.calls import boundary as _boundary
 from jitney._api.calls import expose as _expose
 from jitney._core.trace import Array as ndarray
 from jitney.numpy import array_methods as _array_methods
@@ -55,4 +58,9 @@ def __getattr__(name: str) -> object:
 
     if name in EXTENSION_NAMES:
         return extension_type(name)
-    raise AttributeError(f"module 'jitney.numpy' has no attribute {name!r}")
+    raise AttributeError(
+        f"module 'jitney.numpy' has no attribute {name!r}", name=name, obj=sys.modules[__name__]
+    )
+
+
+__getattr__ = _boundary(__getattr__)

@@ -10,7 +10,7 @@ import numpy as np
 from jitney import _ext
 from jitney._api.calls import boundary
 from jitney._api.devices import devices as _devices
-from jitney._api.failed_calls import written_as
+from jitney._api.failed_calls import shown, written_as
 from jitney._base import dtypes
 from jitney._core.trace import ArrayImpl, Tracer, get_aval
 from jitney._ops import elementwise as ew
@@ -48,15 +48,37 @@ def _is_operand(x: Any) -> bool:
     return type(x) in _PLAIN or isinstance(x, _ACCEPTED) or hasattr(x, "__jax_array__")
 
 
-def _deferring(function: Function) -> Function:
-    """An operator that leaves operands it does not know to their own methods."""
+def _deferring(function: Function, form: str = "") -> Function:
+    """An operator, written ``form``, that leaves operands it does not know to their own methods."""
 
     def implementation(x: Any, y: Any) -> Any:
         if _is_operand(x) and _is_operand(y):
             return function(x, y)
+        if form:
+            _refuse_containers(x, y, form)
         return NotImplemented
 
     return implementation
+
+
+def _refuse_containers(x: Any, y: Any, form: str) -> None:
+    """Raise for lists, dictionaries, text and None, which combine with no array."""
+    other = x if _is_operand(y) else y
+    kind = type(other)
+    if kind not in (list, tuple, dict, set, str, bytes, type(None)):
+        return
+    if (
+        "*" in form
+        and hasattr(other, "__mul__")
+        and all(a is other or get_aval(a).dtype.kind in "iu" for a in (x, y))
+    ):
+        return  # a sequence is repeated
+    cure = ""
+    if kind in (list, tuple):
+        cure = f" Make an array of the {kind.__name__} first: jnp.array(...)."
+    elif kind is dict:
+        cure = " Leaf by leaf it is done by jitney.tree.map."
+    raise TypeError(f"unsupported operand type(s): {form.format(shown(x), shown(y))}.{cure}")
 
 
 def _swapped(function: Function) -> Function:
@@ -126,19 +148,21 @@ _WRITTEN = {
 
 def _install_operators() -> None:
     for name, function in {**_BINARY, **_COMPARISONS}.items():
-        form, shown = _WRITTEN[name]
-        implementation = written_as(_deferring(function), form, shown)
+        form, called = _WRITTEN[name]
+        asked = "" if name in ("eq", "ne") else form
+        implementation = written_as(_deferring(function, asked), form, called)
         _ext.register_operator(name, implementation)
-        setattr(Tracer, f"__{name}__", written_as(boundary(implementation), form, shown))
+        setattr(Tracer, f"__{name}__", written_as(boundary(implementation), form, called))
         if name in _BINARY:
             form = form.format("{1}", "{0}")
-            setattr(Tracer, f"__r{name}__", written_as(boundary(_deferring(_swapped(function))), form, shown))
+            reflected = boundary(_deferring(_swapped(function), asked and form))
+            setattr(Tracer, f"__r{name}__", written_as(reflected, form, called))
     for name, function in _UNARY.items():
         _ext.register_operator(name, written_as(function, *_WRITTEN[name]))
         method = boundary(lambda self, _function=function: _function(self))
         setattr(Tracer, f"__{name}__", written_as(method, *_WRITTEN[name]))
-    _ext.register_operator("getitem", written_as(indexing.getitem, "{0}[{1}]", "getitem"))
-    Tracer.__getitem__ = written_as(boundary(indexing.getitem), "{0}[{1}]", "getitem")
+    _ext.register_operator("getitem", written_as(indexing.getitem, "{0}[{1}]", ""))
+    Tracer.__getitem__ = written_as(boundary(indexing.getitem), "{0}[{1}]", "")
 
 
 # -- methods ------------------------------------------------------------------------------------------

@@ -220,7 +220,7 @@ def _exact(x: Any, dtype: np.dtype) -> np.ndarray:
         return np.array(x, dtype)
     except OverflowError:
         raise OverflowError(
-            f"A Python number in {short(x)} does not fit dtype {dtype.name}: name a wider one, or convert an array "
+            f"{'A number in ' if isinstance(x, (list, tuple)) else 'The number '}{short(x)} does not fit dtype {dtype.name}: name a wider one, or convert an array "
             "by x.astype, which wraps."
         ) from None
     except TypeError:

@@ -206,6 +206,8 @@ def arange(
     for x, number in zip(given, numbers, strict=True):
         if np.ndim(number) or not isinstance(number, (bool, int, float, complex, np.generic)):
             raise TypeError(f"arange requires numbers, got {type(x).__name__} ({short(x)}).")
+    if len(numbers) == 3 and numbers[2] == 0:
+        raise ZeroDivisionError("arange: the step must not be zero.")
     types = [get_aval(x) for x in given]
     result, _ = dtypes.promote(tuple((a.dtype, a.weak_type) for a in types))
     target = result if dtype is None else dtypes.requested(dtype)

@@ -259,6 +259,10 @@ def repeat(
     if counts.size == 1 and total_repeat_length is None:
         return _repeat_each(x, int(counts.reshape(())), axis)
     n = _shape(x)[axis]
+    if counts.shape not in ((n,), (1,), ()):
+        raise ValueError(
+            f"repeat needs one count, or one for each of the {n} slices along axis {axis}; got repeats of shape {counts.shape}."
+        )
     order = np.repeat(np.arange(n), np.broadcast_to(counts, (n,)))
     if total_repeat_length is not None:
         fill = order[-1] if len(order) else 0

@@ -84,7 +84,10 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
         shown = ", ".join(str(_shape(x)) for x in xs)
         raise TypeError(f"Cannot concatenate arrays with different numbers of dimensions: got {shown}.")
     if not _shape(xs[0]):
-        raise ValueError("Zero-dimensional arrays cannot be concatenated.")
+        raise ValueError(
+            "Zero-dimensional arrays cannot be concatenated. Make one array of numbers by jnp.stack([x, y]) or jnp.array([x, y]); "
+            "the arrays are one argument, a list."
+        )
     axis = to_axis(axis, len(_shape(xs[0])))
     return raw.concatenate(_join_dtype(xs, dtype), axis)
 

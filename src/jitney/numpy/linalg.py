@@ -439,8 +439,8 @@ def matrix_power(a: Any, n: int) -> Any:
         raise TypeError("Last 2 dimensions of the array must be square")
     try:
         n = operator.index(n)
-    except TypeError as error:
-        raise TypeError(f"exponent must be an integer, got {n}") from error
+    except TypeError:
+        raise TypeError(f"exponent must be an integer, got {n}") from None
     if n == 0:
         return la.eye(shape, get_aval(a).dtype)
     if n < 0:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from jitney import _ext
+from jitney._api.failed_calls import described
 from jitney._base import dtypes
 from jitney._base.config import DISPATCHED_UNDER, config
 from jitney._core.trace import LARGE_EAGER as LARGE_EAGER
@@ -57,7 +59,7 @@ def operand(name: str, x: Any, position: int = 0) -> Any:
 
         return array(x)
     raise TypeError(
-        f"{name} requires ndarray or scalar arguments, got {kind} at position {position}."
+        f"{name} requires ndarray or scalar arguments, got {'a function' if callable(x) else kind} at position {position}."
         + (" Convert it first: jnp.array(x)." if isinstance(x, (list, tuple, range)) else "")
     )
 
@@ -166,10 +168,22 @@ def promote_ranks(name: str, *xs: Any) -> list[Any]:
     top = max(ranks)
     if all(r == top or r == 0 for r in ranks):
         return list(xs)
+    _check_broadcast(name, [get_aval(x).shape for x in xs])
     mode = config.read("jax_numpy_rank_promotion")
     if mode != "allow":
         _rank_promotion_disallowed(name, [get_aval(x).shape for x in xs], mode)
     return [raw.expand_dims(x, range(top - r)) if 0 < r < top else x for x, r in zip(xs, ranks, strict=True)]
+
+
+def _check_broadcast(name: str, shapes: list[tuple[int, ...]]) -> None:
+    """Raise for shapes that do not broadcast, as they are before leading axes are added."""
+    for axis, sizes in enumerate(zip_longest(*[shape[::-1] for shape in shapes], fillvalue=1)):
+        wide = {n for n in sizes if n != 1}
+        if len(wide) > 1:
+            raise TypeError(
+                f"{name} got incompatible shapes for broadcasting: {', '.join(map(str, shapes))} (axis {-1 - axis} has sizes "
+                f"{sorted(wide)})."
+            )
 
 
 def _rank_promotion_disallowed(name: str, shapes: list[tuple], mode: str) -> None:
@@ -218,7 +232,7 @@ def to_axis(axis: Any, ndim: int, what: str = "axis") -> int:
     try:
         number = axis.__index__()
     except (TypeError, AttributeError):
-        raise TypeError(f"{what} must be an integer, got {axis!r} of type {type(axis).__name__}.") from None
+        raise TypeError(f"{what} must be an integer, got {described(axis)}.") from None
     if not -ndim <= number < ndim:
         raise ValueError(f"axis {number} is out of bounds for array of dimension {ndim}")
     return number % ndim if ndim else 0

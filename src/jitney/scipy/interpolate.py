@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jitney import numpy as jnp
+from jitney._api.calls import expose_methods
 from jitney._core.trace import Tracer, get_aval
 from jitney.numpy.operands import array_operand, promote_inexact
 
@@ -19,6 +20,7 @@ __all__ = ["RegularGridInterpolator"]
 _METHODS = ("linear", "nearest")
 
 
+@expose_methods
 class RegularGridInterpolator:
     """A function of n variables that is known on a rectangular grid, evaluated between its points.
 

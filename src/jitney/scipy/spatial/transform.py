@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from jitney import numpy as jnp
 from jitney import random as _random
+from jitney._api.calls import expose_methods
 from jitney._core.trace import get_aval
 from jitney.numpy.operands import array_operand, promote_inexact
 from jitney.scipy.spatial import _quaternions as _q
@@ -24,6 +25,7 @@ def _floats(name: str, x: Any, length: int | None = None) -> Any:
     return x
 
 
+@expose_methods
 class Rotation(NamedTuple):
     """One rotation of space or an array of them; a tree with the quaternions as its leaf.
 
@@ -180,6 +182,7 @@ class Rotation(NamedTuple):
         return get_aval(self.quat).ndim == 1
 
 
+@expose_methods
 class Slerp(NamedTuple):
     """Rotations at constant angular velocity between given ones; made by :meth:`init`, called with times.
 

@@ -1,5 +1,6 @@
 """``jitney.scipy.special``: error, gamma and Bessel functions, entropies, logsumexp."""
 
+from jitney._api.calls import expose as _expose
 from jitney.scipy.special._bessel import bessel_jn, i0, i0e, i1, i1e
 from jitney.scipy.special._boxcox import boxcox, boxcox1p
 from jitney.scipy.special._entropy import entr, expit, kl_div, logit, rel_entr, xlog1py, xlogy
@@ -94,3 +95,5 @@ __all__ = [
     "xlogy",
     "zeta",
 ]
+
+_expose(globals())

@@ -12,6 +12,7 @@ from typing import Any
 
 from jitney import numpy as jnp
 from jitney import random
+from jitney._api.calls import expose_methods
 from jitney._core import tree
 from jitney._core.trace import get_aval
 from jitney.numpy.operands import array_operand, promote_inexact
@@ -22,6 +23,7 @@ __all__ = ["gaussian_kde"]
 
 
 @dataclass(frozen=True, init=False, eq=False)
+@expose_methods
 class gaussian_kde:  # noqa: N801
     """A density estimated from a sample: the mean of normal densities about its points, all of one covariance.
 

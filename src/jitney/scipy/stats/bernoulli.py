@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, where
 from jitney.scipy.special import xlog1py, xlogy
@@ -38,3 +39,6 @@ def ppf(q: Any, p: Any) -> Any:
     valid = (q >= 0) & (q <= 1) & (p >= 0) & (p <= 1)
     zero = 0.0 * q  # in its dtype
     return where(valid, where(q <= 1.0 - p, zero, zero + 1.0), math.nan)
+
+
+_expose(globals(), own=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import where
 from jitney.scipy.special import betainc, betaln, xlog1py, xlogy
@@ -45,3 +46,6 @@ def sf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 def logsf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """Logarithm of :func:`sf`."""
     return uf.log(sf(x, a, b, loc, scale))
+
+
+_expose(globals(), own=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats
 from jitney.scipy.stats.common import over_scale, rescale, standardize
@@ -54,3 +55,6 @@ def isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """The value above which the probability is ``q``."""
     (q,) = floats("cauchy.isf", q)
     return rescale(uf.tan(0.5 * math.pi - math.pi * q), "cauchy.isf", loc, scale)
+
+
+_expose(globals(), own=True)

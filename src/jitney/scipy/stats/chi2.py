@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy.operands import array_operand
 from jitney.scipy.stats import gamma
 
@@ -44,3 +45,6 @@ def _half(df: Any) -> Any:
 
 def _twice(scale: Any) -> Any:
     return array_operand("chi2", scale, 3) * 2
+
+
+_expose(globals(), own=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney._core.trace import get_aval
 from jitney._ops import raw
 from jitney.numpy import ufuncs as uf
@@ -43,3 +44,6 @@ def logpdf(x: Any, alpha: Any) -> Any:
 def pdf(x: Any, alpha: Any) -> Any:
     """Density."""
     return uf.exp(logpdf(x, alpha))
+
+
+_expose(globals(), own=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, where
 from jitney.scipy.stats.common import over_scale, rescale, standardize
@@ -56,3 +57,6 @@ def ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
     (q,) = floats("expon.ppf", q)
     inside = (q >= 0) & (q <= 1)
     return rescale(where(inside, -uf.log1p(-where(inside, q, 0.5)), math.nan), "expon.ppf", loc, scale)
+
+
+_expose(globals(), own=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import where
 from jitney.scipy.special import gammainc, gammaincc, gammaln, xlogy
@@ -43,3 +44,6 @@ def sf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
 def logsf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """Logarithm of :func:`sf`."""
     return uf.log(sf(x, a, loc, scale))
+
+
+_expose(globals(), own=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import power
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, where
@@ -32,3 +33,6 @@ def cdf(x: Any, beta: Any) -> Any:
     x, beta = floats("gennorm.cdf", x, beta)
     tail = 0.5 * gammaincc(1.0 / beta, power(uf.abs(x), beta))
     return where(x < 0, tail, 1.0 - tail)
+
+
+_expose(globals(), own=True)

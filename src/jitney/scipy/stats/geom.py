@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import round as nearest
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, where
@@ -23,3 +24,6 @@ def logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
 def pmf(k: Any, p: Any, loc: Any = 0) -> Any:
     """Probability of ``k``."""
     return uf.exp(logpmf(k, p, loc))
+
+
+_expose(globals(), own=True)

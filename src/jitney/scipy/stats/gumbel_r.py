@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats
 from jitney.scipy.stats.common import over_scale, rescale, standardize
@@ -46,3 +47,6 @@ def ppf(p: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """The value up to which the probability is ``p``."""
     (p,) = floats("gumbel_r.ppf", p)
     return rescale(-uf.log(-uf.log(p)), "gumbel_r.ppf", loc, scale)
+
+
+_expose(globals(), own=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import where
 from jitney.scipy.stats.common import over_scale, standardize
@@ -27,3 +28,6 @@ def cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     left = z <= 0
     tail = 0.5 * uf.exp(where(left, z, -z))
     return where(left, tail, 1.0 - tail)
+
+
+_expose(globals(), own=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.special import expit, logit
 from jitney.scipy.stats.common import over_scale, rescale, standardize
@@ -39,3 +40,6 @@ def ppf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 def isf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """The value above which the probability is ``x``."""
     return rescale(-logit(x), "logistic.isf", loc, scale)
+
+
+_expose(globals(), own=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import ufuncs as uf
 from jitney.numpy.reductions import sum as total
 from jitney.scipy.operands import floats, where
@@ -37,3 +38,6 @@ def logpmf(x: Any, n: Any, p: Any) -> Any:
 def pmf(x: Any, n: Any, p: Any) -> Any:
     """Probability of the counts ``x``."""
     return uf.exp(logpmf(x, n, p))
+
+
+_expose(globals(), own=True)

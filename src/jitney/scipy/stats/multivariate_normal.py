@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from jitney import numpy as jnp
+from jitney._api.calls import expose as _expose
 from jitney._core.trace import get_aval
 from jitney.numpy.operands import array_operand, promote_inexact
 from jitney.scipy.linalg import solve_triangular
@@ -65,3 +66,6 @@ def _whitened(factor: Any, difference: Any) -> Any:
 def pdf(x: Any, mean: Any, cov: Any) -> Any:
     """Density."""
     return jnp.exp(logpdf(x, mean, cov))
+
+
+_expose(globals(), own=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, is_number
 from jitney.scipy.special import log_ndtr, ndtr, ndtri
@@ -60,3 +61,6 @@ def ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
 def isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """The value above which the probability is ``q``; NaN for ``q`` outside [0, 1]."""
     return rescale(-ndtri(q), "norm.isf", loc, scale)
+
+
+_expose(globals(), own=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import power
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, where
@@ -50,3 +51,6 @@ def ppf(q: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """The value up to which the probability is ``q``."""
     q, b = floats("pareto.ppf", q, b)
     return rescale(power(1.0 - q, -1.0 / b), "pareto.ppf", loc, scale)
+
+
+_expose(globals(), own=True)

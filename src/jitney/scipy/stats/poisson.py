@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jitney._api.calls import expose as _expose
 from jitney._core.trace import get_aval
 from jitney._ops import raw
 from jitney.numpy import round as nearest
@@ -74,3 +75,6 @@ def _summed(mean: Any) -> Any:
     column = raw.expand_dims(mean, (get_aval(mean).ndim,))
     logs = np.arange(_TERMS, dtype=dtype) * uf.log(column) - column - _LOG_FACTORIALS.astype(dtype)
     return -total(uf.exp(logs) * logs, axis=-1)
+
+
+_expose(globals(), own=True)

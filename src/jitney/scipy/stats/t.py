@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.special import gammaln
 from jitney.scipy.stats.common import over_scale, standardize
@@ -20,3 +21,6 @@ def logpdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
 def pdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """Density."""
     return uf.exp(logpdf(x, df, loc, scale))
+
+
+_expose(globals(), own=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import where
 from jitney.scipy.special import log_ndtr
@@ -64,3 +65,6 @@ def cdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 def sf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """Probability of a value above ``x``."""
     return uf.exp(logsf(x, a, b, loc, scale))
+
+
+_expose(globals(), own=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, where
 
@@ -43,3 +44,6 @@ def ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """The value up to which the probability is ``q``; NaN for ``q`` outside [0, 1]."""
     q, loc, scale = floats("uniform.ppf", q, loc, scale)
     return where((q >= 0) & (q <= 1), q * scale + loc, math.nan)
+
+
+_expose(globals(), own=True)

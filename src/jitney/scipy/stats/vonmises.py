@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, where
 from jitney.scipy.special import i0e
@@ -20,3 +21,6 @@ def logpdf(x: Any, kappa: Any) -> Any:
 def pdf(x: Any, kappa: Any) -> Any:
     """Density."""
     return uf.exp(logpdf(x, kappa))
+
+
+_expose(globals(), own=True)

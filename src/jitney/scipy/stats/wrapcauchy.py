@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitney._api.calls import expose as _expose
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, where
 
@@ -28,3 +29,6 @@ def logpdf(x: Any, c: Any) -> Any:
 def pdf(x: Any, c: Any) -> Any:
     """Density."""
     return uf.exp(logpdf(x, c))
+
+
+_expose(globals(), own=True)
