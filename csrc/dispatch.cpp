@@ -555,9 +555,52 @@ PyObject* assemble(Entry* e, PyObject** results, size_t n) {
     return out;
 }
 
+// A callable in the place of a program: it is given the leaves, and returns the results, or the Executable that is to take
+// its place from now on.
+JT_NOINLINE PyObject* run_callable(Entry* e, Walk& walk, Ref& program) {
+    size_t n_leaves = walk.leaves.size();
+    Ref list(PyList_New(Py_ssize_t(n_leaves)));
+    if (!list) return nullptr;
+    for (size_t i = 0; i < n_leaves; ++i) PyList_SET_ITEM(list.p, Py_ssize_t(i), Py_NewRef(walk.leaves[i].obj));
+    Ref held(Py_NewRef(e->executable));
+    Ref out(PyObject_CallOneArg(held.p, list.p));
+    if (!out) return nullptr;
+    if (Py_TYPE(out.p) == ExecutableType) {
+        PyObject* old = e->executable;
+        e->executable = Py_NewRef(out.p);
+        Py_DECREF(old);
+        program.p = out.release();
+        return nullptr;
+    }
+    if (!PyList_CheckExact(out.p)) {
+        PyErr_Format(PyExc_TypeError, "a callable program must return a list of its results, not %.200s", Py_TYPE(out.p)->tp_name);
+        return nullptr;
+    }
+    size_t n = size_t(PyList_GET_SIZE(out.p));
+    if (e->tree.empty() && !e->builder && n != 1) {
+        PyErr_SetString(PyExc_TypeError, "a callable program must return as many results as it says");
+        return nullptr;
+    }
+    for (const Entry::Node& node : e->tree)
+        if (node.kind == Entry::Node::leaf && size_t(node.n) >= n) {
+            PyErr_SetString(PyExc_TypeError, "a callable program must return as many results as it says");
+            return nullptr;
+        }
+    Small<PyObject*, 16> results;
+    if (!results.resize(n)) return nullptr;
+    for (size_t i = 0; i < n; ++i) results[i] = Py_NewRef(PyList_GET_ITEM(out.p, Py_ssize_t(i)));
+    return assemble(e, results.data(), n);
+}
+
 PyObject* run_entry(Entry* e, Walk& walk) {
-    Ref exe(Py_NewRef(e->executable));
-    Program* program = reinterpret_cast<Executable*>(e->executable)->program;
+    Ref exe(nullptr);
+    if (JT_UNLIKELY(Py_TYPE(e->executable) != ExecutableType)) {
+        PyObject* r = run_callable(e, walk, exe);
+        if (!exe) return r;
+    } else {
+        exe.p = Py_NewRef(e->executable);
+    }
+    Program* program = reinterpret_cast<Executable*>(exe.p)->program;
     if (JT_UNLIKELY(!program)) {
         PyErr_SetString(PyExc_RuntimeError, "this executable has been cleared");
         return nullptr;
@@ -589,13 +632,20 @@ PyObject* call_with(PyObject* hook, PyObject* const* args, Py_ssize_t nargs, PyO
 }
 
 Entry* make_entry(Walk& walk, uint64_t hash, PyObject* exe, PyObject* builder) {
-    if (Py_TYPE(exe) != ExecutableType) {
+    size_t n_out = 0;
+    if (Py_TYPE(exe) == ExecutableType) {
+        Program* p = reinterpret_cast<Executable*>(exe)->program;
+        n_out = p ? p->outs.size() : 0;
+    } else if (PyCallable_Check(exe)) {
+        Ref count(PyObject_GetAttrString(exe, "n_outputs"));
+        Py_ssize_t n = count ? PyLong_AsSsize_t(count.p) : -1;
+        if (PyErr_Occurred()) return nullptr;
+        n_out = n > 0 ? size_t(n) : 0;
+    } else {
         PyErr_Format(PyExc_TypeError, "on_miss must return (Executable, builder), not a tuple with %.200s",
                      Py_TYPE(exe)->tp_name);
         return nullptr;
     }
-    Program* p = reinterpret_cast<Executable*>(exe)->program;
-    size_t n_out = p ? p->outs.size() : 0;
     Entry* e = new Entry;
     e->hash = hash;
     e->executable = Py_NewRef(exe);

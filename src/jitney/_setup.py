@@ -25,6 +25,18 @@ def _evaluate_large(primitive: Any, args: Any, avals: Any, params: Any) -> Any:
     return evaluate_large(primitive, args, avals, params)
 
 
+def _program_of_all_lengths(closed: Any) -> Any:
+    from jitney._lengths.sightings import program_of_all_lengths
+
+    return program_of_all_lengths(closed)
+
+
+def _forget_lengths() -> None:
+    sightings = sys.modules.get("jitney._lengths.sightings")
+    if sightings is not None:
+        sightings.forget()
+
+
 def _release_memory() -> None:
     machine = sys.modules.get("jitney._compiler.machine")
     if machine is not None:  # nothing was compiled otherwise
@@ -82,6 +94,8 @@ _ext.register_hook("failed", _describe_failed_call)
 plugs.compile_jaxpr = _compile_jaxpr
 plugs.evaluate_large = _evaluate_large
 plugs.release_memory = _release_memory
+plugs.program_of_all_lengths = _program_of_all_lengths
+plugs.forget_lengths = _forget_lengths
 plugs.convert_control_flow = _convert_control_flow
 plugs.bound_lengths = _bound_lengths
 plugs.note_text = _note_text

@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any
 
 from jitney import _ext
+from jitney._api import dynamic_shapes as lengths
 from jitney._api import misses
 from jitney._api.calls import (
     as_indices,
@@ -27,7 +28,7 @@ from jitney._base import logs, sources
 from jitney._base.config import config
 from jitney._base.once import once
 from jitney._control.bodies import forget_programs
-from jitney._control.jit import guarded, jit_p, native
+from jitney._control.jit import guarded, jit_p, native, quickest
 from jitney._core import axes, plugs, refs, tree
 from jitney._core.effects import guard_effect
 from jitney._core.jaxpr import ClosedJaxpr, evaluate
@@ -104,7 +105,7 @@ class Program:
 class Options:
     """The options of ``jit`` that change what is recorded, not what is computed."""
 
-    __slots__ = ("donate_names", "donate_nums", "inline", "keep_unused")
+    __slots__ = ("donate_names", "donate_nums", "dynamic_shapes", "inline", "keep_unused")
 
     def __init__(
         self,
@@ -112,7 +113,9 @@ class Options:
         donate_names: tuple[str, ...] = (),
         keep_unused: bool = False,
         inline: bool = False,
+        dynamic_shapes: Any = None,
     ) -> None:
+        self.dynamic_shapes = dynamic_shapes
         self.donate_nums = donate_nums
         self.donate_names = donate_names
         self.keep_unused = keep_unused
@@ -146,6 +149,7 @@ class Jitted:
         self.static_names = static_names
         self.options = options or Options()
         self.programs: dict[Any, Program] = {}
+        self.asked: Any = None  # programs of all lengths, where ``dynamic_shapes`` asks for them
 
     def signature(self, args: tuple, kwargs: dict[str, Any]) -> Signature:
         nums = frozenset(n % len(args) if n < 0 and args else n for n in self.static_nums)
@@ -264,12 +268,18 @@ class Jitted:
             return NotImplemented
         if config.observes:
             return NotImplemented  # each call goes through on_trace, which ends in a checked or timed program
-        program = self.program(self.signature(args, kwargs))
+        call = self.signature(args, kwargs)
+        program = self.program(call)
         if program.hoisted or program.held or self.options.inline:
             return NotImplemented
         if guard_effect in program.closed.effects:
             return guarded(program.closed).compiled(program.out_tree)
-        return native(program.closed), tree.template(program.out_tree)
+        dynamic = self.options.dynamic_shapes
+        if dynamic:
+            found = lengths.runner(self, call, program)
+        else:
+            found = native(program.closed) if dynamic is False else quickest(program.closed)
+        return found, tree.template(program.out_tree)
 
     def on_trace(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """A call under a transformation: one ``jit`` equation."""
@@ -337,6 +347,7 @@ class Jitted:
 
     def clear(self) -> None:
         self.programs.clear()
+        self.asked = None
 
 
 _all: Any = None
@@ -357,6 +368,7 @@ def clear_caches() -> None:
     for function in list(_registry()):
         function.clear_cache()
     forget_programs()
+    plugs.forget_lengths()
     plugs.clear_eager_kernels()
     plugs.release_memory()
 
@@ -415,6 +427,7 @@ def jit(
     in_shardings: Any = None,
     out_shardings: Any = None,
     max_size: int | None = None,
+    dynamic_shapes: bool | dict[int | str, int | Sequence[int]] | None = None,
 ) -> Any:
     """Compile ``fun`` into one native function for each signature it is called with.
 
@@ -431,6 +444,10 @@ def jit(
         max_size: how many elements results of unknown length (``x[mask]``, ``jnp.nonzero(x)``) have at most. They are
             returned with that length, zeros behind the last; without it as arrays of the length that they turn out to have,
             which transformations of the jitted function cannot have. More elements are a ``ValueError``.
+        dynamic_shapes: True compiles one program for all lengths of the leading axes that are longest (and of axes whose length
+            changes later), a dict such as ``{"x": 0, "y": (0, 1)}`` names arguments and axes, and a function that does not allow it is
+            an error. False compiles each length by itself. None leaves it to the switch ``jitney_dynamic_shapes``:
+            from the third length on there is one program for all where that is possible.
         device, backend, abstracted_axes, compiler_options, in_shardings, out_shardings: accepted for
             compatibility; one CPU device is all there is.
 
@@ -441,7 +458,7 @@ def jit(
     Raises:
         TracerBoolConversionError: Python control flow asks for the truth of a traced value.
         TypeError: an argument or result is not an array, scalar or pytree of them.
-        ValueError: a static argument is not hashable.
+        ValueError: a static argument is not hashable, or ``dynamic_shapes`` asks for what is not possible.
 
     Example:
         >>> import jitney, jitney.numpy as jnp
@@ -463,7 +480,7 @@ def jit(
             f"jit got argument {both[0]} both in static_argnums and in donate_argnums: a static argument is no array that "
             "could be donated."
         )
-    options = Options(donate_nums, donate_names, keep_unused, inline)
+    options = Options(donate_nums, donate_names, keep_unused, inline, lengths.check(dynamic_shapes, fun))
     if max_size is not None:
         fun = _of_bounded_length(fun, operator.index(max_size))
     jitted = Jitted(fun, frozenset(nums), frozenset(names), options)

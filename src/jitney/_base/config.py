@@ -53,6 +53,7 @@ _DEFAULTS: dict[str, Any] = {
     "jax2tf_associative_scan_reductions": False,
     "jax_use_direct_linearize": True,
     "jax_explicit_x64_dtypes": "warn",  # when a 64-bit dtype is named while jax_enable_x64 is off
+    "jitney_dynamic_shapes": "auto",  # "auto": from the third length of an axis on, one program for all; or "off"
     "jitney_python_control_flow": True,  # `if`, `while` and `for` of Python on traced values
     "safe_grad": True,  # 0 * inf is 0 in derivatives (`_ops/strong_products.py`)
     "check_bounds": False,  # IndexError where an index is out of bounds
@@ -67,6 +68,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "jax_numpy_dtype_promotion": ("standard", "strict"),
     "jax_explicit_x64_dtypes": ("warn", "error"),
     "jax_legacy_prng_key": ("allow", "warn", "error"),
+    "jitney_dynamic_shapes": ("auto", "off"),
     "jax_default_prng_impl": ("threefry2x32", "rbg", "unsafe_rbg"),
 }
 
@@ -84,6 +86,7 @@ _TRACED_UNDER = (
 DISPATCHED_UNDER = (
     *_TRACED_UNDER,
     "jax_disable_jit",
+    "jitney_dynamic_shapes",
     "jax_debug_nans",
     "jax_debug_infs",
     "jax_check_tracer_leaks",

@@ -62,6 +62,16 @@ def native(closed: ClosedJaxpr) -> Any:
     )
 
 
+def quickest(closed: ClosedJaxpr) -> Any:
+    """What runs ``closed`` soonest: its native program, or, where it is one of many lengths, one for all of them."""
+    found = closed.cache.get("executable")
+    if found is None and config.jitney_dynamic_shapes == "auto":
+        if "general" not in closed.cache:
+            closed.cache["general"] = plugs.program_of_all_lengths(closed)
+        found = closed.cache["general"]
+    return native(closed) if found is None else found
+
+
 def _compile(closed: ClosedJaxpr) -> Any:
     observe = observer
     with nullcontext() if observe is None else observe.compiling(closed):
@@ -81,6 +91,8 @@ def _compile_logged(closed: ClosedJaxpr) -> Any:
 
 
 def _impl(*args: Any, jaxpr: ClosedJaxpr, **_: Any) -> list[Any]:
+    if observer is None and guard_effect not in jaxpr.effects:
+        return quickest(jaxpr).execute(list(args))
     return executable(jaxpr).execute(list(args))
 
 

@@ -136,8 +136,8 @@ class _Stayed:
         )
 
 
-class _Named:
-    """In a program from another process, the function that it was traced from."""
+class Named:
+    """In a program from another process, or that outlives it, the function that it was traced from."""
 
     def __init__(self, name: str) -> None:
         self.__name__ = name
@@ -190,7 +190,7 @@ class Jaxpr:
         parts = self.constvars, self.invars, self.outvars, self.eqns
         info = self.debug_info
         if info is not None:
-            info = type(info)(info.kind, _Named(info.func_name), info.arg_names, info.result_paths)
+            info = type(info)(info.kind, Named(info.func_name), info.arg_names, info.result_paths)
         return Jaxpr, (*parts, None, info)
 
     def __str__(self) -> str:

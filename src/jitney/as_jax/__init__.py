@@ -24,6 +24,7 @@ from jitney.as_jax._finder import ROOTS, VERSION, Finder
 JAX_DEFAULTS: dict[str, Any] = {
     "jax_enable_x64": False,
     "jitney_python_control_flow": False,
+    "jitney_dynamic_shapes": "off",
     "safe_grad": False,
 }
 
