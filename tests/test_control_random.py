@@ -105,7 +105,7 @@ def compare(got: Any, want: Any, what: str) -> None:
             raise AssertionError(f"{what}, {name}: {error}") from None
 
 
-@examples(50)
+@examples(30)
 @given(control_programs())
 def test_values(program: Program) -> None:
     want, fun, args = expected(program), program.of(jitney), program.arguments
@@ -133,7 +133,7 @@ def test_each_pass_may_be_off(name: str) -> None:
     run()
 
 
-@examples(24)
+@examples(13)
 @given(control_programs())
 def test_derivatives(program: Program) -> None:
     floats = program.arguments[: len(FLOATS)]
@@ -175,7 +175,7 @@ def _one(args: list[Any], axes: tuple[Any, ...], i: int) -> list[Any]:
     return [x if axis is None else x[i] for x, axis in zip(args, axes, strict=True)]
 
 
-@examples(30)
+@examples(16)
 @given(control_programs(), _masks())
 def test_batches(program: Program, mask: list[bool]) -> None:
     args, axes = _examples(_batch(program), program, mask)
@@ -185,7 +185,7 @@ def test_batches(program: Program, mask: list[bool]) -> None:
         compare([x[i] for x in got], fun(*_one(args, axes, i)), f"example {i}")
 
 
-@examples(24)
+@examples(13)
 @given(control_programs(level=2), _masks())
 def test_derivatives_of_batches(program: Program, mask: list[bool]) -> None:
     args, axes = _examples(_batch(program), program, mask)

@@ -168,9 +168,9 @@ def test_minima(method: str) -> None:
         np.testing.assert_allclose(found.fun, fun(found.x))
         assert np.abs(found.jac).max() < 1e-8
         assert found.nfev == found.njev and found.nit <= found.nfev < 150
-        theirs = jax.scipy.optimize.minimize(fun, start, method=method)
-        assert found._fields == theirs._fields
-        assert (found.hess_inv is None) == (theirs.hess_inv is None)
+    theirs = jax.scipy.optimize.minimize(matyas, start, method=method)
+    assert found._fields == theirs._fields
+    assert (found.hess_inv is None) == (theirs.hess_inv is None)
     if method == "BFGS":
         found = optimize.minimize(lambda x: x @ POSITIVE[:3, :3] @ x, np.ones(3), method=method, tol=1e-9)
         np.testing.assert_allclose(found.hess_inv, np.linalg.inv(2 * POSITIVE[:3, :3]), rtol=1e-2, atol=2e-4)
