@@ -571,7 +571,7 @@ struct Padded {
 
 template <class T>
 bool by_rows(const Plan& p, const T* x, const T* w, T* y) {
-    static const Taps<T> taps = choose_taps<T>();
+    const Taps<T> taps = choose_taps<T>();
     const int64_t terms = p.group_channels() * p.window(), outputs = p.group_outputs(), rank = p.rank;
     const Axis& a = p.last();
     // slices along the first axis, so that there is something to share
@@ -691,7 +691,7 @@ constexpr int64_t kFlatOutputs = 8;  // that are computed together
 
 template <class T>
 bool by_flat_rows(const Plan& p, const T* x, const T* w, T* y) {
-    static const TapsOfMany<T> taps = choose_taps_of_many<T>();
+    const TapsOfMany<T> taps = choose_taps_of_many<T>();
     const int64_t terms = p.group_channels() * p.window(), outputs = p.group_outputs(), rank = p.rank;
     const Axis& a = p.last();
     const int64_t outer = p.axis()[0].out, each = std::max<int64_t>(1, ceil_div(kFlatSlice * outer, p.places()));
@@ -842,7 +842,7 @@ class LongRuns {
   private:
     // The sums over channels [first, last).
     bool part(const T* x, const T* w, int64_t first, int64_t last, T* sums) const {
-        static const Dots<T> dots = choose_dots<T>();
+        const Dots<T> dots = choose_dots<T>();
         const int64_t copies = images * image_pitch, beyond = padded.total + kDotsStep;
         Workspace own((copies + beyond + outputs * pitch) * int64_t(sizeof(T)) + columns * 8);
         int64_t* offsets = reinterpret_cast<int64_t*>(own.get());

@@ -239,16 +239,18 @@ class Plans {
     }
 };
 
+// Made when the extension is loaded: a fork must not find a thread at making them.
+template <class P>
+Plans<P>* const plans_of = new Plans<P>;
+
 template <class T>
 std::shared_ptr<const Row<T>> row_plan(int64_t n) {
-    static Plans<Row<T>>* plans = new Plans<Row<T>>;
-    return plans->get(n, [](int64_t n) { return make_row<T>(n); });
+    return plans_of<Row<T>>->get(n, [](int64_t n) { return make_row<T>(n); });
 }
 
 template <class T>
 std::shared_ptr<const Lanes<T>> lanes_plan(int64_t n) {
-    static Plans<Lanes<T>>* plans = new Plans<Lanes<T>>;
-    return plans->get(n, [](int64_t n) {
+    return plans_of<Lanes<T>>->get(n, [](int64_t n) {
         return std::make_shared<const Lanes<T>>(make_lanes<T>(n, true, engine<T>().lanes * sizeof(T) == 64));
     });
 }
@@ -256,8 +258,7 @@ std::shared_ptr<const Lanes<T>> lanes_plan(int64_t n) {
 // Roots that join the halves of real transforms of length 2n.
 template <class T>
 std::shared_ptr<const std::vector<T>> half_plan(int64_t n) {
-    static Plans<std::vector<T>>* plans = new Plans<std::vector<T>>;
-    return plans->get(n, [](int64_t n) { return std::make_shared<const std::vector<T>>(half_roots<T>(n)); });
+    return plans_of<std::vector<T>>->get(n, [](int64_t n) { return std::make_shared<const std::vector<T>>(half_roots<T>(n)); });
 }
 
 template <class T>
@@ -270,9 +271,11 @@ Engine<T> choose_engine() {
 }
 
 template <class T>
+const Engine<T> chosen_engine = choose_engine<T>();
+
+template <class T>
 const Engine<T>& engine() {
-    static const Engine<T> chosen = choose_engine<T>();
-    return chosen;
+    return chosen_engine<T>;
 }
 
 // Working memory; without any the routine cannot give a result, and says so with nan.

@@ -391,13 +391,22 @@ struct Caller {
 
 // ---- fork -------------------------------------------------------------------------------------------
 
-std::mutex* g_held_lock = new std::mutex;
-std::vector<std::mutex*>* g_held = new std::vector<std::mutex*>;
+struct Held {
+    std::mutex lock;
+    std::vector<std::mutex*> locks;
+};
+
+// First asked while the extension is loaded, by what other files register then.
+Held& held() {
+    static Held* h = new Held;
+    return *h;
+}
+
 std::atomic<int> g_forking{0};  // the process that forks
 
 void before_fork() {
-    g_held_lock->lock();
-    for (std::mutex* m : *g_held) m->lock();
+    held().lock.lock();
+    for (std::mutex* m : held().locks) m->lock();
     pool_before_fork();
 #if !defined(_WIN32)
     g_forking.store(int(getpid()));
@@ -406,8 +415,8 @@ void before_fork() {
 
 void after_fork() {
     pool_after_fork();
-    for (std::mutex* m : *g_held) m->unlock();
-    g_held_lock->unlock();
+    for (std::mutex* m : held().locks) m->unlock();
+    held().lock.unlock();
 }
 
 void after_fork_in_child() {
@@ -424,8 +433,8 @@ void after_fork_in_child() {
 }  // namespace
 
 void hold_at_fork(std::mutex* m) {
-    std::lock_guard<std::mutex> lock(*g_held_lock);
-    g_held->push_back(m);
+    std::lock_guard<std::mutex> lock(held().lock);
+    held().locks.push_back(m);
 }
 
 void join_siblings(int parent) {

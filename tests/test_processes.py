@@ -338,7 +338,7 @@ def running():
         jnp.fft.fft(np.ones((64, 30 + n)))
 
 want = float(total(x))
-threads = [threading.Thread(target=f) for f in (compiling, running)]
+threads = [threading.Thread(target=f, daemon=True) for f in (compiling, running)]
 for t in threads:
     t.start()
 for turn in range(8):

@@ -1,13 +1,14 @@
 """Forked processes and workers of pools: locks that come free in the child, processors that are shared.
 
 A child has one thread, so that a lock which another one held would never come free. Begin at :func:`renew` for locks of
-simple tables, :func:`hold` for what must not be torn.
+simple tables, :class:`HeldLock` for what must not be torn.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -20,11 +21,32 @@ def renew(lock: Any) -> Any:
     return lock
 
 
-def hold(lock: Any) -> Any:
-    """Let a fork wait for ``lock``, under which no other lock of jitney's is taken."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
-    return lock
+class HeldLock:
+    """A lock for which a fork waits, so that the child finds whole what it guards; no other lock is taken under it.
+
+    Who waits comes next: threads that take it again and again do not keep a fork from it.
+    """
+
+    def __init__(self) -> None:
+        self._next, self._lock = threading.Lock(), threading.Lock()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=self.acquire, after_in_parent=self.release, after_in_child=self._renew)
+
+    def acquire(self) -> None:
+        with self._next:
+            self._lock.acquire()
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def _renew(self) -> None:
+        self._next, self._lock = threading.Lock(), threading.Lock()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: Any) -> None:
+        self.release()
 
 
 def in_child(action: Callable[[], object]) -> None:

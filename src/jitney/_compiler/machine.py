@@ -9,7 +9,6 @@ import ctypes
 import gc
 import itertools
 import re
-import threading
 from functools import cache
 from typing import Any
 
@@ -19,7 +18,7 @@ from jitney._compiler.options import options
 from jitney._compiler.targets import Target, host_target
 
 _names = itertools.count()
-_lock = forks.hold(threading.Lock())  # forked children find LLVM at rest
+_lock = forks.HeldLock()  # forked children find LLVM at rest
 # What the combiner of instructions makes shorter: masks made of masks, vectors of addresses, remainders.
 _TANGLED = ("llvm.masked", "rem i", "rem <")
 # The emitter has placed induction variables, and processors reorder instructions themselves.
