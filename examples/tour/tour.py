@@ -111,7 +111,7 @@ def fold(x):
 fold_branch = jitney.jit(fold)
 tour.say(f"plain Python: fold(5) = {fold(5)}, fold(-5) = {fold(-5)}")
 tour.check("a compiled if does what if does", (int(fold_branch(5)), int(fold_branch(-5))) == (-5, -5))
-print(jitney.inspect(fold)(5).source)
+print(jitney.inspect(fold).source)
 
 # %% [markdown]
 # `where` computes both sides and selects. It lets a loop over many numbers stay a straight line, and so

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import getsource
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -280,7 +283,18 @@ def inspect(
     def inspector(*args: Any, **kwargs: Any) -> Inspection:
         return _inspect(jitted, args, kwargs)
 
-    return boundary(inspector, fun)
+    public = boundary(inspector, fun)
+    public.source = _text_of(jitted.fun)
+    return public
+
+
+def _text_of(fun: Callable[..., Any]) -> str | None:
+    """The function as it runs now: as it was written, or as its control flow was converted."""
+    converted = plugs.converted_source(fun)
+    if converted is None:
+        with contextlib.suppress(OSError, TypeError):
+            return textwrap.dedent(getsource(fun))
+    return converted
 
 
 def _inspect(jitted: Jitted, args: tuple, kwargs: dict[str, Any]) -> Inspection:

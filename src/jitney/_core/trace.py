@@ -148,11 +148,12 @@ class Tracer:
     def twin(self) -> Any:
         """The same value as another object, which stays what it is where the user's is changed under another name."""
         made = object.__new__(type(self))
-        for name in {slot for kind in type(self).__mro__ for slot in getattr(kind, "__slots__", ())} - {
-            "__weakref__"
-        }:
+        names = {slot for kind in type(self).__mro__ for slot in getattr(kind, "__slots__", ())}
+        for name in names - {"__weakref__", "base", "views"}:
             if hasattr(self, name):
                 setattr(made, name, getattr(self, name))
+        if hasattr(made, "__dict__"):  # of libraries
+            vars(made).update(vars(self))
         return made
 
     def full_lower(self) -> Any:
