@@ -465,3 +465,107 @@ def test_a_break_leaves_a_known_range() -> None:
     assert equations(root, 2.0) < 20
     assert float(jitney.jit(root)(2.0)) == pytest.approx(math.sqrt(2.0), rel=1e-15)
     assert float(jitney.grad(jitney.jit(root))(2.0)) == pytest.approx(0.5 / math.sqrt(2.0), rel=1e-12)
+
+
+def test_conditions_inside_of_comprehensions_and_assignments_in_conditions() -> None:
+    def folded(x: Any) -> Any:
+        return sum([a if a > 0 else -a for a in x])
+
+    def counted(x: Any) -> Any:
+        i = 0
+        while (rest := x - i) > 0.5:
+            i += 1
+        return rest, i
+
+    assert float(jitney.jit(folded)(np.array([1.0, -2.0]))) == 3.0
+    for x in (3.2, 0.1):
+        np.testing.assert_allclose(jitney.jit(counted)(x), counted(x))
+
+
+# -- programs as people write them ------------------------------------------------------------------------
+
+
+def life(grid: Any, generations: Any) -> Any:
+    """Conway's game on the inside of a grid."""
+    old = np.array(grid)
+    for _ in range(generations):
+        new = np.zeros_like(old)
+        for i in range(1, 5):
+            for j in range(1, 5):
+                around = old[i - 1 : i + 2, j - 1 : j + 2].sum() - old[i, j]
+                if old[i, j] == 1 and (around == 2 or around == 3):
+                    new[i, j] = 1
+                elif old[i, j] == 0 and around == 3:
+                    new[i, j] = 1
+        old = new
+    return old
+
+
+def bubble_sort(x: Any) -> Any:
+    x = x.copy()
+    for i in range(len(x)):
+        for j in range(len(x) - 1 - i):
+            if x[j] > x[j + 1]:
+                x[j], x[j + 1] = x[j + 1], x[j]
+    return x
+
+
+def runge_kutta(start: Any, h: Any) -> Any:
+    y = np.zeros((101, 2))
+    y[0] = start
+    slope = lambda y: np.array([y[1], -y[0]])
+    for i in range(100):
+        k1 = slope(y[i])
+        k2 = slope(y[i] + h / 2 * k1)
+        k3 = slope(y[i] + h / 2 * k2)
+        k4 = slope(y[i] + h * k3)
+        y[i + 1] = y[i] + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+    return y
+
+
+def tridiagonal(a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Thomas's algorithm."""
+    n = len(d)
+    upper, right, x = np.zeros(n), np.zeros(n), np.zeros(n)
+    upper[0], right[0] = c[0] / b[0], d[0] / b[0]
+    for i in range(1, n):
+        pivot = b[i] - a[i] * upper[i - 1]
+        upper[i] = c[i] / pivot
+        right[i] = (d[i] - a[i] * right[i - 1]) / pivot
+    x[-1] = right[-1]
+    for i in range(n - 2, -1, -1):
+        x[i] = right[i] - upper[i] * x[i + 1]
+    return x
+
+
+def knapsack(weights: Any, values: Any, room: Any) -> Any:
+    best = np.zeros(51)
+    for i in range(len(weights)):
+        for c in range(50, -1, -1):
+            if c >= weights[i]:
+                best[c] = max(best[c], best[c - weights[i]] + values[i])
+    return best[room]
+
+
+BLINKER = np.zeros((6, 6))
+BLINKER[2, 1:4] = 1
+BAND = np.random.default_rng(0).normal(size=(4, 60)) * 0.1 + np.array([0, 2, 0, 0])[:, None]
+ALGORITHMS: dict[str, tuple[Callable[..., Any], tuple]] = {
+    "life": (life, (BLINKER, 3)),
+    "bubble sort": (bubble_sort, (np.array([3.0, 1, 2, 5, 4, 0]),)),
+    "Runge-Kutta": (runge_kutta, (np.array([1.0, 0.0]), 0.05)),
+    "tridiagonal": (tridiagonal, tuple(BAND)),
+    "knapsack": (knapsack, (np.array([10, 20, 30]), np.array([60.0, 100, 120]), 50)),
+}
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_algorithms(name: str) -> None:
+    fun, args = ALGORITHMS[name]
+    wanted = fun(*args)
+    np.testing.assert_allclose(jitney.jit(fun)(*args), wanted, rtol=1e-12, atol=1e-14)
+
+
+def test_derivative_of_an_algorithm() -> None:
+    end = jitney.grad(lambda h: jitney.jit(runge_kutta)(np.array([1.0, 0.0]), h)[-1, 0])
+    assert float(end(0.05)) == pytest.approx(-100 * np.sin(5.0), rel=1e-5)

@@ -186,6 +186,8 @@ def _statements(path: list[ast.AST], span: Span, error: BaseException) -> list[a
             targets = [part for target in item_targets(statement) for part in ast.walk(target)]
             _add(found, statement if child in targets else child)
         if isinstance(parent, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            if found:
+                break
             raise Unsupported("a comprehension would have a length that is not known", span.line)
         if isinstance(parent, (ast.If, ast.While, ast.Assert)) and child is parent.test:
             _add(found, parent)

@@ -606,13 +606,14 @@ class _Writer:
         return made
 
     def _while(self, node: ast.While, body: _Statements, loop: _Loop, line: int) -> _Statements:
+        assigned, test = self.without_walrus(self.expression(node.test))
+        body = [*body, *copy.deepcopy(assigned)]
         names = self.own(body, line)
         self.refuse_effects(body)
-        test = self.expression(node.test)
         if loop.stop:
             test = call("and_", _lambda(call("none_of", _load(loop.stop))), _lambda(test))
         go, step = self.name("test"), self.name("body")
-        out = self.defined(names)
+        out = [*assigned, *self.defined(names)]
         out += [
             _define(go, names, [ast.Return(test)]),
             _define(step, names, [*body, ast.Return(_tuple(names, ast.Load))]),
@@ -620,6 +621,25 @@ class _Writer:
         made = call("while_", _load(go), _load(step), _tuple(names, ast.Load), *_labels(names, line))
         result = ast.Assign([_tuple(names, ast.Store)], made) if names else ast.Expr(made)
         return _placed([*out, result], node.test)
+
+    def without_walrus(self, test: Any) -> tuple[_Statements, ast.expr]:
+        """The assignments ``(y := e)`` in the condition of a loop, and the condition of their names."""
+        found: _Statements = []
+        for part in ast.walk(test):
+            if isinstance(part, (ast.BoolOp, ast.IfExp, ast.Lambda)) and any(
+                isinstance(n, ast.NamedExpr) for n in ast.walk(part)
+            ):
+                raise Unsupported(
+                    "an assignment in a part of a condition that is not always evaluated", test.lineno
+                )
+
+        class Names(ast.NodeTransformer):
+            def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
+                self.generic_visit(node)
+                found.append(ast.Assign([node.target], node.value))
+                return ast.copy_location(_load(node.target.id), node)
+
+        return found, Names().visit(test)
 
     def _for(self, node: ast.For, body: _Statements, loop: _Loop, line: int) -> _Statements:
         item = f"{OURS}item"
