@@ -22,15 +22,34 @@ def renew(lock: Any) -> Any:
 
 
 class HeldLock:
-    """A lock for which a fork waits, so that the child finds whole what it guards; no other lock is taken under it.
+    """A lock for which a fork waits, so that the child finds whole what it guards.
 
-    Who waits comes next: threads that take it again and again do not keep a fork from it.
+    Who waits comes next: threads that take it again and again do not keep a fork from it. ``beneath`` are other libraries'
+    locks that are taken under it.
     """
 
     def __init__(self) -> None:
         self._next, self._lock = threading.Lock(), threading.Lock()
+        self.beneath: list[Any] = []
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(before=self.acquire, after_in_parent=self.release, after_in_child=self._renew)
+            os.register_at_fork(
+                before=self._before, after_in_parent=self._after, after_in_child=self._in_child
+            )
+
+    def _before(self) -> None:
+        self.acquire()
+        for lock in self.beneath:
+            lock.acquire()
+
+    def _after(self) -> None:
+        for lock in self.beneath:
+            lock.release()
+        self.release()
+
+    def _in_child(self) -> None:
+        for lock in self.beneath:
+            lock.release()
+        self._next, self._lock = threading.Lock(), threading.Lock()  # others waited for the old ones
 
     def acquire(self) -> None:
         with self._next:
@@ -38,9 +57,6 @@ class HeldLock:
 
     def release(self) -> None:
         self._lock.release()
-
-    def _renew(self) -> None:
-        self._next, self._lock = threading.Lock(), threading.Lock()
 
     def __enter__(self) -> None:
         self.acquire()

@@ -32,6 +32,9 @@ class Machine:
     def __init__(self, cpu: Target) -> None:
         import llvmlite.binding as llvm
 
+        held = getattr(getattr(llvm.ffi.lib, "_lock", None), "_lock", None)  # llvmlite's own lock
+        if held is not None and held not in _lock.beneath:
+            _lock.beneath.append(held)
         if cpu.triple:
             llvm.initialize_all_targets()
             llvm.initialize_all_asmprinters()
