@@ -271,7 +271,7 @@ def test_lengths_below_two_and_beyond_capacity(compiled: list[Any]) -> None:
         total, twice = f(np.ones(n))
         assert total == n
         np.testing.assert_array_equal(twice, np.full(n, 2.0))
-    assert len(compiled) == 8  # 3, 4, up to 1024, 1, 0, up to 4096, 16384, 262144
+    assert len(compiled) == 8  # 3, 4, up to 1024, 1, 0, up to 4096, 8192, 81920
 
 
 def test_types_and_containers(compiled: list[Any]) -> None:

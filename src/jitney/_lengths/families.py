@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from jitney._control.jit import native
-from jitney._core.jaxpr import ClosedJaxpr, Named
+from jitney._core.jaxpr import ClosedJaxpr, Literal, Named
 from jitney._lengths.fitting import Fit, Refusal
 from jitney._lengths.outlines import Sample, Unreadable, observe, renumbered
 from jitney._lengths.rewriting import General, generalise, largest
@@ -17,14 +17,18 @@ from jitney._lengths.sightings import Sighting
 
 _MOST_SEARCHES = 4
 _SMALLEST = 1024  # the least capacity
-_ROOM = 1 << 18  # elements of a value up to which capacities grow by 4
+_MUCH_ROOM, _ROOM = 1 << 14, 1 << 17  # elements of the largest value up to which capacities grow by 4, by 2
 
 
 class Compiled:
-    """A general program, and the time that compiling it took."""
+    """A general program, the time that compiling it took, and memory for its inputs."""
 
     def __init__(self, general: General) -> None:
         self.general = general
+        inputs = set(general.closed.jaxpr.invars)
+        # What runs are given, for the next one; not where a result is an input itself.
+        self.reusable = not any(v in inputs for v in general.closed.jaxpr.outvars if type(v) is not Literal)
+        self.spare: list[list[Any]] = []
         started = perf_counter()
         self.executable = native(general.closed)
         self.seconds = perf_counter() - started
@@ -57,9 +61,9 @@ class Family:
     def capacity(self, sample: Sample) -> tuple[int, ...]:
         """Sizes for a program: with much room where that costs little."""
         lengths = self.fit.lengths(sample)
-        for grown in (_by_four, _by_two):
+        for grown, room in ((_by_four, _MUCH_ROOM), (_by_two, _ROOM)):
             capacity = tuple([grown(n) for n in lengths])
-            if self.elements(capacity) <= _ROOM:
+            if self.elements(capacity) <= room:
                 return capacity
         return tuple([_by_quarters(n) for n in lengths])
 

@@ -61,9 +61,7 @@ class Runner:
         ]
         self.n_outputs = len(self.outs)
         padded = [
-            c
-            if (b := _box(dims, lengths)) is None
-            else _padded(to_numpy(c), tuple(map(int, dims)), b, to_numpy(c).dtype)
+            c if (b := _box(dims, lengths)) is None else _padded(to_numpy(c), tuple(map(int, dims)), b)
             for c, dims in zip(consts, general.const_dims, strict=True)
         ]
         kinds = [np.dtype(np.int64) if kind is None else kind.dtype for kind in general.kinds]
@@ -79,11 +77,19 @@ class Runner:
         if self.own is not None:
             return self.own.execute(list(args))
         started = perf_counter()
-        values = [
-            x if how is None else _padded(to_numpy(x), *how) for x, how in zip(args, self.ins, strict=True)
-        ]
-        before, behind = self.tail
-        outs = self.compiled.executable.execute([*before, *values, *behind])
+        compiled, before, behind = self.compiled, *self.tail
+        try:
+            memory = compiled.spare.pop()
+        except IndexError:  # the first run, or others are running
+            memory = [None if how is None else np.zeros(how[0], how[2]) for how in self.ins]
+        values = list(args)
+        for number, how in enumerate(self.ins):
+            if how is not None:  # what is left behind the end of an earlier run does no harm
+                values[number] = memory[number]
+                memory[number][how[1]] = to_numpy(args[number])
+        outs = compiled.executable.execute([*before, *values, *behind])
+        if compiled.reusable:
+            compiled.spare.append(memory)
         for number, how in enumerate(self.outs):
             if how is not None:
                 outs[number] = _cut(outs[number], *how)
@@ -105,20 +111,9 @@ class Runner:
             self.own = native(closed)
 
 
-def _padded(x: np.ndarray, shape: tuple[int, ...], box: Box, dtype: np.dtype) -> np.ndarray:
+def _padded(x: np.ndarray, shape: tuple[int, ...], box: Box) -> np.ndarray:
     """``x`` with zeros behind it."""
-    out = np.empty(shape, dtype)
-    if len(shape) == 1:
-        n = x.shape[0]
-        out[:n] = x
-        out[n:] = 0
-        return out
-    lead = x.shape[0]
-    if box[1:] == (slice(None),) * (len(shape) - 1):
-        out[:lead] = x
-        out[lead:] = 0
-        return out
-    out.fill(0)
+    out = np.zeros(shape, x.dtype)
     out[box] = x
     return out
 
