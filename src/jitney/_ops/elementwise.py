@@ -1035,6 +1035,8 @@ def _bitcast_abstract(x: Any, *, new_dtype: Any) -> Any:
     old, new = x.dtype.itemsize, new_dtype.itemsize
     if old == new:
         return shaped_array(x.shape, new_dtype)
+    if not dtypes.is_supported(new_dtype):
+        raise TypeError(f"bitcast_convert_type: {new_dtype} is not a dtype of arrays.")
     if old > new:
         return shaped_array((*x.shape, old // new), new_dtype)
     if not x.shape or x.shape[-1] != new // old:

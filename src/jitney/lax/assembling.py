@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -64,7 +65,7 @@ def tile(operand: Any, reps: Sequence[int]) -> Any:
         [1, 2, 1, 2]
     """
     x = as_operand("tile", operand)
-    counts = tuple(r.__index__() for r in reps)
+    counts = tuple(operator.index(r) for r in reps)
     tile_p.abstract(get_aval(x), reps=counts)
     return tile_p.bind(x, reps=counts)
 
@@ -136,7 +137,7 @@ def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> An
         0.333251953125
     """
     x = as_operand("reduce_precision", operand)
-    params = {"exponent_bits": exponent_bits.__index__(), "mantissa_bits": mantissa_bits.__index__()}
+    params = {"exponent_bits": operator.index(exponent_bits), "mantissa_bits": operator.index(mantissa_bits)}
     reduce_precision_p.abstract(get_aval(x), **params)
     return reduce_precision_p.bind(x, **params)
 
@@ -204,7 +205,7 @@ def _approx_top_k(
     to_axis(name, axis, get_aval(x).ndim)
     return approx_top_k_p.bind(
         x,
-        k=k.__index__(),
+        k=operator.index(k),
         reduction_dimension=axis,
         recall_target=recall_target,
         is_max_k=largest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,10 @@ def conv_general_permutations(dimension_numbers: Sequence[str]) -> tuple[tuple[i
         >>> lax.conv_general_permutations(("NHWC", "HWIO", "NCHW"))
         ((0, 3, 1, 2), (3, 2, 0, 1), (0, 1, 2, 3))
     """
+    if not all(isinstance(text, str) for text in dimension_numbers):
+        raise TypeError(
+            f"convolution dimension_numbers are three texts such as ('NCHW', 'OIHW', 'NCHW'), got {dimension_numbers!r}."
+        )
     for text, letters in zip(dimension_numbers, ("NC", "OI", "NC"), strict=True):
         if any(text.count(c) != 1 for c in letters):
             raise TypeError(
@@ -102,7 +107,7 @@ def conv_dimension_numbers(
 
 
 def _ints(numbers: Any) -> tuple[int, ...]:
-    return tuple(n.__index__() for n in numbers)
+    return tuple(operator.index(n) for n in numbers)
 
 
 def _sizes(shape: Sequence[int], spec: Sequence[int]) -> tuple[int, ...]:
@@ -122,7 +127,7 @@ def _pads(padding: Any, image: Sequence[int], window: Sequence[int], strides: Se
         raise TypeError(
             f"Wrong number of explicit pads for convolution: expected {len(image)}, got {len(pads)}."
         )
-    return tuple((lo.__index__(), hi.__index__()) for lo, hi in pads)
+    return tuple((operator.index(lo), operator.index(hi)) for lo, hi in pads)
 
 
 # -- convolutions -------------------------------------------------------------------------------------
@@ -191,9 +196,9 @@ def conv_general_dilated(
     return conv_general_dilated_p.bind(
         lhs,
         rhs,
-        batch_group_count=batch_group_count.__index__(),
+        batch_group_count=operator.index(batch_group_count),
         dimension_numbers=dims,
-        feature_group_count=feature_group_count.__index__(),
+        feature_group_count=operator.index(feature_group_count),
         lhs_dilation=near,
         out_sharding=None,
         padding=pads,

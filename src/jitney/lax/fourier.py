@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,7 +52,7 @@ def fft(x: Any, fft_type: FftType | str, fft_lengths: Sequence[int]) -> Any:
     if kind is FftType.RFFT and dtype.kind == "c":
         raise ValueError("only real valued inputs supported for rfft")
     x = ew.convert(x, ops.operand_dtype(kind, dtype))
-    return ops.fft_p.bind(x, fft_lengths=tuple(n.__index__() for n in fft_lengths), fft_type=kind)
+    return ops.fft_p.bind(x, fft_lengths=tuple(operator.index(n) for n in fft_lengths), fft_type=kind)
 
 
 __all__ = ["FftType", "fft", "fft_p"]

@@ -63,7 +63,7 @@ def scalar_as(name: str, x: Any, dtype: np.dtype) -> Any:
     """A Python scalar in ``dtype``, if its kind fits there."""
     kind = dtypes.kind_of(dtype)
     order = {bool: "b", int: "iu", float: "f", complex: "c"}
-    fits = {"b": "b", "i": "biu", "u": "biu", "f": "biuf", "c": "biufc"}[kind]
+    fits = {"b": "b", "i": "biu", "u": "biu", "f": "biuf", "c": "biufc"}.get(kind, "")
     if not any(k in fits for k in order[type(x)]):
         raise TypeError(
             f"{name} requires arguments to have the same dtypes, got {dtype.name} and the Python {type(x).__name__} {x!r}. "

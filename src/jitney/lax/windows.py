@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -115,7 +116,7 @@ def reduce(
         [2.23606797749979, 5.0]
     """
     xs, inits, in_tree = _flat_operands("reduce", operands, init_values)
-    axes = tuple(d.__index__() for d in dimensions)
+    axes = tuple(operator.index(d) for d in dimensions)
     closed = _program("reduce", computation, xs, in_tree)
     params = {"computation": computation, "jaxpr": closed, "dimensions": axes}
     found = _monoid(closed, xs, inits)
@@ -219,7 +220,7 @@ def _frame(
 
 
 def _ints(numbers: Sequence[int]) -> tuple[int, ...]:
-    return tuple(n.__index__() for n in numbers)
+    return tuple(operator.index(n) for n in numbers)
 
 
 def padtype_to_pads(

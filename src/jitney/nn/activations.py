@@ -8,7 +8,7 @@ from typing import Any
 from jitney import lax
 from jitney import numpy as jnp
 from jitney._api.custom_jvp import custom_jvp
-from jitney.numpy.operands import array_operand
+from jitney.numpy.operands import array_operand, to_axis
 from jitney.scipy.operands import promoted, strong
 
 _SQRT_HALF, _GELU = math.sqrt(0.5), math.sqrt(2 / math.pi)
@@ -164,6 +164,7 @@ def glu(x: Any, axis: int = -1) -> Any:
         AssertionError: the axis has an odd number of elements.
     """
     x = array_operand("glu", x, 0)
+    axis = to_axis(axis, x.ndim)
     assert x.shape[axis] % 2 == 0, f"glu needs an even number of elements along axis {axis}, got {x.shape}"
     first, second = jnp.split(x, 2, axis)
     return first * sigmoid(second)

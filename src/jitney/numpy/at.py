@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import opcode
-import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -12,7 +11,7 @@ import numpy as np
 from jitney import _ext
 from jitney._api.calls import boundary
 from jitney._api.failed_calls import shown
-from jitney._base import dtypes
+from jitney._base import dtypes, sources
 from jitney._base.config import config
 from jitney._core.trace import LARGE_EAGER, ArrayImpl, Tracer, current_trace, get_aval
 from jitney._ops import indexing as ops
@@ -271,21 +270,17 @@ def _check_values(have: tuple[int, ...], want: tuple[int, ...]) -> None:
 def _cast(values: Any, x: Any) -> Any:
     """Update values in the dtype of the array, with a warning where that loses information."""
     aval, target = get_aval(values), get_aval(x)
-    if isinstance(values, complex) and target.dtype.kind != "c":
-        raise TypeError(
-            f"A complex number ({values}) cannot be written into an array of dtype {target.dtype.name}: take its real part, or "
-            "make the array complex by x.astype(complex)."
-        )
     if aval.dtype == target.dtype:
         return values if not isinstance(values, (bool, int, float, complex)) else target.dtype.type(values)
     common, _ = dtypes.promote(((aval.dtype, aval.weak_type), (target.dtype, target.weak_type)))
     if common != target.dtype:
-        warnings.warn(
+        sources.warn(
             f"scatter inputs have incompatible types: cannot safely cast value from dtype={aval.dtype.name} to "
             f"dtype={target.dtype.name}. Cast it with values.astype(x.dtype).",
             FutureWarning,
-            stacklevel=4,
         )
+    if isinstance(values, (complex, np.complexfloating)) and target.dtype.kind != "c":
+        values = values.real
     return convert(values, target.dtype)
 
 

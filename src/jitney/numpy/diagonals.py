@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import operator
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def _shape(x: Any) -> tuple[int, ...]:
 def diag(v: Any, k: int = 0) -> Any:
     """Diagonal ``k`` of a matrix, or a matrix with the vector ``v`` on diagonal ``k``."""
     x = creation.array(v) if isinstance(v, (list, tuple)) else array_operand("diag", v)
-    rank = len(_shape(x))
+    rank, k = len(_shape(x)), operator.index(k)
     if rank == 2:
         return diagonal(x, k)
     if rank != 1:
@@ -116,12 +117,19 @@ def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Any, Any]:
 
 def tril_indices_from(arr: Any, k: int = 0) -> tuple[Any, Any]:
     """``tril_indices`` of the shape of a matrix."""
-    return tril_indices(manipulation.shape(arr)[-2], k, manipulation.shape(arr)[-1])
+    return tril_indices(*_sides("tril_indices_from", arr, k))
 
 
 def triu_indices_from(arr: Any, k: int = 0) -> tuple[Any, Any]:
     """``triu_indices`` of the shape of a matrix."""
-    return triu_indices(manipulation.shape(arr)[-2], k, manipulation.shape(arr)[-1])
+    return triu_indices(*_sides("triu_indices_from", arr, k))
+
+
+def _sides(name: str, arr: Any, k: int) -> tuple[int, int, int]:
+    shape = manipulation.shape(arr)
+    if len(shape) < 2:
+        raise ValueError(f"{name} needs a matrix, got shape {shape}.")
+    return shape[-2], k, shape[-1]
 
 
 def diag_indices(n: int, ndim: int = 2) -> tuple[Any, ...]:

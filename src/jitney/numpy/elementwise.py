@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -274,7 +275,7 @@ def round(a: Any, decimals: int = 0, out: Any = None) -> Any:
     """``a`` rounded to ``decimals`` (a Python integer), halves to even; integers unchanged."""
     refuse_out("round", out)
     a = array_operand("round", a)
-    decimals = decimals.__index__()
+    decimals = operator.index(decimals)
     dtype = get_aval(a).dtype
     if dtypes.kind_of(dtype) in "biu":
         if decimals < 0:

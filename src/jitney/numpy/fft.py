@@ -23,7 +23,7 @@ from jitney._ops import raw
 from jitney._ops.fft import FftType as _Type
 from jitney._ops.fft import fft_p as _fft_p
 from jitney._ops.fft import operand_dtype as _operand_dtype
-from jitney.numpy.operands import array_operand, convert
+from jitney.numpy.operands import array_operand, convert, to_axes
 
 _INVERSE = (_Type.IFFT, _Type.IRFFT)
 
@@ -348,7 +348,11 @@ def rfftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> 
 def _rolled(name: str, x: Any, axes: Any, sign: int) -> Any:
     x = array_operand(f"jax.numpy.fft.{name}", x)
     shape = get_aval(x).shape
-    chosen = range(len(shape)) if axes is None else (axes,) if np.ndim(axes) == 0 else axes
+    chosen = (
+        range(len(shape))
+        if axes is None
+        else to_axes(axes if np.ndim(axes) == 0 else tuple(axes), len(shape))
+    )
     steps = tuple(shape[a] // 2 if sign > 0 else -(shape[a] // 2) for a in chosen)
     return jnp.roll(x, steps, tuple(chosen))
 

@@ -154,6 +154,10 @@ def put_along_axis(
         flat = put_along_axis(manipulation.ravel(x), i, values, 0, False, mode=mode)
         return raw.reshape(flat, _shape(x))
     axis = to_axis(axis, len(_shape(x)))
+    if len(_shape(i)) != len(_shape(x)):
+        raise ValueError(
+            f"put_along_axis needs indices with as many axes as the array, got shapes {_shape(i)} and {_shape(x)}."
+        )
     common = tuple(_shape(i)[d] if d == axis else n for d, n in enumerate(_shape(x)))
     return IndexUpdater(x)[_along(op.broadcast_to(i, common), axis)].set(values, mode=mode)
 
@@ -325,6 +329,10 @@ def delete(arr: Any, obj: Any, axis: int | None = None, *, assume_unique_indices
         concrete = np.asarray(concrete)
         if concrete.dtype.kind in "iu" and concrete.size and (concrete.max() >= n or concrete.min() < -n):
             concrete = concrete[(concrete < n) & (concrete >= -n)]
+        if not concrete.size:
+            concrete = concrete.astype(int)
+        if concrete.dtype.kind not in "iub":
+            raise TypeError(f"delete needs integers or a mask, got {concrete.dtype}.")
     kept = np.delete(np.arange(n), concrete)
     return take(x, wrap(kept), axis, mode="clip")
 
@@ -356,6 +364,10 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     places = np.asarray(places)
     if places.dtype == bool:
         places = np.flatnonzero(places)
+    if places.dtype.kind not in "iu":
+        if places.size:
+            raise TypeError(f"insert needs integers, a mask or a slice, got {places.dtype}.")
+        places = places.astype(int)
     single = places.ndim == 0
     places = np.clip(np.where(places < 0, places + n, places).reshape(-1), 0, n)
     if single and len(_shape(v)) == len(_shape(x)):  # NumPy: a block goes in before one place

@@ -539,6 +539,8 @@ def outer(x1: Any, x2: Any, /) -> Any:
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """Vector products of vectors of 3 components along ``axis``."""
     x1, x2 = array_operand("cross", x1), array_operand("cross", x2, 1)
+    for x in (x1, x2):
+        to_axis(axis, get_aval(x).ndim)
     if get_aval(x1).shape[axis] != 3 or get_aval(x2).shape[axis] != 3:
         raise ValueError(
             f"Both input arrays must be (arrays of) 3-dimensional vectors, but they have sizes "

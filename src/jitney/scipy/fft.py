@@ -74,6 +74,10 @@ def _along(step: Callable[[Any, bool], Any], x: Any, axis: int, n: int | None, o
     ndim = get_aval(x).ndim
     if not -ndim <= axis < ndim:
         raise ValueError(f"axis {axis} is out of bounds for array of dimension {ndim}")
+    if get_aval(x).shape[axis] == 0:
+        raise ValueError(
+            f"cosine transforms need at least one element, got shape {get_aval(x).shape} and {axis=}."
+        )
     x = raw.move_axis(x, axis % ndim, ndim - 1)
     if n is not None:
         if n < 1:

@@ -262,7 +262,7 @@ def qr_multiply(
         c = c[:, np.newaxis] if mode == "left" else c[np.newaxis, :]
     *batch, m, n = get_aval(a).shape
     k, given = min(m, n), get_aval(c).shape
-    if given[-2 if mode == "left" else -1] not in ((k, m) if mode == "left" else (m,)):
+    if len(given) < 2 or given[-2 if mode == "left" else -1] not in ((k, m) if mode == "left" else (m,)):
         raise ValueError(f"qr_multiply: shapes {(m, n)} and {given} do not fit with {mode=}.")
     if pivoting:
         packed, order, taus = condensed.geqp3_p.bind(a)

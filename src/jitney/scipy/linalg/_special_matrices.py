@@ -219,6 +219,14 @@ def helmert(n: int, full: bool = False) -> Any:
     return _constant(np.concatenate([np.full((1, n), 1 / math.sqrt(n)), out]) if full else out)
 
 
+def _size_of_integers(n: int) -> int:
+    """A size of a matrix whose elements are exact integers of Python's, before they become numbers with an end."""
+    n = _size(n)
+    if n > 1030:  # the elements of the smallest ones are beyond 2^1024 from there on
+        raise ValueError(f"A matrix of {n} rows has elements far beyond the largest float.")
+    return n
+
+
 def hilbert(n: int) -> Any:
     """``1 / (i + j + 1)``."""
     places = np.arange(_size(n))
@@ -227,7 +235,7 @@ def hilbert(n: int) -> Any:
 
 def invhilbert(n: int) -> Any:
     """The inverse of the Hilbert matrix: integers, rounded once to floats."""
-    n = _size(n)
+    n = _size_of_integers(n)
 
     def entry(i: int, j: int) -> int:
         size = math.comb(n + i, n - j - 1) * math.comb(n + j, n - i - 1) * math.comb(i + j, i) ** 2
@@ -248,13 +256,13 @@ def _pascal(n: int, kind: str | None) -> list[list[int]]:
 
 def pascal(n: int, kind: str | None = None) -> Any:
     """Pascal's triangle as a float32 matrix: ``"symmetric"`` (by default), ``"lower"`` or ``"upper"``."""
-    n = _size(n)
+    n = _size_of_integers(n)
     return _constant(np.array(_pascal(n, kind), float).reshape(n, n), np.dtype(np.float32))
 
 
 def invpascal(n: int, kind: str | None = None) -> Any:
     """The inverse of Pascal's matrix: integers, rounded once to floats."""
-    n = _size(n)
+    n = _size_of_integers(n)
     rows = _pascal(n, kind)
     if kind in (None, "symmetric"):
         rows = [
