@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from jitney._base import sources
+
 
 def view(aval: Any) -> Callable[[int], np.ndarray]:
     """A function of an address: the array of type ``aval`` that lies there."""
@@ -34,6 +36,7 @@ class HostCall:
         "outputs",
         "params",
         "primitive",
+        "source",
     )
 
     def __init__(
@@ -43,7 +46,9 @@ class HostCall:
         literals: Sequence[np.ndarray | None],
         in_avals: Sequence[Any],
         out_avals: Sequence[Any],
+        source: Any = None,
     ) -> None:
+        self.source = source  # where in the user's code the equation stands; not known of programs from disk
         self.primitive, self.params, self.literals = primitive, params, literals
         self.in_avals, self.out_avals = in_avals, out_avals
         self.meaning: Any = _same if primitive is None else primitive.numpy or primitive.impl
@@ -54,8 +59,12 @@ class HostCall:
     def __call__(self, in_addresses: tuple[int, ...], out_addresses: tuple[int, ...]) -> None:
         rest = iter(in_addresses)
         args = [x if at is None else at(next(rest)) for x, at in zip(self.literals, self.inputs, strict=True)]
-        with np.errstate(all="ignore"):
-            results = self.meaning(*args, **self.params)
+        try:
+            with np.errstate(all="ignore"):
+                results = self.meaning(*args, **self.params)
+        except Exception as error:
+            sources.blame(error, self.source)
+            raise
         results = results if self.many else [results]
         for address, at, result in zip(out_addresses, self.outputs, results, strict=True):
             at(address)[...] = np.asarray(result)
@@ -71,4 +80,4 @@ def host_function(step: Any) -> HostCall:
     in_avals, out_avals = [n.aval for n in step.inputs], [n.aval for n in step.outputs]
     if step.eqn is None:  # a copy
         return HostCall(None, {}, literals, in_avals, out_avals)
-    return HostCall(step.eqn.primitive, step.eqn.params, literals, in_avals, out_avals)
+    return HostCall(step.eqn.primitive, step.eqn.params, literals, in_avals, out_avals, step.eqn.source)
