@@ -119,7 +119,7 @@ class Tracer:
     """
 
     # base and views: what shares memory in NumPy, known where items are assigned (``_flow/assigning.py``)
-    __slots__ = ("__weakref__", "_trace", "aval", "base", "views")
+    __slots__ = ("__weakref__", "_trace", "_twin", "aval", "base", "views")
     __array_priority__ = 1000
     __hash__ = None  # type: ignore[assignment]
 
@@ -147,13 +147,16 @@ class Tracer:
 
     def twin(self) -> Any:
         """The same value as another object, which stays what it is where the user's is changed under another name."""
+        if (known := getattr(self, "_twin", None)) is not None:
+            return known
         made = object.__new__(type(self))
         names = {slot for kind in type(self).__mro__ for slot in getattr(kind, "__slots__", ())}
-        for name in names - {"__weakref__", "base", "views"}:
+        for name in names - {"__weakref__", "_twin", "base", "views"}:
             if hasattr(self, name):
                 setattr(made, name, getattr(self, name))
         if hasattr(made, "__dict__"):  # of libraries
             vars(made).update(vars(self))
+        self._twin = made
         return made
 
     def full_lower(self) -> Any:
