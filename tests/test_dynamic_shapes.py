@@ -68,6 +68,7 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], list[tuple]]] = {
     "map": (lambda x: lax.map(lambda v: v.sum(), x), ROWS),
     "fori_loop": (lambda x: lax.fori_loop(0, x.shape[0], lambda i, s: s + x[i] * i, 0.0), X),
     "while": (lambda x: lax.while_loop(lambda s: s.sum() < 100, lambda s: s + jnp.abs(x), x), X),
+    "batched while": (jitney.vmap(lambda v: lax.while_loop(lambda s: s < 5, lambda s: s + v**2 + 0.1, v)), X),
     "cond": (lambda x: lax.cond(x.sum() > 0, lambda v: v.sum(), lambda v: v.mean(), x), X),
     "histogram": (lambda x: (jnp.histogram(x, bins=5), jnp.bincount(jnp.abs(x * 3).astype(int), length=9)), X),
     "segments": (lambda x: jitney.ops.segment_sum(x, jnp.abs(x * 2).astype(int), 4), X),
@@ -290,11 +291,10 @@ def test_work_at_capacity_ends(compiled: list[Any]) -> None:
     for n in (300, 400, 500):
         f(np.ones(n))
     assert len(compiled) == 3
-    program = next(iter(f._jitted.programs.values()))
     runner = [
         p.closed.cache["general"] for p in f._jitted.programs.values() if p.closed.cache.get("general")
     ][0]
-    assert program is not None and runner.own is None
+    assert runner.own is None
     runner.budget = 0.0
     before = f(np.ones(500))
     assert len(compiled) == 4 and runner.own is not None
@@ -361,3 +361,16 @@ def test_bad_axes() -> None:
     f = jitney.jit(lambda x: x * 2, dynamic_shapes={"x": 1})
     with pytest.raises(ValueError, match=re.escape("names axis 1 of an argument of shape (3,)")):
         f(np.ones(3))
+
+
+def test_32_bits(compiled: list[Any]) -> None:
+    with config.temporarily("jax_enable_x64", False):
+        f = jitney.jit(lambda x: (x.mean(), x[::-1], x.at[1:].add(x[-1]), lax.cumsum(x, reverse=True)))
+        for n in (5, 6, 7, 30, 100):
+            x = _random.normal(size=n).astype(np.float32)
+            mean, reverse, updated, sums = f(x)
+            np.testing.assert_allclose(mean, x.mean(), atol=1e-6)
+            np.testing.assert_array_equal(reverse, x[::-1])
+            np.testing.assert_allclose(updated[1:], x[1:] + x[-1], atol=1e-6)
+            np.testing.assert_allclose(sums, np.cumsum(x[::-1])[::-1], atol=1e-5)
+    assert len(compiled) == 3

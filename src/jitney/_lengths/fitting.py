@@ -7,6 +7,7 @@ are at another length is never computed: they are read off that program's own tr
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -72,8 +73,6 @@ class Fit:
         ]
 
     def eqn_at(self, p: int) -> Any:
-        from bisect import bisect_right
-
         place = bisect_right(self.base.starts, p) - 1
         return self.base.eqns[place] if place >= 0 else None
 

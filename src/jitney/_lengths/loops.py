@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from jitney._control.bodies import close_over_all
 from jitney._control.cond import cond_p
 from jitney._control.scan import scan_p
-from jitney._control.while_loop import bind_while, while_p
+from jitney._control.while_loop import bind_while
 from jitney._core.avals import shaped_array
-from jitney._core.jaxpr import ClosedJaxpr
+from jitney._core.jaxpr import ClosedJaxpr, evaluate
 from jitney._core.primitive import registry
 from jitney._core.staging import stage
 from jitney._core.trace import get_aval
-from jitney._lengths.fitting import Refusal
 from jitney._lengths.moving import add, sub
 from jitney._lengths.outlines import Length, Outline, Step
-from jitney._lengths.rewriting import Rewriting, Value, rule
+from jitney._lengths.rewriting import Rewriting, Value, integer, integer_dtype, rule
 from jitney._ops import raw
 
 
@@ -47,8 +44,6 @@ def _closed_over(programs: Sequence[ClosedJaxpr]) -> tuple[list[ClosedJaxpr], li
 
 @rule("cond")
 def _cond(rewriting: Rewriting, step: Step, ins: list[Value]) -> Any:
-    if step.eqn.primitive is not cond_p:
-        raise Refusal("it is another library's operation", step.eqn)
     programs = [_rewritten(rewriting, branch) for branch in step.params["branches"]]
     programs, consts = _closed_over(programs)
     index, *operands = [v.x for v in ins]
@@ -59,8 +54,6 @@ def _cond(rewriting: Rewriting, step: Step, ins: list[Value]) -> Any:
 def _while(rewriting: Rewriting, step: Step, ins: list[Value]) -> Any:
     params = step.params
     first, second = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
-    if step.eqn.primitive is not while_p:
-        raise Refusal("a loop of many examples, each of which runs as long as it wants", step.eqn)
     cond, body = (_rewritten(rewriting, params[name]) for name in ("cond_jaxpr", "body_jaxpr"))
     (cond,), cond_consts = _closed_over([cond])
     (body,), body_consts = _closed_over([body])
@@ -76,8 +69,6 @@ def _while(rewriting: Rewriting, step: Step, ins: list[Value]) -> Any:
 
 @rule("scan")
 def _scan(rewriting: Rewriting, step: Step, ins: list[Value]) -> Any:
-    if step.eqn.primitive is not scan_p:
-        raise Refusal("it is another library's operation", step.eqn)
     params = step.params
     (body,), consts = _closed_over([_rewritten(rewriting, params["jaxpr"])])
     xs = [v.x for v in ins]
@@ -115,14 +106,14 @@ def _scan_to(
             args[lead + stacked + 1],
         )
         state, ys = args[lead + stacked + 2 :][:count], args[lead + stacked + 2 + count :]
-        place = sub(sub(end, i), np.int64(1)) if reverse else i
+        place = sub(sub(end, i), integer(1)) if reverse else i
         found = _apply(body, [*given, *state, *[_row(r, place) for r in rows]])
         new = [_written(y, v, place) for y, v in zip(ys, found[count:], strict=True)]
-        return [add(i, np.int64(1)), *found[:count], *new]
+        return [add(i, integer(1)), *found[:count], *new]
 
-    start = [np.int64(0), *carry, *outs]
+    start = [integer(0), *carry, *outs]
     aval_n = get_aval(n)
-    carried = [shaped_array((), np.dtype(np.int64), False)]
+    carried = [shaped_array((), integer_dtype(), False)]
     carried += [*body.in_avals[lead : lead + count], *map(get_aval, outs)]
     cond = stage(more, [aval_n, *carried])
     step_program = stage(one, [*body.in_avals[:lead], *map(get_aval, stacks), aval_n, *carried])
@@ -131,14 +122,12 @@ def _scan_to(
 
 
 def _apply(body: ClosedJaxpr, args: list[Any]) -> list[Any]:
-    from jitney._core.jaxpr import evaluate
-
     return evaluate(body.jaxpr, body.consts, *args)
 
 
 def _row(x: Any, place: Any) -> Any:
     shape = get_aval(x).shape
-    zeros = [np.int64(0)] * (len(shape) - 1)
+    zeros = [integer(0)] * (len(shape) - 1)
     row = registry["dynamic_slice"].bind(x, place, *zeros, slice_sizes=(1, *shape[1:]))
     return raw.reshape(row, shape[1:])
 
@@ -146,7 +135,7 @@ def _row(x: Any, place: Any) -> Any:
 def _written(stack: Any, value: Any, place: Any) -> Any:
     aval = get_aval(stack)
     row = raw.broadcast_in_dim(value, (1, *aval.shape[1:]), tuple(range(1, aval.ndim)))
-    zeros = [np.int64(0)] * (aval.ndim - 1)
+    zeros = [integer(0)] * (aval.ndim - 1)
     if get_aval(row).dtype != aval.dtype:
         row = registry["convert_element_type"].bind(row, new_dtype=aval.dtype, weak_type=False)
     return registry["dynamic_update_slice"].bind(stack, row, place, *zeros)

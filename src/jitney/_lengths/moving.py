@@ -13,8 +13,8 @@ from jitney._core.trace import get_aval
 from jitney._lengths.fitting import Refusal
 from jitney._lengths.neutral import highest, lowest, one, zero
 from jitney._lengths.outlines import Length, Step
-from jitney._lengths.rewriting import I64, Rewriting, Value, as_it_is, convert, plain, rule
-from jitney._ops import raw
+from jitney._lengths.rewriting import Rewriting, Value, as_it_is, convert, integer, integer_dtype, plain, rule
+from jitney._ops import indexing, raw
 
 
 def add(x: Any, y: Any) -> Any:
@@ -45,7 +45,7 @@ def window(x: Any, axis: int, start: Any, size: int, step: int = 1) -> Any:
     shape = get_aval(x).shape
     span = (size - 1) * step + 1 if size else 0
     x = pad_axis(x, axis, 0, span)
-    starts = [start if d == axis else np.int64(0) for d in range(len(shape))]
+    starts = [start if d == axis else integer(0) for d in range(len(shape))]
     sizes = tuple(span if d == axis else n for d, n in enumerate(shape))
     out = registry["dynamic_slice"].bind(x, *starts, slice_sizes=sizes)
     if step == 1:
@@ -58,13 +58,13 @@ def shifted(x: Any, axis: int, by: Any, size: int) -> Any:
     """Element ``i`` is ``x[i - by]``, ``0 <= by <= size``; zero before."""
     shape = get_aval(x).shape
     x = pad_axis(x, axis, size, max(0, size - shape[axis]))
-    starts = [sub(np.int64(size), by) if d == axis else np.int64(0) for d in range(len(shape))]
+    starts = [sub(integer(size), by) if d == axis else integer(0) for d in range(len(shape))]
     sizes = tuple(size if d == axis else n for d, n in enumerate(shape))
     return registry["dynamic_slice"].bind(x, *starts, slice_sizes=sizes)
 
 
 def places(shape: Sequence[int], axis: int) -> Any:
-    return raw.iota(I64, tuple(map(int, shape)), axis)
+    return raw.iota(integer_dtype(), tuple(map(int, shape)), axis)
 
 
 def below(x: Any, y: Any) -> Any:
@@ -113,7 +113,7 @@ def _rev(rewriting: Rewriting, step: Step, ins: list[Value]) -> Any:
     for axis in step.params["dimensions"]:
         n = value.dims[axis]
         if type(n) is Length:  # what was behind the end now stands before the first element
-            out = window(out, axis, sub(np.int64(int(n)), rewriting.length(n)), int(n))
+            out = window(out, axis, sub(integer(int(n)), rewriting.length(n)), int(n))
     return out
 
 
@@ -211,7 +211,7 @@ def _pad(rewriting: Rewriting, step: Step, ins: list[Value]) -> Any:
             low = 0
         spread = n + max(n - 1, 0) * inner
         if (
-            not any(map(lambda v: type(v) is Length, (value.dims[axis], low, high, shape[axis])))
+            not any(type(v) is Length for v in (value.dims[axis], low, high, shape[axis]))
             and axis not in late
         ):
             continue
@@ -221,7 +221,7 @@ def _pad(rewriting: Rewriting, step: Step, ins: list[Value]) -> Any:
         by = rewriting.length(step.params["padding_config"][axis][0])
         size = int(shape[axis])
         before = below(places(shape, axis), by)
-        moved = shifted(out, axis, most(by, np.int64(0)), size)
+        moved = shifted(out, axis, most(by, integer(0)), size)
         filled = raw.broadcast_in_dim(neutral.x, get_aval(out).shape, ())
         out = raw.select(before, filled, moved)
     return out
@@ -230,7 +230,7 @@ def _pad(rewriting: Rewriting, step: Step, ins: list[Value]) -> Any:
 @rule("split")
 def _split(rewriting: Rewriting, step: Step, ins: list[Value]) -> Any:
     (value,) = ins
-    axis, start = step.params["axis"], np.int64(0)
+    axis, start = step.params["axis"], integer(0)
     found = []
     for size in step.params["sizes"]:
         found.append(window(value.x, axis, start, int(size)))
@@ -274,7 +274,7 @@ def _reshape_by_places(rewriting: Rewriting, value: Value, new: Sequence[int]) -
     for axis, n in enumerate(new):
         here = places(shape, axis)
         flat = here if flat is None else add(registry["mul"].bind(flat, rewriting.length(n)), here)
-    capacity, source, weight = [int(n) for n in value.dims], np.int64(0), 1
+    capacity, source, weight = [int(n) for n in value.dims], integer(0), 1
     for axis in reversed(range(len(value.dims))):
         if axis:
             n = rewriting.length(value.dims[axis])
@@ -282,10 +282,8 @@ def _reshape_by_places(rewriting: Rewriting, value: Value, new: Sequence[int]) -
             flat = registry["div"].bind(flat, n)
         else:
             place = flat
-        source = add(source, registry["mul"].bind(place, np.int64(weight)))
+        source = add(source, registry["mul"].bind(place, integer(weight)))
         weight *= capacity[axis]
-    from jitney._ops import indexing
-
     numbers = indexing.GatherDimensionNumbers((), (0,), (0,))
     line = raw.reshape(value.x, (math.prod(capacity),))
     return indexing.gather(
@@ -335,7 +333,7 @@ def _of_component(at: Any, component: int, found: Any) -> Any:
     shape = get_aval(at).shape
     if shape[-1] == 1:
         return found
-    here = registry["eq"].bind(places(shape, len(shape) - 1), np.int64(component))
+    here = registry["eq"].bind(places(shape, len(shape) - 1), integer(component))
     return raw.select(here, found, at)
 
 

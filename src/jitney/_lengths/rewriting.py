@@ -7,11 +7,13 @@ see the elements behind gets them replaced by something neutral first. The resul
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jitney._base.config import config
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.jaxpr import ClosedJaxpr, Literal
 from jitney._core.primitive import registry
@@ -22,7 +24,15 @@ from jitney._lengths.fitting import Fit, Refusal
 from jitney._lengths.outlines import Hole, Length, Outline, Step, renumbered
 from jitney._ops import raw
 
-I64 = np.dtype(np.int64)
+
+def integer_dtype() -> np.dtype:
+    """The integers that programs count in."""
+    return np.dtype(np.int64 if config.x64_enabled else np.int32)
+
+
+def integer(n: int) -> Any:
+    """A known number as a scalar of a program."""
+    return integer_dtype().type(n)
 
 
 class Value(NamedTuple):
@@ -94,8 +104,9 @@ class Rewriting:
 
     # -- what rules ask for -----------------------------------------------------------------------
 
-    def length(self, n: int, dtype: np.dtype = I64) -> Any:
+    def length(self, n: int, dtype: np.dtype | None = None) -> Any:
         """A size or parameter as a scalar of the program."""
+        dtype = dtype or integer_dtype()
         if type(n) is not Length:
             return dtype.type(n)
         return convert(self.scalars[n.place], dtype)
@@ -104,7 +115,7 @@ class Rewriting:
         """Which elements are before the ends of ``axes``."""
         shape, found = tuple(map(int, dims)), None
         for axis in axes:
-            places = raw.iota(I64, shape, axis)
+            places = raw.iota(integer_dtype(), shape, axis)
             here = registry["lt"].bind(places, self.length(dims[axis]))
             found = here if found is None else registry["and"].bind(found, here)
         return found
@@ -158,7 +169,7 @@ class Rewriting:
 
     def rule_of(self, step: Step) -> Rule:
         primitive = step.eqn.primitive
-        if registry.get(primitive.name) is primitive or primitive.name == "while":
+        if registry.get(primitive.name) is primitive:
             if primitive.name in RULES:
                 return RULES[primitive.name]
             if isinstance(primitive.lower, Map) and not varies(tuple(step.params.values())):
@@ -183,7 +194,7 @@ class General(NamedTuple):
     const_dims: list[tuple[int, ...]]  # of the constants that vary
     in_dims: list[tuple[int, ...]]
     out_dims: list[tuple[int, ...]]
-    kinds: list[Any]  # types of the scalars; None: an integer of 64 bits
+    kinds: list[ShapedArray]  # types of the scalars
 
 
 def outline_at(closed: ClosedJaxpr, fit: Fit, capacity: Sequence[int]) -> Outline:
@@ -193,8 +204,6 @@ def outline_at(closed: ClosedJaxpr, fit: Fit, capacity: Sequence[int]) -> Outlin
 
 def largest(outline: Outline) -> int:
     """The elements of the largest value."""
-    import math
-
     sizes = [math.prod(d) for d in outline.in_dims]
     sizes += [math.prod(d) for step in outline.steps for d in step.dims]
     return max(sizes, default=0)
@@ -210,7 +219,8 @@ def generalise(fit: Fit, outline: Outline) -> General:
     moving_vars = [v for v, moves in zip(jaxpr.constvars, fit.consts, strict=True) if moves]
     avals = [_at(v.aval, d) for v, d in zip(moving_vars, moving, strict=True)]
     avals += [_at(v.aval, d) for v, d in zip(jaxpr.invars, outline.in_dims, strict=True)]
-    avals += [shaped_array((), I64, False) if kind is None else kind for kind in fit.kinds]
+    kinds = [shaped_array((), integer_dtype(), False) if kind is None else kind for kind in fit.kinds]
+    avals += kinds
     ends = (len(moving), len(moving) + len(jaxpr.invars))
 
     def body(*args: Any) -> list[Any]:
@@ -223,7 +233,7 @@ def generalise(fit: Fit, outline: Outline) -> General:
     closed = stage(body, avals)
     closed.jaxpr.debug_info = jaxpr.debug_info
     out_dims = [_dims_of(outline, a) for a in outline.outs]
-    return General(closed, moving, list(outline.in_dims), out_dims, list(fit.kinds))
+    return General(closed, moving, list(outline.in_dims), out_dims, kinds)
 
 
 def _at(aval: ShapedArray, dims: Sequence[int]) -> ShapedArray:

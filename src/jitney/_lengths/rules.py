@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from jitney._core.primitive import registry
 from jitney._core.trace import get_aval
 from jitney._lengths.fitting import Refusal
 from jitney._lengths.neutral import dtype_of, every_bit, highest, last, lowest, one, zero
 from jitney._lengths.outlines import Length, Step
-from jitney._lengths.rewriting import Rewriting, Value, as_it_is, plain, rule
+from jitney._lengths.rewriting import Rewriting, Value, as_it_is, integer, plain, rule
 from jitney._ops import raw
 
 _NEUTRAL = {
@@ -99,9 +97,10 @@ def _order_statistics(rewriting: Rewriting, step: Step, ins: list[Value]) -> Any
     x = rewriting.masked(value, (axis,), last(dtype_of(value), step))
     (ordered,) = registry["sort"].bind(x, dimension=axis, is_stable=True, num_keys=1)
     sizes = (*map(int, value.dims[:axis]), 1)
-    zero = np.int64(0)
     found = [
-        registry["dynamic_slice"].bind(ordered, *[zero] * axis, rewriting.length(rank), slice_sizes=sizes)
+        registry["dynamic_slice"].bind(
+            ordered, *[integer(0)] * axis, rewriting.length(rank), slice_sizes=sizes
+        )
         for rank in step.params["ranks"]
     ]
     return raw.concatenate(found, axis)

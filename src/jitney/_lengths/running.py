@@ -64,9 +64,10 @@ class Runner:
             c if (b := _box(dims, lengths)) is None else _padded(to_numpy(c), tuple(map(int, dims)), b)
             for c, dims in zip(consts, general.const_dims, strict=True)
         ]
-        kinds = [np.dtype(np.int64) if kind is None else kind.dtype for kind in general.kinds]
-        weak = [kind is not None and kind.weak_type for kind in general.kinds]
-        values = [_ext.wrap(np.asarray(v, d), w) for v, d, w in zip(scalars, kinds, weak, strict=True)]
+        values = [
+            _ext.wrap(np.asarray(v, kind.dtype), kind.weak_type)
+            for v, kind in zip(scalars, general.kinds, strict=True)
+        ]
         # Constants go before the inputs, scalars behind.
         self.tail = (padded, values)
         seconds = max(compiled.seconds, _LEAST_COMPILE)
