@@ -186,7 +186,7 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
         """,
     ),
     "shapes": (
-        "TypeError",
+        "ValueError",
         ("(2, 3)", "(4,)"),
         """
         def model(x, y):
@@ -195,7 +195,7 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
         """,
     ),
     "shapes in jit": (
-        "TypeError",
+        "ValueError",
         ("(2, 3)", "(4,)"),
         """
         @jit

@@ -180,9 +180,8 @@ def _check_broadcast(name: str, shapes: list[tuple[int, ...]]) -> None:
     for axis, sizes in enumerate(zip_longest(*[shape[::-1] for shape in shapes], fillvalue=1)):
         wide = {n for n in sizes if n != 1}
         if len(wide) > 1:
-            raise TypeError(
-                f"{name} got incompatible shapes for broadcasting: {', '.join(map(str, shapes))} (axis {-1 - axis} has sizes "
-                f"{sorted(wide)})."
+            raise ValueError(
+                f"Incompatible shapes for broadcasting: shapes={shapes} ({name}: axis {-1 - axis} has sizes {sorted(wide)})."
             )
 
 
