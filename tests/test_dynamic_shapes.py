@@ -6,6 +6,7 @@ import gc
 import re
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -273,6 +274,27 @@ def test_lengths_below_two_and_beyond_capacity(compiled: list[Any]) -> None:
         assert total == n
         np.testing.assert_array_equal(twice, np.full(n, 2.0))
     assert len(compiled) == 8  # 3, 4, up to 1024, 1, 0, up to 4096, 8192, 81920
+
+
+def test_constants_in_programs_of_one_element(compiled: list[Any]) -> None:
+    """The function that a scatter applies has constants, too."""
+
+    def make(k: float) -> Any:
+        return jitney.jit(lambda x: x.at[1:].apply(lambda v: v * k))
+
+    for n, k in ((3, 2.0), (4, 2.0), (5, 2.0), (6, 2.0 + 1e-15), (7, 3.0)):
+        np.testing.assert_array_equal(make(k)(jnp.ones(n)), np.r_[1.0, np.full(n - 1, k)])
+
+
+def test_threads(compiled: list[Any]) -> None:
+    f = jitney.jit(lambda x: (jnp.sum(x), jnp.cumsum(x)[::-1]))
+
+    def work(first: int) -> bool:
+        outs = [(n, f(np.ones(n))) for n in range(first, first + 40)]
+        return all(total == n and np.array_equal(sums, np.arange(n, 0, -1)) for n, (total, sums) in outs)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, (3, 20, 30, 50)))
 
 
 def test_types_and_containers(compiled: list[Any]) -> None:

@@ -150,7 +150,7 @@ class Families:
     def _try(self, make: Callable[[], Any]) -> Any:
         try:
             return make()
-        except Refusal:
+        except (Refusal, Unreadable):
             return None
 
 

@@ -161,7 +161,8 @@ class _Walk:
                 raise Unreadable("a program with constants of its own")
             return self.program(value)
         if kind is Jaxpr:  # of scatters: what to do with one element
-            self.form.append((kind, str(value)))
+            if value.constvars or self.program(ClosedJaxpr(value, ())).varies:
+                raise Unreadable("a program for one element that depends on the length")
             return value
         if isinstance(value, tuple):  # a named one
             self.form.append((kind, len(value)))
