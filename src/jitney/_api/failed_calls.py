@@ -46,7 +46,8 @@ def describe(callee: Any, error: Exception, args: tuple[Any, ...], kwargs: dict[
         name and str(error).startswith(name) or getattr(error, "__notes__", None)
     ):  # written for this very function
         return
-    _use_public_name(error, name)
+    if not any(isinstance(x, primitive.Primitive) for x in args):  # of which the message speaks
+        _use_public_name(error, name)
     if _says_it_all(str(error), name, (*args, *kwargs.values())):
         return
     written = _written(form, args, kwargs)
