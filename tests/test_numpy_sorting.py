@@ -187,7 +187,8 @@ def test_sizes_that_depend_on_values(case: str) -> None:
 
 @pytest.mark.parametrize("name", ["unique", "nonzero", "argwhere", "flatnonzero"])
 def test_traced_arrays_need_a_size(name: str) -> None:
-    with pytest.raises(errors.ConcretizationTypeError, match="size="):
+    off = jitney.config.temporarily("jitney_python_control_flow", False)
+    with off, pytest.raises(errors.ConcretizationTypeError, match="size="):
         jitney.jit(getattr(jnp, name))(jnp.arange(3))
 
 

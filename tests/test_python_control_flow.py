@@ -254,3 +254,16 @@ def test_objects_are_not_changed_in_every_case() -> None:
     assert appends(1.0) == 1.0  # where conditions are known Python does as it says
     with pytest.raises(TypeError, match="out, a list"):
         jitney.jit(fine)(2.0)  # after a break that is traced, steps are under a condition
+
+
+def test_lambdas_in_one_line() -> None:
+    values = np.arange(4.0)
+    total = lambda v: jitney.lax.fori_loop(0, v.shape[0], lambda i, s: s + v[i] * i, 0.0)
+    assert float(total(values)) == 14.0
+    f, g = (lambda x: x if x > 0 else -x), (lambda x: 2 * x if x > 1 else x)
+    assert (float(jitney.jit(f)(-2.0)), float(jitney.jit(g)(3.0)), float(jitney.jit(g)(0.5))) == (
+        2.0,
+        6.0,
+        0.5,
+    )
+    assert float(jitney.jit(lambda v: (lambda w: w if w > 0 else 0.0)(v) + 1)(-1.0)) == 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -190,10 +191,13 @@ def _names_print(fun: Any) -> bool:
     return "print" in getattr(getattr(fun, "__code__", None), "co_names", ())
 
 
+_ATTEMPTS = 2000  # a statement or a function of the user's each
+
+
 def with_control_flow(run: Callable[[], Any]) -> Any:
     """``run()``; again where Python asked in it for the truth of a traced value and the function that asks was converted."""
     since = plugs.rolled_loops.mark() if plugs.rolled_loops is not None else 0
-    while True:
+    for attempt in itertools.count():
         try:
             out = run()
             if not plugs.convert_prints():
@@ -202,7 +206,7 @@ def with_control_flow(run: Callable[[], Any]) -> Any:
                 return out
         except (TypeError, ValueError, IndexError, UnboundLocalError) as error:
             # Of traced values are most: a ValueError where NumPy met one, the others where Python needed one.
-            if not config.jitney_python_control_flow:
+            if not config.jitney_python_control_flow or attempt > _ATTEMPTS:
                 raise
             if not plugs.convert_control_flow(error):
                 if plugs.rolled_loops is None or not plugs.rolled_loops.write_out(since):

@@ -25,7 +25,9 @@ def compiled(
         code = compile(module, filename, "exec", dont_inherit=True)
     name = function.name if isinstance(function, ast.FunctionDef) else "<lambda>"
     first = min([function.lineno, *[d.lineno for d in getattr(function, "decorator_list", [])]])
-    made = next(c for c in _all(code) if (c.co_name, c.co_firstlineno) == (name, first))
+    made = next(
+        c for c in _all(code) if (c.co_name, c.co_firstlineno) == (name, first)
+    )  # the outer one of several
     return _with_functions(made, made.co_name)
 
 

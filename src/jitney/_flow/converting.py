@@ -26,6 +26,7 @@ from jitney._flow.sources import (
     Function,
     Span,
     Unsupported,
+    begin_of,
     class_of,
     path_to,
     span_of_instruction,
@@ -162,7 +163,8 @@ def _mark(unit: Unit, nodes: list[ast.AST]) -> bool:
 
 def _is(code: types.CodeType, function: Function) -> bool:
     if isinstance(function, ast.Lambda):
-        return code.co_name == "<lambda>" and code.co_firstlineno == function.lineno
+        begins = (function.body.lineno, function.body.col_offset)
+        return code.co_name == "<lambda>" and begin_of(code) == begins
     lines = [function.lineno, *[d.lineno for d in function.decorator_list]]
     return code.co_name == function.name and code.co_firstlineno in lines
 
@@ -225,7 +227,8 @@ def _add(found: list[ast.AST], node: ast.AST) -> None:
 
 
 def _key(code: types.CodeType) -> tuple:
-    return code.co_filename, code.co_firstlineno, code.co_name
+    begins = begin_of(code) if code.co_name == "<lambda>" else None  # several may stand in one line
+    return code.co_filename, code.co_firstlineno, code.co_name, begins
 
 
 def _install(unit: Unit) -> set[types.CodeType]:
@@ -238,7 +241,7 @@ def _install(unit: Unit) -> set[types.CodeType]:
         free = tuple(code.co_freevars) if _is(code, unit.function) else ()
         if free not in unit.codes:
             made = compiled(unit.made, unit.filename, unit.class_name, free)
-            # Of lambdas in one line the outer one.
+            # Of lambdas that begin alike the outer one: inner ones are parts of converted expressions.
             unit.codes[free] = {_key(c): c for c in reversed(functions_of(made))}
         new = unit.codes[free].get(_key(code))
         if new is not None and new is not code and new.co_freevars == code.co_freevars:

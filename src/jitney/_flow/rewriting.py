@@ -270,7 +270,7 @@ class _Writer:
                 if isinstance(inner, (ast.Yield, ast.YieldFrom, ast.Await)) and self.touches(node):
                     raise Unsupported("a generator cannot be traced", inner.lineno)
         if isinstance(node, ast.Lambda):
-            node.body = self.expression(node.body)
+            node.body = ast.copy_location(self.expression(node.body), node.body)  # by which it is known
         else:
             node.body = self.block(node.body, None)
         self.outside, self.locals = before, outer

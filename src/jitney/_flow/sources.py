@@ -39,6 +39,16 @@ def span_of_instruction(code: Any, lasti: int) -> Span | None:
     return None
 
 
+def begin_of(code: Any) -> tuple[int, int] | None:
+    """Line and column of the first expression of ``code``."""
+    places = [
+        (start, column)
+        for start, end, column, last in code.co_positions()
+        if None not in (start, end, column, last) and (start, column) != (end, last)
+    ]
+    return min(places, default=None)
+
+
 @lru_cache(maxsize=256)
 def _parsed(filename: str, text: str) -> ast.Module:
     return ast.parse(text, filename)
