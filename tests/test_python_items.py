@@ -569,3 +569,136 @@ def test_algorithms(name: str) -> None:
 def test_derivative_of_an_algorithm() -> None:
     end = jitney.grad(lambda h: jitney.jit(runge_kutta)(np.array([1.0, 0.0]), h)[-1, 0])
     assert float(end(0.05)) == pytest.approx(-100 * np.sin(5.0), rel=1e-5)
+
+
+# -- arrays of NumPy's ------------------------------------------------------------------------------------
+
+
+def _fill(y: Any, x: Any) -> Any:
+    y[0] = x
+    return y
+
+
+def _rows(y: Any, x: Any) -> None:
+    for row in y:
+        row[0] = x
+
+
+def _kept(x: Any) -> Any:
+    y = np.zeros(3)
+    for i in range(3):
+        y[i] = x * i
+    return y
+
+
+def _reassigned(x: Any) -> Any:
+    y = np.zeros(3)
+    y = _fill(y, x)
+    return y * 2
+
+
+def _without_a_name(x: Any) -> Any:
+    return _fill(np.zeros(3), x) + 1
+
+
+def _no_more_read(x: Any) -> Any:
+    y = np.zeros(6).reshape(2, 3)
+    z = y
+    y[0, 0] = x
+    z = y.sum()
+    return y, z
+
+
+def _elsewhere(x: Any) -> Any:
+    y = np.zeros(4)
+    head, tail = y[:2], y[2:]
+    head[0] = x
+    return head, tail
+
+
+def _of_a_list(x: Any) -> Any:
+    ys = [np.zeros(2), np.ones(2)]
+    for i in range(2):
+        ys[i][0] += x
+    return ys
+
+
+def _in_a_branch(x: Any) -> Any:
+    y = np.zeros(2)
+    if x > 1:
+        y[0] = x
+    else:
+        y[1] = x
+    return y
+
+
+@pytest.mark.parametrize(
+    "fun", [_kept, _reassigned, _without_a_name, _no_more_read, _elsewhere, _of_a_list, _in_a_branch]
+)
+def test_an_array_of_numpys_that_nobody_else_shows(fun: Callable[..., Any]) -> None:
+    for a, b in zip(jitney.tree.leaves(jitney.jit(fun)(1.5)), jitney.tree.leaves(fun(1.5)), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+_MODULE = np.zeros(3)
+
+
+def _read_later(x: Any) -> Any:
+    y = np.zeros(3)
+    _fill(y, x)
+    return jnp.sum(y)
+
+
+def _read_in_the_next_round(x: Any) -> Any:
+    y, total = np.zeros(3), 0.0
+    for _ in range(2):
+        total += y[0]
+        _fill(y, x)
+    return total
+
+
+def _under_another_name(x: Any) -> Any:
+    y = np.zeros(3)
+    z = y
+    y[0] = x
+    return y, z
+
+
+def _in_a_view(x: Any) -> Any:
+    y = np.zeros((2, 3))
+    _rows(y, x)
+    return y
+
+
+def _of_a_view(x: Any) -> Any:
+    y = np.zeros(4)
+    head = y[:2]
+    y += x
+    return y, head
+
+
+def _in_a_list(x: Any) -> Any:
+    ys = [np.zeros(3)]
+    _fill(ys[0], x)
+    return ys
+
+
+def _of_the_module(x: Any) -> Any:
+    return _fill(_MODULE, x)
+
+
+@pytest.mark.parametrize(
+    ("fun", "name"),
+    [
+        (_read_later, "y"),
+        (_read_in_the_next_round, "y"),
+        (_under_another_name, "z"),
+        (_in_a_view, "y"),
+        (_of_a_view, "head"),
+        (_in_a_list, "ys"),
+        (_of_the_module, "_MODULE"),
+    ],
+)
+def test_an_array_of_numpys_that_another_name_shows(fun: Callable[..., Any], name: str) -> None:
+    with pytest.raises(TypeError, match=f"and {name} is .or has. the same memory"):
+        jitney.jit(fun)(1.5)

@@ -1,13 +1,15 @@
 """Item assignment: ``a[i] = v`` on a traced array is ``a = assign(a, i, v)``, a new array that compiled code writes in place.
 
 In NumPy every name of an array, and every view of it, shows the change. Here the names that are not assigned keep the old
-values, so they become *stale*: their next use raises, with the line of the assignment. ``_Views`` remembers which traced arrays
-share memory in NumPy. Arguments of the function that is traced are the caller's, who would see the change in NumPy: they are refused.
+values, so they become *stale*: their next use raises, with the line of the assignment. It is remembered which traced arrays
+share memory in NumPy. Arguments of the function that is traced are the caller's, who would see the change in NumPy: they are
+refused, as are arrays of NumPy's that another name shows.
 """
 
 from __future__ import annotations
 
 import operator
+import sys
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -22,6 +24,7 @@ from jitney._core import tree
 from jitney._core.staging import StagingTrace
 from jitney._core.trace import ArrayImpl, Tracer, current_trace, get_aval, is_array_like
 from jitney._flow import parts
+from jitney._flow.holders import name_that_shows
 from jitney.numpy.selections import Selection
 
 # -- what shares memory -----------------------------------------------------------------------------------
@@ -169,6 +172,7 @@ def assign(root: Any, path: Path, index: Any, value: Any, how: str, name: str, l
 def augmented(x: Any, value: Any, how: str) -> Any:
     """``x += value``, where an array of NumPy's becomes a traced one."""
     if isinstance(x, np.ndarray) and _is_traced(value):
+        _refuse_shown(x)
         x = jnp.asarray(x)
     return _OPERATORS[how](x, value)
 
@@ -185,6 +189,8 @@ def _updated(array: Any, index: Any, value: Any) -> Any:
         array[index] = value  # says what to write
     if isinstance(array, Tracer):
         _refuse_arguments(array)
+    elif isinstance(array, np.ndarray):
+        _refuse_shown(array)
     old = jnp.asarray(array)
     value = value if isinstance(value, Selection) else jnp.asarray(value)
     if value.dtype.kind == "c" and old.dtype.kind != "c":
@@ -196,6 +202,16 @@ def _updated(array: Any, index: Any, value: Any) -> Any:
     place = sources.resolve(_ext.user_frame())
     outdate(array, Stale(f"{place.file}:{place.line}" if place else "another line"))
     return new
+
+
+def _refuse_shown(array: np.ndarray) -> None:
+    name = name_that_shows(array, sys._getframe(1))
+    if name is not None:
+        raise TypeError(
+            f"An item of an array of NumPy's is assigned a traced value, and {name} is (or has) the same memory: in NumPy it would "
+            "show the change, but the changed array is a new one here. Return the new one and assign it, y = fill(y, x); take a "
+            "copy before, y = y.copy(); or make the array with jitney.numpy."
+        )
 
 
 def _refuse_arguments(array: Any) -> None:
