@@ -35,6 +35,9 @@ GROUPS = {
     "linalg": "Linear algebra, transforms, statistics, networks",
     "trees": "Trees",
     "running": "While compiled code runs",
+    "checks": "While compiled code runs under checks",
+    "lengths": "Lengths that depend on data, assignments",
+    "foreign": "Foreign code",
     "modules": "Fits and samplers",
 }
 _CALLS = {
@@ -139,7 +142,9 @@ def rendered_error(error: BaseException, file: str) -> str:
     text = re.sub(r'File ".*?/site-packages/(.*?)", line \d+', r'File "\1"', text)
     text = re.sub(r'File ".*?/src/jitney/(.*?)", line \d+', r'File "jitney/\1"', text)
     text = re.sub(r" at 0x[0-9a-f]+", " at 0x...", text).replace(f"{file}:", "line ")
-    text = re.sub(r"repeated \d+ more times", "repeated ... more times", text)  # less where the stack was deeper
+    text = re.sub(
+        r"repeated \d+ more times", "repeated ... more times", text
+    )  # less where the stack was deeper
     text = text.replace(", for each of 2 examples of a vmap", "")  # which the heading says
     return "\n".join(line.rstrip() for line in text.splitlines())
 

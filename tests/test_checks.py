@@ -34,6 +34,12 @@ def overflow() -> Iterator[None]:
         yield
 
 
+def _names_the_line(caught: Any, mode: str) -> bool:
+    """In the traceback where the operation ran at once, in the message where a program did."""
+    said = f"at {__file__}:" in str(caught.value)
+    return str(caught.traceback[-1].path) == __file__ and not said if mode == "eager" else said
+
+
 # -- bounds ------------------------------------------------------------------------------------------------
 
 ROWS = lax.GatherDimensionNumbers(offset_dims=(1,), collapsed_slice_dims=(0,), start_index_map=(0,))
@@ -81,7 +87,7 @@ def test_indices_out_of_bounds(name: str, mode: str, bounds: None) -> None:
     index = jnp.asarray(index)
     with pytest.raises(IndexError, match=text) as caught:
         MODES[mode](fun)(index)
-    assert f"at {__file__}:" in str(caught.value) or index.ndim == 0  # concrete scalars raise in any case
+    assert _names_the_line(caught, mode) or index.ndim == 0  # concrete scalars raise in any case
     if mode == "jit":
         with jitney.check_bounds(False):
             jitney.jit(fun)(index)
@@ -221,7 +227,7 @@ def test_integers_that_do_not_fit(name: str, mode: str, overflow: None) -> None:
     fun, args, text = TOO_LARGE[name]
     with pytest.raises(OverflowError, match=text) as caught:
         MODES[mode](fun)(*args)
-    assert f"{__file__}:" in str(caught.value)
+    assert _names_the_line(caught, mode)
     assert isinstance(caught.value, IntegerDivisionError) == ("zero" in text)
     assert isinstance(caught.value, ZeroDivisionError) == ("zero" in text)
 

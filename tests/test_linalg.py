@@ -298,7 +298,10 @@ def test_jaxprs() -> None:
     ],
 )
 def test_misuse(error: type[Exception], call: Any) -> None:
-    with jitney.config.temporarily("jitney_python_control_flow", False), pytest.raises(error):  # JAX's: no lists
+    with (
+        jitney.config.temporarily("jitney_python_control_flow", False),
+        pytest.raises(error),
+    ):  # JAX's: no lists
         call()
 
 

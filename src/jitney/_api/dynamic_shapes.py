@@ -20,15 +20,19 @@ def check(given: Any, fun: Any) -> Any:
             f"{{'x': 0}}; got {given!r}."
         )
     try:
-        names = list(inspect.signature(fun).parameters)
+        parameters = inspect.signature(fun).parameters
     except (TypeError, ValueError):
-        names = []
+        parameters = {}
+    names = list(parameters)
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
     found: dict[int | str, tuple[int, ...]] = {}
     for key, axes in given.items():
         if isinstance(key, str) and names and key not in names:
             raise ValueError(
                 f"jit: dynamic_shapes names the argument {key!r}; the function has {', '.join(names)}."
             )
+        if not isinstance(key, str) and names and not 0 <= key < len(names) and not takes_any:
+            raise ValueError(f"jit: dynamic_shapes names argument {key}; the function has {len(names)}.")
         found[key] = as_indices(axes)
         if isinstance(key, str) and key in names:
             found[names.index(key)] = found[key]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import operator
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
@@ -482,7 +481,7 @@ def jit(
         )
     options = Options(donate_nums, donate_names, keep_unused, inline, lengths.check(dynamic_shapes, fun))
     if max_size is not None:
-        fun = _of_bounded_length(fun, operator.index(max_size))
+        fun = _of_bounded_length(fun, max_size)
     jitted = Jitted(fun, frozenset(nums), frozenset(names), options)
     public = _ext.JitFunction(fun, jitted.on_miss, jitted.on_trace, nums, names)
     functools.update_wrapper(public, fun)
@@ -492,6 +491,8 @@ def jit(
 
 
 def _of_bounded_length(fun: Callable[..., Any], size: int) -> Callable[..., Any]:
+    if not hasattr(size, "__index__"):
+        raise TypeError(f"jit: max_size must be an integer, got {size!r}.")
     if size < 0:
         raise ValueError(f"jit: max_size must not be negative, got {size}.")
 

@@ -63,7 +63,9 @@ def require(
     ``source`` is where in the user's code, by default the line that runs.
     """
     with quietly():
-        if current_trace() is None and not to_numpy(fails).any():
+        if current_trace() is None:
+            if to_numpy(fails).any():  # the traceback shows where
+                raise error(text.format(*[to_numpy(v).item() for v in values]))
             return
         avals = [get_aval(v).strip_weak_type() for v in values]
         site = Guard(error, text, avals, sources.here() if source is None else source)

@@ -242,7 +242,14 @@ class _Python(Call):
 
     def _ufunc_type(self, avals: tuple[ShapedArray, ...]) -> ShapedArray:
         shape = np.broadcast_shapes(*[a.shape for a in avals])
-        dtype = self.fn.resolve_dtypes((*[a.dtype for a in avals], None))[-1]  # type: ignore[attr-defined]
+        given = [a.dtype for a in avals]
+        try:
+            dtype = self.fn.resolve_dtypes((*given, None))[-1]  # type: ignore[attr-defined]
+        except TypeError:
+            cure = "Use derivative='finite'" if any(d.kind == "c" for d in given) else "Convert them"
+            raise TypeError(
+                f"jitney.foreign: {self.name} takes no {', '.join(map(str, given))}. {cure}."
+            ) from None
         return shaped_array(shape, dtypes.canonicalize_dtype(dtype))
 
     def _by_example(

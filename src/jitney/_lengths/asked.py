@@ -41,8 +41,8 @@ class Asked:
             raise self._error(f"it has {error}, which is no data") from None
         except Refusal as refusal:
             eqn = refusal.eqn
-            which = "" if eqn is None else f"the operation {eqn.primitive.name!r}{_place(eqn)}: "
-            raise self._error(f"{which}{refusal}") from None
+            which = "" if eqn is None else f"of the operation {eqn.primitive.name!r}: "
+            raise self._error(f"{which}{refusal}", eqn) from None
 
     def _runner(self, closed: ClosedJaxpr, avals: Sequence[ShapedArray], axes: Axes, trace: Trace) -> Any:
         if closed.effects:
@@ -91,14 +91,17 @@ class Asked:
             else:
                 for near in found:
                     if near.form != sample.form:
-                        raise self._error(_difference(sample, near))
+                        text, eqns = _difference(sample, near)
+                        raise self._error(text, *eqns)
                 return found
         raise self._error(f"at another length it raises {type(problem).__name__}: {problem}") from problem
 
-    def _error(self, text: str) -> ValueError:
+    def _error(self, text: str, *eqns: JaxprEqn) -> ValueError:
+        places = [sources.excerpt(eqn.source) for eqn in eqns if eqn is not None]
         return ValueError(
             f"jit({self.name}, dynamic_shapes=...): there is no program for all lengths, because {text}. Leave dynamic_shapes out: "
             "then the function is compiled for each length where it has to be."
+            + "".join(f"\n  at {place}" for place in places if place)
         )
 
 
@@ -116,19 +119,11 @@ def _changed(avals: Sequence[ShapedArray], axes: Axes, scale: int | None, round_
     return found
 
 
-def _difference(one: Sample, other: Sample) -> str:
+def _difference(one: Sample, other: Sample) -> tuple[str, list[JaxprEqn]]:
+    """How the traces differ, and the operations where they begin to."""
+    why = "its traces at different lengths differ{} (a loop or a branch of Python on the length)"
     for a, b in zip(one.eqns, other.eqns, strict=False):
         if a.primitive is not b.primitive or len(a.invars) != len(b.invars):
-            return (
-                f"its traces at different lengths differ: {a.primitive.name!r}{_place(a)} at one, {b.primitive.name!r}"
-                f"{_place(b)} at another (a loop or a branch of Python on the length)"
-            )
+            return why.format(f": {a.primitive.name!r} at one, {b.primitive.name!r} at another"), [a, b]
     more = max(one.eqns, other.eqns, key=len)
-    extra = more[min(len(one.eqns), len(other.eqns)) :]
-    where = _place(extra[0]) if extra else ""
-    return f"its traces at different lengths differ{where} (a loop or a branch of Python on the length)"
-
-
-def _place(eqn: JaxprEqn) -> str:
-    found = sources.resolve(eqn.source)
-    return "" if found is None else f" ({sources.excerpt(eqn.source, '')})"
+    return why.format(""), more[min(len(one.eqns), len(other.eqns)) :][:1]

@@ -123,12 +123,21 @@ class Selection:
         """``function``, one of single numbers, of each element."""
         return elementwise(function, (self,), {})
 
+    def __getattr__(self, name: str) -> NoReturn:
+        if hasattr(Tracer, name):
+            raise AttributeError(_needs_number(f"x[mask].{name}"))
+        raise AttributeError(f"x[mask] has no attribute {name!r}: the mask is traced.")
 
-def unknown(what: str) -> TypeError:
-    return TypeError(
+
+def _needs_number(what: str) -> str:
+    return (
         f"{what} needs the number of elements, and the mask is traced. What is elementwise or a reduction can be done with "
         "x[mask]; for the rest, fix a size with jnp.nonzero(mask, size=n) or keep all elements with jnp.where(mask, x, fill)."
     )
+
+
+def unknown(what: str) -> TypeError:
+    return TypeError(_needs_number(what))
 
 
 def whole_numpy() -> Any:
