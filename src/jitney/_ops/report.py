@@ -51,7 +51,11 @@ def primitives() -> list[Primitive]:
 
 
 # Operations that only the compiler writes, when nothing is differentiated or batched any more.
-MADE_BY_PASSES = frozenset(("fft_of_pairs", "fft_along"))
+MADE_BY_PASSES = frozenset(("fft_of_pairs", "fft_along", "raise_failure"))
+
+
+# What ends a program by an exception, which is Python's; while nothing fails it is not run.
+RAISES = frozenset(("raise_failure",))
 
 
 # What passes write in terms of others before anything is lowered: split_complex, keys_as_words.
@@ -81,7 +85,7 @@ def missing(prim: Primitive, slot: str) -> bool:
 
 def native(prim: Primitive) -> bool:
     """Whether compiled code needs no Python for ``prim``: a rule of its own, a library, inlined, or rewritten."""
-    if prim.name == "dot_general" or prim.name in REWRITTEN_BY_PASSES:
+    if prim.name == "dot_general" or prim.name in REWRITTEN_BY_PASSES | RAISES:
         return True
     return prim.lower is not None or prim.expand is not None or prim.higher_order
 
