@@ -77,6 +77,8 @@ def invariant(w: Any, x: Any) -> Any:
 
 
 V = np.zeros(100)
+
+
 def update_chain(x: Any) -> Any:
     """One copy of the argument, then updates in place."""
     for i in range(4):

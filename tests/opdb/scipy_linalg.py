@@ -20,7 +20,9 @@ def _factored(name: str) -> object:
 def _solve_positive(library: Any) -> Any:
     """The solution of a symmetrised system: one triangle is read, derivatives have both."""
     jnp, solve = library.numpy, library.scipy.linalg.solve
-    return lambda a, b, **params: solve((a + jnp.conj(jnp.swapaxes(a, -1, -2))) / 2, b, assume_a="pos", **params)
+    return lambda a, b, **params: solve(
+        (a + jnp.conj(jnp.swapaxes(a, -1, -2))) / 2, b, assume_a="pos", **params
+    )
 
 
 # fmt: off

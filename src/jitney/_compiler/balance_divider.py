@@ -57,7 +57,10 @@ def _balance(node: For, has: frozenset) -> None:
             continue
         cost = _DIVIDER.get((v.op, v.dtype.itemsize)) if v.dtype.kind == "f" else None
         if cost is None:
-            products += _MATH if v.op in ("math", "foreign") else 1 if v.dtype.kind == "f" and v.op != "neg" else _OTHER
+            if v.op in ("math", "foreign"):
+                products += _MATH
+            else:
+                products += 1 if v.dtype.kind == "f" and v.op != "neg" else _OTHER
         elif any(a.level == node.var.level and a.op != "const" for a in v.args):
             divider += cost
             if _can_move(v, node, has):
