@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import jitney
 import jitney.numpy as jnp
 
 strict = pytest.importorskip("array_api_strict")
@@ -239,3 +240,30 @@ def test_linear_algebra_and_transforms(dtype: str) -> None:
         alike("fft.rfftn", a)
         alike("fft.fftfreq", 5, d=0.5)
     alike("fft.fftshift", v)
+
+
+def test_what_the_namespace_says_of_itself() -> None:
+    ours, theirs = jnp.__array_namespace_info__(), strict.__array_namespace_info__()
+    assert jnp.__array_api_version__ in ("2023.12", "2024.12", "2025.12")
+    assert {n for n in dir(theirs) if not n.startswith("_")} <= set(dir(ours))
+    assert set(ours.capabilities()) == set(theirs.capabilities())
+    for kind in (
+        None,
+        "bool",
+        "integral",
+        "signed integer",
+        "real floating",
+        "numeric",
+        ("bool", "complex floating"),
+    ):
+        assert set(ours.dtypes(kind=kind)) == set(theirs.dtypes(kind=kind))
+    for kind, dtype in ours.default_dtypes(device=ours.default_device()).items():
+        assert str(theirs.default_dtypes()[kind]).endswith(dtype.name)
+    for device in ours.devices():
+        assert jnp.zeros(2, device=device).shape == (2,)
+    with pytest.raises(ValueError, match="unknown kind 'text'"):
+        ours.dtypes(kind="text")
+    with pytest.raises(ValueError, match="none of the devices"):
+        ours.dtypes(device="moon")
+    with jitney.enable_x64(False):
+        assert "float64" not in ours.dtypes() and ours.default_dtypes()["integral"] == np.int32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
@@ -74,3 +75,54 @@ def test_unsupported_classes_have_no_instances() -> None:
         getattr(jitney, "nothing")  # noqa: B009
     with pytest.raises(NotImplementedError, match="makes no MLIR"):
         getattr(jitney.interpreters.mlir.ir, "RankedTensorType")  # noqa: B009
+
+
+OBJECTS: dict[str, Any] = {
+    "array": lambda m: m.numpy.ones(3),
+    "x.at": lambda m: m.numpy.ones(3).at,
+    "x.at[i]": lambda m: m.numpy.ones(3).at[0],
+    "key": lambda m: m.random.key(0),
+    "ufunc": lambda m: m.numpy.add,
+    "ufunc of the user's": lambda m: m.numpy.frompyfunc(lambda x, y: x + y, 2, 1),
+    "finfo": lambda m: m.numpy.finfo("float32"),
+    "treedef": lambda m: m.tree.structure((1, 2)),
+    "custom_jvp": lambda m: m.custom_jvp(lambda x: x),
+    "custom_vjp": lambda m: m.custom_vjp(lambda x: x),
+    "custom_vmap": lambda m: m.custom_batching.custom_vmap(lambda x: x),
+    "jitted": lambda m: m.jit(lambda x: x),
+    "traced": lambda m: m.jit(lambda x: x).trace(1.0),
+    "lowered": lambda m: m.jit(lambda x: x).lower(1.0),
+    "compiled": lambda m: m.jit(lambda x: x).lower(1.0).compile(),
+    "ShapeDtypeStruct": lambda m: m.ShapeDtypeStruct((3,), "float32"),
+    "Partial": lambda m: m.tree_util.Partial(lambda x: x),
+    "ref": lambda m: m.new_ref(m.numpy.ones(3)),
+    "Rotation": lambda m: _module(m, "scipy.spatial.transform").Rotation.from_euler("z", 0.5),
+    "gaussian_kde": lambda m: _module(m, "scipy.stats").gaussian_kde(m.numpy.arange(5.0)),
+    "BCOO": lambda m: _module(m, "experimental.sparse").BCOO.fromdense(m.numpy.eye(3)),
+    "Error": lambda m: _module(m, "experimental.checkify").checkify(lambda x: x)(1.0)[0],
+    "PartitionSpec": lambda m: m.sharding.PartitionSpec("x"),
+}
+# Of other backends, of JAX's own insides, and what it has on its way out.
+NOT_OURS = set(
+    """clone device_buffer device_buffers flat platform traceback pprint deserialize_using_proto serialize_using_proto lojax
+    tree_flatten tree_unflatten unsafe_buffer_pointer is_deleted""".split()
+)
+
+
+def _module(library: Any, name: str) -> Any:
+    return importlib.import_module(f"{library.__name__}.{name}")
+
+
+@same_version
+@pytest.mark.parametrize("name", OBJECTS)
+def test_methods_and_their_parameters(name: str) -> None:
+    theirs, ours = OBJECTS[name](jax), OBJECTS[name](jitney)
+    for method in (n for n in dir(theirs) if not n.startswith("_") and n not in NOT_OURS):
+        assert hasattr(type(ours), method) or hasattr(ours, method), method
+        try:
+            wanted = inspect.signature(getattr(theirs, method)).parameters
+            given = inspect.signature(getattr(ours, method)).parameters.values()
+        except (TypeError, ValueError, NotImplementedError):  # no function, or one of C's
+            continue
+        if not any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in given):
+            assert set(wanted) - {"self"} <= {p.name for p in given}, method

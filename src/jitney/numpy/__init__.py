@@ -53,6 +53,10 @@ def __getattr__(name: str) -> object:
         import importlib
 
         return importlib.import_module(f"jitney.numpy.{name}")
+    if name in ("__array_api_version__", "__array_namespace_info__"):
+        from jitney.numpy import array_api
+
+        return getattr(array_api, name)
     from jitney._base.dtypes import EXTENSION_NAMES
     from jitney.numpy.dtype_functions import extension_type
 

@@ -266,9 +266,10 @@ def _no_effect(self: Any) -> None:
 def _array_namespace(self: Any, *, api_version: str | None = None) -> Any:
     """The module ``jitney.numpy``."""
     import jitney.numpy
+    from jitney.numpy.array_api import VERSIONS
 
-    if api_version is not None and api_version not in ("2021.12", "2022.12", "2023.12", "2024.12"):
-        raise ValueError(f"api_version={api_version!r} is not available.")
+    if api_version is not None and api_version not in VERSIONS:
+        raise ValueError(f"api_version={api_version!r} is not available; these are: {', '.join(VERSIONS)}.")
     return jitney.numpy
 
 

@@ -45,7 +45,8 @@ class IndexUpdate:
     """``x.at[idx]``: ``set``, ``add``, ... return an updated copy of ``x``; ``get`` reads with a mode.
 
     Every method takes ``indices_are_sorted`` and ``unique_indices`` (promises), and ``mode``: what happens to
-    indices out of bounds (``"drop"`` them, the default; ``"clip"``; ``"promise_in_bounds"``).
+    indices out of bounds (``"drop"`` them, the default; ``"clip"``; ``"promise_in_bounds"``). Negative indices count from the end
+    unless ``wrap_negative_indices`` is False; then they are out of bounds.
     """
 
     __slots__ = ("array", "index")
@@ -65,9 +66,18 @@ class IndexUpdate:
         mode: Any = None,
         fill_value: Any = None,
         out_sharding: Any = None,
+        wrap_negative_indices: bool = True,
     ) -> Any:
         """``x[idx]``; with ``mode="fill"``, ``fill_value`` (default NaN) where the index is out of bounds."""
-        return ix.take(self.array, self.index, mode, fill_value, indices_are_sorted, unique_indices)
+        return ix.take(
+            self.array,
+            self.index,
+            mode,
+            fill_value,
+            indices_are_sorted,
+            unique_indices,
+            wrap_negative_indices,
+        )
 
     def set(self, values: Any, **options: Any) -> Any:
         """``x`` with ``x[idx] = values``."""
@@ -144,7 +154,7 @@ def _update(
     wrap_negative_indices: bool = True,
 ) -> Any:
     """The update ``name`` of ``x`` at ``idx``."""
-    if mode is not None:
+    if mode is not None or not wrap_negative_indices:
         idx = ix._ints_as_arrays(idx)
     try:
         entries = ix.canonical(idx, x.shape)
@@ -153,6 +163,8 @@ def _update(
         if found is None:
             raise
         return found
+    if not wrap_negative_indices:
+        entries = ix.not_wrapped(entries, x.shape)
     values = operand("at[]", values)
     if any(isinstance(e, ix._ScalarMask) for e in entries):
         return _masked_whole(name, x, entries, values)

@@ -113,12 +113,17 @@ def take_along_axis(
     *,
     wrap_negative_indices: bool | None = None,
 ) -> Any:
-    """Elements of ``arr`` along ``axis`` at ``indices``, which match ``arr`` along the other axes (or broadcast)."""
+    """Elements of ``arr`` along ``axis`` at ``indices``, which match ``arr`` along the other axes (or broadcast).
+
+    Negative indices count from the end if ``wrap_negative_indices`` says so: by default unless ``mode`` is
+    ``"promise_in_bounds"``.
+    """
+    wraps = mode != "promise_in_bounds" if wrap_negative_indices is None else wrap_negative_indices
     x, i = array_operand("take_along_axis", arr), _index_operand("take_along_axis", indices)
     if axis is None:
         if len(_shape(i)) != 1:
             raise ValueError(f"take_along_axis indices must be 1D if axis=None, got shape {_shape(i)}")
-        return take_along_axis(manipulation.ravel(x), i, 0, mode, fill_value)
+        return take_along_axis(manipulation.ravel(x), i, 0, mode, fill_value, wrap_negative_indices=wraps)
     rank = len(_shape(x))
     if len(_shape(i)) != rank:
         raise ValueError(
@@ -132,7 +137,8 @@ def take_along_axis(
     )
     x = op.broadcast_to(x, tuple(_shape(x)[axis] if d == axis else n for d, n in enumerate(common)))
     i = op.broadcast_to(i, tuple(_shape(i)[axis] if d == axis else n for d, n in enumerate(common)))
-    return take_at(x, _along(i, axis), "fill" if mode is None else mode, fill_value)
+    mode = "fill" if mode is None else mode
+    return take_at(x, _along(i, axis), mode, fill_value, wrap_negative_indices=wraps)
 
 
 def _along(i: Any, axis: int) -> tuple[Any, ...]:
@@ -404,8 +410,30 @@ def op_to_shape(shape: Any) -> tuple[int, ...]:
 
 
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
-    """A concrete array without leading ("f") and trailing ("b") zeros."""
-    return wrap(np.array(np.trim_zeros(np.asarray(filt), trim)))
+    """A concrete array without leading ("f") and trailing ("b") zeros.
+
+    Args:
+        filt: array of any rank; it is concrete, as the shape of the result depends on it.
+        trim: ``"f"``, ``"b"`` or both.
+        axis: axis or axes that are trimmed, by what is zero along all others; default all.
+
+    Example:
+        >>> import jitney.numpy as jnp
+        >>> jnp.trim_zeros(jnp.array([[0, 1, 0], [0, 0, 0]]), axis=1).tolist()
+        [[1], [0]]
+    """
+    x = np.asarray(filt)
+    if not isinstance(trim, str) or not set(trim.lower()) <= {"f", "b"}:
+        raise ValueError(f"trim_zeros: trim is 'f' (front), 'b' (back) or 'fb', got {trim!r}.")
+    index = [slice(None)] * x.ndim
+    for d in to_axes(axis, x.ndim):
+        places = np.flatnonzero(x.any(tuple(e for e in range(x.ndim) if e != d)))
+        first, last = (places[0], places[-1] + 1) if places.size else (0, 0)
+        index[d] = slice(
+            first if "f" in trim.lower() or not places.size else None,
+            last if "b" in trim.lower() or not places.size else None,
+        )
+    return wrap(np.array(x[tuple(index)]))
 
 
 # -- index arithmetic ---------------------------------------------------------------------------------

@@ -185,11 +185,12 @@ def take(
     fill_value: Any = None,
     indices_are_sorted: bool = False,
     unique_indices: bool = False,
+    wrap_negative_indices: bool = True,
 ) -> Any:
     """``x.at[idx].get(...)``."""
     shape = x.shape
     scalar_masks = _has_scalar_mask(idx)
-    if mode is not None and not scalar_masks:
+    if (mode is not None or not wrap_negative_indices) and not scalar_masks:
         # With a mode, static ints follow it as well.
         idx = _ints_as_arrays(idx)
     try:
@@ -199,6 +200,8 @@ def take(
         if found is None:
             raise
         return found
+    if not wrap_negative_indices:
+        entries = not_wrapped(entries, shape)
     if mode is None and type(x) is ArrayImpl and current_trace() is None and x.size < LARGE_EAGER:
         done = _eager(x, entries)
         if done is not None:
@@ -220,6 +223,16 @@ def _of_unknown_length(x: Any, idx: Any) -> Any:
     from jitney.numpy import selections
 
     return selections.taken(x, idx)
+
+
+def not_wrapped(entries: Sequence[Entry], shape: tuple[int, ...]) -> list[Entry]:
+    """Entries whose negative indices are out of bounds: further below by the size that ``normalize`` will add."""
+    found, axis = [], 0
+    for e in entries:
+        arrays = isinstance(e, (Tracer, ArrayImpl, np.ndarray))
+        found.append(normalize(e, -shape[axis]) if arrays else e)
+        axis += e is not None and not isinstance(e, _ScalarMask)
+    return found
 
 
 def check_entries(entries: Sequence[Entry], shape: tuple[int, ...]) -> None:
@@ -369,7 +382,8 @@ def normalize(i: Any, size: int, dtype: np.dtype | None = None) -> Any:
         i = np.asarray(i)
         if i.dtype.kind == "u" or not i.size or i.min() >= 0:
             return i.astype(dtype, copy=False)
-        return np.where(i < 0, i + size, i).astype(dtype)
+        i = i.astype(dtype)
+        return np.where(i < 0, i + size, i)
     aval = get_aval(i)
     i = ew.convert(i, dtype)
     if aval.dtype.kind == "u":
