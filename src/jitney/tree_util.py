@@ -32,7 +32,7 @@ def tree_unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:
         >>> tree_unflatten(tree_structure({"a": 0, "b": [0]}), [1, 2])
         {'a': 1, 'b': [2]}
     """
-    return treedef.unflatten(leaves)
+    return _tree.as_treedef("tree_unflatten(treedef, leaves)", treedef).unflatten(leaves)
 
 
 def tree_leaves_with_path(
@@ -133,6 +133,8 @@ def tree_transpose(
         >>> tree_transpose(tree_structure([0, 0]), None, [{"a": 1, "b": 2}, {"a": 3, "b": 4}])
         {'a': [1, 3], 'b': [2, 4]}
     """
+    for given in (outer_treedef,) if inner_treedef is None else (outer_treedef, inner_treedef):
+        _tree.as_treedef("tree_transpose(outer_treedef, inner_treedef, tree)", given)
     if outer_treedef.num_leaves == 0:
         raise ValueError(
             "tree_transpose: the outer structure has no leaves, so that there are no inner trees"
@@ -151,22 +153,23 @@ def tree_transpose(
 
 def treedef_children(treedef: PyTreeDef) -> list[PyTreeDef]:
     """The structures right below the root."""
-    return treedef.children()
+    return _tree.as_treedef("treedef_children", treedef).children()
 
 
 def treedef_is_leaf(treedef: PyTreeDef) -> bool:
     """True if the structure is one node: a leaf, ``None`` or an empty container."""
-    return treedef.num_nodes == 1
+    return _tree.as_treedef("treedef_is_leaf", treedef).num_nodes == 1
 
 
 def treedef_tuple(treedefs: Iterable[PyTreeDef]) -> PyTreeDef:
     """The structure of a tuple of trees of ``treedefs``."""
-    return PyTreeDef.from_node_data_and_children(default_registry, (tuple, None), treedefs)
+    parts = [_tree.as_treedef("treedef_tuple", part) for part in treedefs]
+    return PyTreeDef.from_node_data_and_children(default_registry, (tuple, None), parts)
 
 
 def build_tree(treedef: PyTreeDef, xs: Any) -> Any:
     """The tree of structure ``treedef`` from nested iterables ``xs`` of the same form."""
-    return treedef.from_iterable_tree(xs)
+    return _tree.as_treedef("build_tree", treedef).from_iterable_tree(xs)
 
 
 def all_leaves(iterable: Iterable[Any], is_leaf: Callable[[Any], bool] | None = None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import reprlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -230,8 +231,20 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[li
     return found, PyTreeDef(_ordered(spec))
 
 
+def as_treedef(function: str, x: Any) -> PyTreeDef:
+    """``x``, if it is a structure; else ``TypeError``."""
+    if not isinstance(x, PyTreeDef):
+        raise TypeError(
+            f"{function} takes the structure of a tree (a PyTreeDef, from tree.structure or tree.flatten), got "
+            f"{type(x).__name__}: {reprlib.repr(x)}."
+        )
+    return x
+
+
 def unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:
     """The tree of structure ``treedef`` with ``leaves``."""
+    if type(treedef) is not PyTreeDef:
+        as_treedef("tree.unflatten(treedef, leaves)", treedef)
     return treedef.unflatten(leaves)
 
 

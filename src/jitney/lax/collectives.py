@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,7 +44,14 @@ def _only_names(function: str, axis_name: Any) -> tuple:
 
 
 def _groups(axis_index_groups: Groups | None) -> tuple[tuple[int, ...], ...] | None:
-    return None if axis_index_groups is None else tuple(tuple(map(int, g)) for g in axis_index_groups)
+    if axis_index_groups is None:
+        return None
+    try:
+        return tuple(tuple(map(operator.index, group)) for group in axis_index_groups)
+    except TypeError:
+        raise TypeError(
+            f"axis_index_groups must be lists of the indices of each group, such as [[0, 1], [2, 3]], got {axis_index_groups!r}."
+        ) from None
 
 
 def _fold(prim: Any, x: Any, axis_name: Any, axis_index_groups: Groups | None) -> Any:

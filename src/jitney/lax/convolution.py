@@ -110,6 +110,19 @@ def _ints(numbers: Any) -> tuple[int, ...]:
     return tuple(operator.index(n) for n in numbers)
 
 
+def _window(function: str, filter_shape: Any, rank: int) -> tuple[int, ...]:
+    """A window with a size for each spatial axis."""
+    try:
+        window = _ints(filter_shape)
+    except TypeError:
+        window = None
+    if window is None or len(window) != rank:
+        raise ValueError(
+            f"{function}: filter_shape must be {rank} integers, the window along each spatial axis; got {filter_shape!r}."
+        )
+    return window
+
+
 def _sizes(shape: Sequence[int], spec: Sequence[int]) -> tuple[int, ...]:
     return tuple(shape[d] for d in spec)
 
@@ -371,7 +384,10 @@ def conv_general_dilated_patches(
         [[[0.0, 1.0], [1.0, 2.0]]]
     """
     (lhs,) = as_operands("conv_general_dilated_patches", lhs)
-    aval, window = get_aval(lhs), _ints(filter_shape)
+    aval, window = (
+        get_aval(lhs),
+        _window("conv_general_dilated_patches", filter_shape, get_aval(lhs).ndim - 2),
+    )
     dims = conv_dimension_numbers(aval.shape, (1, 1, *window), dimension_numbers)
     channels, count = aval.shape[dims.lhs_spec[1]], int(np.prod(window))
     shape = [0] * aval.ndim
@@ -419,6 +435,7 @@ def conv_general_dilated_local(
         [[[5.0, 7.0]]]
     """
     lhs, rhs = as_operands("conv_general_dilated_local", lhs, rhs)
+    _window("conv_general_dilated_local", filter_shape, get_aval(lhs).ndim - 2)
     dims = conv_dimension_numbers(get_aval(lhs).shape, get_aval(rhs).shape, dimension_numbers)
     patches = conv_general_dilated_patches(
         lhs,
@@ -431,6 +448,13 @@ def conv_general_dilated_local(
         precision,
     )
     (_, feature, *places), (_, taken, *kernel_places) = dims.lhs_spec, dims.rhs_spec
+    found, given = get_aval(patches).shape, get_aval(rhs).shape
+    wanted = [found[d] for d in (feature, *places)]
+    if [given[d] for d in (taken, *kernel_places)] != wanted:
+        raise ValueError(
+            f"conv_general_dilated_local: the kernels have shape {given}; for images of shape {get_aval(lhs).shape} and windows of "
+            f"{tuple(filter_shape)} they need {wanted[0]} inputs (features by places of the window) at each of {tuple(wanted[1:])} places."
+        )
     out = dot_general_p.bind(
         *as_operands("conv_general_dilated_local", patches, rhs),
         dimension_numbers=(((feature,), (taken,)), (tuple(places), tuple(kernel_places))),

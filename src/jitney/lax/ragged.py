@@ -123,6 +123,10 @@ def ragged_dot_general(
         )
     x, y, sizes = (as_operand("ragged_dot_general", v) for v in (lhs, rhs, group_sizes))
     numbers = ragged_dot_dimension_numbers
+    if not isinstance(numbers, RaggedDotDimensionNumbers):
+        raise TypeError(
+            f"ragged_dot_general: ragged_dot_dimension_numbers must be lax.RaggedDotDimensionNumbers, got {numbers!r}."
+        )
     (contract_l, contract_r), (batch_l, batch_r) = numbers.dot_dimension_numbers
     if len(numbers.lhs_ragged_dimensions) != 1 or len(numbers.rhs_group_dimensions) > 1:
         raise TypeError(

@@ -13,7 +13,7 @@ from jitney import lax
 from jitney import numpy as jnp
 from jitney._api.autodiff import jvp
 from jitney._base import dtypes
-from jitney._core.trace import get_aval
+from jitney._core.trace import get_aval, is_array_like
 from jitney._ops import condensed, matrix_equations
 from jitney._ops import linear_algebra as la
 from jitney.numpy import linalg as _linalg
@@ -134,7 +134,16 @@ def funm(A: Any, func: Callable[[Any], Any], disp: bool = True) -> Any:  # noqa:
         )
     t, z = schur(a, "complex")
     values = jnp.diagonal(t)
-    f = matrix_equations.parlett_p.bind(t, func(values).astype(get_aval(t).dtype))
+    of_values = func(values)
+    if not is_array_like(of_values):
+        raise TypeError(f"funm: func must return an array, got {type(of_values).__name__}.")
+    of_values = jnp.asarray(of_values)
+    if get_aval(of_values).shape != get_aval(values).shape:
+        raise ValueError(
+            f"funm: func must be elementwise: of the eigenvalues, of shape {get_aval(values).shape}, it returned shape "
+            f"{get_aval(of_values).shape}."
+        )
+    f = matrix_equations.parlett_p.bind(t, of_values.astype(get_aval(t).dtype))
     out = z @ f @ la.adjoint(z)
     if disp:
         return out
