@@ -118,7 +118,7 @@ def _window(function: str, filter_shape: Any, rank: int) -> tuple[int, ...]:
         window = None
     if window is None or len(window) != rank:
         raise ValueError(
-            f"{function}: filter_shape must be {rank} integers, the window along each spatial axis; got {filter_shape!r}."
+            f"{function}: filter_shape must have {rank} size{'s' * (rank != 1)}, of the window along each spatial axis; got {filter_shape!r}."
         )
     return window
 
