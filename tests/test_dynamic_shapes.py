@@ -347,7 +347,7 @@ def test_nothing_is_kept() -> None:
 def test_errors_name_the_operation_and_the_line() -> None:
     f = jitney.jit(lambda x: jnp.fft.fft(x).real, dynamic_shapes=True)
     with pytest.raises(
-        ValueError, match=r"no program for all lengths, because the operation 'fft'(?s:.*)jnp\.fft\.fft"
+        ValueError, match=r"no program for all lengths, because of the operation 'fft'(?s:.*)jnp\.fft\.fft"
     ):
         f(np.ones(8))
 
