@@ -266,10 +266,23 @@ PyObject* second_chance(PyObject* self, PyObject* const* args, size_t nargsf, Py
     return r;
 }
 
+// What Python gives for a result that is one of the arguments (hook "same"). Takes the result, gives a new reference or null.
+PyObject* not_the_argument(PyObject* self, PyObject* r, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
+    const Py_ssize_t n = PyVectorcall_NARGS(nargsf) + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+    for (Py_ssize_t i = 0; i < n; ++i)
+        if (args[i] == r) {
+            PyObject* made = PyObject_CallFunctionObjArgs(hook_same, self, r, nullptr);
+            Py_DECREF(r);
+            return made;
+        }
+    return r;
+}
+
 PyObject* boundary_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
     PyObject* fn = Py_NewRef(as_boundary(self)->fn);
     PyObject* r = PyObject_Vectorcall(fn, args, nargsf, kwnames);
     Py_DECREF(fn);
+    if (JT_UNLIKELY(hook_same && r)) r = not_the_argument(self, r, args, nargsf, kwnames);
     if (JT_UNLIKELY(!r)) {
         if (hook_refused && PyErr_ExceptionMatches(PyExc_TypeError)) r = second_chance(self, args, nargsf, kwnames);
         if (!r) {
@@ -328,6 +341,7 @@ void boundary_dealloc(PyObject* self) {
 PyObject* boundary_repr(PyObject* self) { return PyObject_Repr(as_boundary(self)->fn); }
 
 PyMemberDef boundary_members[] = {
+    {"_fn", T_OBJECT, offsetof(Boundary, fn), 0, nullptr},  // may be exchanged: who holds the boundary calls the new one
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(Boundary, vectorcall), READONLY, nullptr},
     {"__dictoffset__", T_PYSSIZET, offsetof(Boundary, dict), READONLY, nullptr},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Boundary, weakrefs), READONLY, nullptr},

@@ -189,6 +189,7 @@ extern PyObject* hook_flatten;
 extern PyObject* hook_reduce;
 extern PyObject* hook_refused;
 extern PyObject* hook_failed;
+extern PyObject* hook_same;
 
 // ---------------------------------------------------------------------------------------------
 // Small owning reference, for the cold paths.

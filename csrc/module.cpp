@@ -16,6 +16,7 @@ PyObject* hook_flatten = nullptr;
 PyObject* hook_reduce = nullptr;
 PyObject* hook_refused = nullptr;
 PyObject* hook_failed = nullptr;
+PyObject* hook_same = nullptr;
 
 namespace {
 
@@ -24,9 +25,10 @@ nb::object register_hook(const char* name, nb::object fn) {
                       : !strcmp(name, "flatten") ? &hook_flatten
                       : !strcmp(name, "reduce")  ? &hook_reduce
                       : !strcmp(name, "refused") ? &hook_refused
-                      : !strcmp(name, "failed") ? &hook_failed
+                      : !strcmp(name, "failed")  ? &hook_failed
+                      : !strcmp(name, "same")    ? &hook_same
                                                  : nullptr;
-    if (!slot) throw nb::value_error("the hooks are \"aval\", \"flatten\", \"reduce\", \"refused\" and \"failed\"");
+    if (!slot) throw nb::value_error("the hooks are aval, flatten, reduce, refused, failed and same");
     nb::object old = *slot ? nb::steal(*slot) : nb::none();
     *slot = fn.is_none() ? nullptr : fn.release().ptr();
     return old;

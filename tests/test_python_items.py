@@ -702,3 +702,76 @@ def _of_the_module(x: Any) -> Any:
 def test_an_array_of_numpys_that_another_name_shows(fun: Callable[..., Any], name: str) -> None:
     with pytest.raises(TypeError, match=f"and {name} is .or has. the same memory"):
         jitney.jit(fun)(1.5)
+
+
+# -- what is a view in NumPy, and what is a copy ----------------------------------------------------------
+
+VIEWS = """a[0]; a[:, 1:]; a[..., None]; a.T; a.reshape(6); a.ravel(); a.transpose(1, 0); a.swapaxes(0, 1); a.squeeze(); a.diagonal()
+a.view(jnp.int64); jnp.ravel(a); jnp.reshape(a, (3, 2)); jnp.reshape(a=a, shape=(2, 3)); jnp.transpose(a); jnp.swapaxes(a, 0, 1)
+jnp.moveaxis(a, 0, 1); jnp.squeeze(a); jnp.expand_dims(a, 0); jnp.broadcast_to(a, (4, 2, 3)); jnp.atleast_1d(a); jnp.atleast_3d(a)
+jnp.flip(a); jnp.fliplr(a); jnp.rot90(a); jnp.diagonal(a); jnp.split(a, 2)[0]; jnp.hsplit(a, 3)[0]; jnp.unstack(a)[0]
+jnp.broadcast_arrays(a, a)[0]; jnp.asarray(a); jnp.real(a); a.conj(); np.ravel(a); np.swapaxes(a, 0, 1)"""
+COPIES = """+a; a.copy(); a.astype(float); a.flatten(); a * 1; a**1; a - 0; a / 1; a.round(); jnp.array(a); jnp.copy(a); jnp.positive(a)
+jnp.tile(a, 2); jnp.repeat(a, 1); jnp.roll(a, 0); jnp.conj(a); jnp.abs(a); jnp.clip(a, -9, 9); jnp.where(True, a, 0.0); jnp.pad(a, 0)
+jnp.stack([a]); jnp.take(a, 0, axis=0); jnp.sort(a); jnp.triu(a); jnp.sum(a, ()); jnp.floor(a); a[[0, 1]]; a[jnp.array([0])]
+jnp.fft.fftshift(a); jnp.vstack([a, a]); jnp.minimum(a, a); jnp.nan_to_num(a); jnp.maximum(a, -jnp.inf)"""
+
+
+def _listed(expressions: str) -> list[str]:
+    return [part.strip() for line in expressions.splitlines() for part in line.split(";")]
+
+
+def _made(tmp_path: Any, expression: str) -> Any:
+    """The function, read from a file, as its source must be found."""
+    path = tmp_path / "program.py"
+    path.write_text(
+        "import numpy as np\nimport jitney.numpy as jnp\n"
+        f"def outer(x):\n    a = jnp.zeros((2, 3))\n    b = {expression}\n    a[0, 0] = x\n    return a, b\n"
+        f"def inner(x):\n    a = jnp.zeros((2, 3))\n    b = {expression}\n    b[:] = x\n    return a\n"
+    )
+    names: dict[str, Any] = {"__name__": "program"}
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    return names
+
+
+@pytest.mark.parametrize("expression", _listed(VIEWS))
+def test_views_become_stale(tmp_path: Any, expression: str) -> None:
+    made = _made(tmp_path, expression)
+    for fun in (made["outer"], made["inner"]):
+        with pytest.raises(TypeError, match="was changed at"):
+            jitney.jit(fun)(2.0)
+
+
+@pytest.mark.parametrize("expression", _listed(COPIES))
+def test_copies_stay(tmp_path: Any, expression: str) -> None:
+    made = _made(tmp_path, expression)
+    got = jitney.jit(made["outer"])(2.0)
+    wanted = made["outer"]
+    wanted = type(wanted)(wanted.__code__, {"jnp": np, "np": np})(2.0)
+    for a, b in zip(got, wanted, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_concrete_arrays_that_another_name_shows() -> None:
+    kept = jnp.zeros(3)
+
+    def of_closure(x: Any) -> Any:
+        a = kept
+        a[0] = x
+        return a + kept
+
+    def of_two_names(x: Any) -> Any:
+        a = jnp.asarray(np.zeros(3))
+        b = a
+        a[0] = x
+        return a + b
+
+    def copied(x: Any) -> Any:
+        a = kept.copy()
+        a[0] = x
+        return a + kept
+
+    for fun, name in ((of_closure, "kept"), (of_two_names, "b")):
+        with pytest.raises(TypeError, match=f"and {name} is .or has. the same memory"):
+            jitney.jit(fun)(2.0)
+    assert jitney.jit(copied)(2.0).tolist() == [2.0, 0.0, 0.0]

@@ -147,8 +147,12 @@ class Tracer:
 
     def twin(self) -> Any:
         """The same value as another object, which stays what it is where the user's is changed under another name."""
-        if (known := getattr(self, "_twin", None)) is not None:
-            return known
+        if getattr(self, "_twin", None) is None:
+            self._twin = self.again()
+        return self._twin
+
+    def again(self) -> Any:
+        """The same value as a new object."""
         made = object.__new__(type(self))
         names = {slot for kind in type(self).__mro__ for slot in getattr(kind, "__slots__", ())}
         for name in names - {"__weakref__", "_twin", "base", "views"}:
@@ -156,7 +160,6 @@ class Tracer:
                 setattr(made, name, getattr(self, name))
         if hasattr(made, "__dict__"):  # of libraries
             vars(made).update(vars(self))
-        self._twin = made
         return made
 
     def full_lower(self) -> Any:

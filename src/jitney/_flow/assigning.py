@@ -1,9 +1,9 @@
 """Item assignment: ``a[i] = v`` on a traced array is ``a = assign(a, i, v)``, a new array that compiled code writes in place.
 
 In NumPy every name of an array, and every view of it, shows the change. Here the names that are not assigned keep the old
-values, so they become *stale*: their next use raises, with the line of the assignment. It is remembered which traced arrays
+values, so they become *stale*: their next use raises, with the line of the assignment. ``views.py`` remembers which traced arrays
 share memory in NumPy. Arguments of the function that is traced are the caller's, who would see the change in NumPy: they are
-refused, as are arrays of NumPy's that another name shows.
+refused, as are arrays of numbers that another name shows (``holders.py``).
 """
 
 from __future__ import annotations
@@ -25,69 +25,8 @@ from jitney._core.staging import StagingTrace
 from jitney._core.trace import ArrayImpl, Tracer, current_trace, get_aval, is_array_like
 from jitney._flow import parts
 from jitney._flow.holders import name_that_shows
+from jitney._flow.views import sharing
 from jitney.numpy.selections import Selection
-
-# -- what shares memory -----------------------------------------------------------------------------------
-
-
-def note_view(view: Any, base: Any) -> Any:
-    """Remember that in NumPy ``view`` has its elements in ``base``."""
-    if view is not base and isinstance(view, Tracer) and isinstance(base, Tracer) and get_aval(view).shape:
-        view.base = base
-        base.views = [*getattr(base, "views", ()), weakref.ref(view)]
-    return view
-
-
-def _sharing(x: Any) -> Iterator[Any]:
-    """``x``, and what shares its memory."""
-    while (above := getattr(x, "base", None)) is not None:
-        x = above
-    pending = [x]
-    while pending:
-        found = pending.pop()
-        yield found
-        pending += [view for ref in getattr(found, "views", ()) if (view := ref()) is not None]
-
-
-def _is_basic(index: Any) -> bool:
-    """Whether NumPy gives a view for an index: integers, slices, None and dots."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return not any(
-        isinstance(part, (list, bool, np.bool_)) or getattr(part, "ndim", 0) or _is_mask(part)
-        for part in parts
-    )
-
-
-def _is_mask(part: Any) -> bool:
-    return isinstance(part, (Tracer, ArrayImpl)) and part.dtype == bool
-
-
-def _watch_views() -> None:
-    """Let the methods of traced arrays that give views in NumPy say so, and programs keep twins of their constants."""
-    Tracer.may_be_stale = True
-    plain = Tracer.__getitem__  # type: ignore[attr-defined]
-
-    def getitem(self: Any, index: Any) -> Any:
-        found = plain(self, index)
-        return note_view(found, self) if _is_basic(index) else found
-
-    Tracer.__getitem__ = getitem  # type: ignore[attr-defined]
-    for name in ("reshape", "ravel", "transpose", "swapaxes", "squeeze"):
-        setattr(Tracer, name, _noting(getattr(Tracer, name)))
-    for name in ("T", "mT", "real"):
-        found = vars(Tracer)[name]
-        setattr(Tracer, name, property(_noting(found.fget), doc=found.__doc__))
-
-
-def _noting(method: Callable[..., Any]) -> Callable[..., Any]:
-    def noting(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return note_view(method(self, *args, **kwargs), self)
-
-    noting.__name__, noting.__doc__ = method.__name__, method.__doc__
-    return noting
-
-
-_watch_views()
 
 # -- arrays that were changed under another name ----------------------------------------------------------
 
@@ -115,7 +54,7 @@ def outdate(x: Any, why: Stale) -> None:
         return
     if x._trace is not current_trace() and parts.at_end(lambda: outdate(x, why)):
         return
-    for found in list(_sharing(x)):
+    for found in list(sharing(x)):
         found._trace = why
         try:
             del found.aval  # whatever asks for it finds the reason
@@ -189,7 +128,7 @@ def _updated(array: Any, index: Any, value: Any) -> Any:
         array[index] = value  # says what to write
     if isinstance(array, Tracer):
         _refuse_arguments(array)
-    elif isinstance(array, np.ndarray):
+    else:
         _refuse_shown(array)
     old = jnp.asarray(array)
     value = value if isinstance(value, Selection) else jnp.asarray(value)
@@ -204,18 +143,18 @@ def _updated(array: Any, index: Any, value: Any) -> Any:
     return new
 
 
-def _refuse_shown(array: np.ndarray) -> None:
+def _refuse_shown(array: Any) -> None:
     name = name_that_shows(array, sys._getframe(1))
     if name is not None:
         raise TypeError(
-            f"An item of an array of NumPy's is assigned a traced value, and {name} is (or has) the same memory: in NumPy it would "
-            "show the change, but the changed array is a new one here. Return the new one and assign it, y = fill(y, x); take a "
-            "copy before, y = y.copy(); or make the array with jitney.numpy."
+            f"An item of an array of numbers is assigned, and {name} is (or has) the same memory: in NumPy it would show the "
+            "change, but the changed array is a new one here. Return the new one and assign it, y = fill(y, x), or take a copy "
+            "before, y = y.copy()."
         )
 
 
 def _refuse_arguments(array: Any) -> None:
-    for found in _sharing(array):
+    for found in sharing(array):
         inner: Any = found
         while isinstance(under := getattr(inner, "primal", getattr(inner, "value", None)), Tracer):
             inner = under

@@ -1,6 +1,6 @@
-"""Who else would see an array of NumPy's change: names of the functions that run, which may read it later.
+"""Who else would see an array of numbers change: names of the functions that run, which may read it later.
 
-An array of NumPy's cannot be made stale, so that a traced item is assigned to it only where no name shows the old values
+Only traced arrays can be made stale. An item of another one is assigned only where no name shows the old values
 afterwards. Whether a variable may be read is looked up in the bytecode, from the call that a frame is in to where it is
 assigned again. Attributes and items are followed one level; an array that only a deeper object holds is not found.
 """
@@ -16,11 +16,15 @@ from typing import Any
 import numpy as np
 
 from jitney._base.sources import PACKAGE_DIR
+from jitney._core.trace import ArrayImpl
 from jitney._flow.sources import OURS
 
 
-def name_that_shows(array: np.ndarray, frame: types.FrameType | None) -> str | None:
-    """A variable of ``frame`` or its callers that has the memory of ``array`` and may be read after the present calls."""
+def name_that_shows(array: Any, frame: types.FrameType | None) -> str | None:
+    """A variable of ``frame`` or its callers that has the memory of ``array`` and may be read after the present calls.
+
+    ``array`` is one of NumPy's, or one of ours that is concrete.
+    """
     modules: set[int] = set()
     while frame is not None:
         if not frame.f_code.co_filename.startswith(PACKAGE_DIR):
@@ -36,16 +40,26 @@ def name_that_shows(array: np.ndarray, frame: types.FrameType | None) -> str | N
     return None
 
 
-def _names(variables: dict[str, Any], array: np.ndarray) -> Iterator[str]:
+def _names(variables: dict[str, Any], array: Any) -> Iterator[str]:
     for name, value in list(variables.items()):
-        if not name.startswith(OURS) and any(
-            isinstance(part, np.ndarray) and np.may_share_memory(part, array) for part in _parts(value)
-        ):
+        if not name.startswith(OURS) and any(_shows(part, array) for part in _parts(value)):
             yield name
 
 
+def _shows(part: Any, array: Any) -> bool:
+    """Whether ``part`` has memory of ``array``; copies of ours, which never change, may as well, and do not count."""
+    if isinstance(part, np.ndarray) and isinstance(array, np.ndarray):
+        return np.may_share_memory(part, array)
+    if not isinstance(part, ArrayImpl) or not isinstance(array, ArrayImpl):
+        return False
+    if part is array:
+        return True
+    one, other = part._np, array._np
+    return (one.shape, one.strides) != (other.shape, other.strides) and np.may_share_memory(one, other)
+
+
 def _parts(value: Any) -> list[Any]:
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, ArrayImpl)):
         return [value]
     if isinstance(value, (list, tuple)):
         return list(value)

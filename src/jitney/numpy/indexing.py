@@ -16,6 +16,7 @@ from jitney import _ext
 from jitney._base import dtypes, errors
 from jitney._base.config import config
 from jitney._control.guarding import check_places
+from jitney._core import tree
 from jitney._core.trace import LARGE_EAGER, ArrayImpl, Tracer, current_trace, get_aval, raise_for_tracer
 from jitney._ops import elementwise as ew
 from jitney._ops import indexing as ops
@@ -65,10 +66,7 @@ def _entry(e: Any) -> list[Entry]:
     if isinstance(e, str):
         raise TypeError(f"jitney does not support string indexing; got idx={e!r}")
     if isinstance(e, (list, tuple)):
-        raise TypeError(
-            "Using a non-tuple sequence for multidimensional indexing is not allowed; use `arr[jnp.array(seq)]` "
-            "instead of `arr[seq]`."
-        )
+        return _entry(_listed(e))
     if not isinstance(e, (np.ndarray, np.generic, ArrayImpl, Tracer)):
         if hasattr(e, "__index__"):
             return [e.__index__()]
@@ -84,6 +82,21 @@ def _entry(e: Any) -> list[Entry]:
         array = e._np if kind is ArrayImpl else np.asarray(e)
         return [int(array)] if array.ndim == 0 else [array]
     return [e]
+
+
+def _listed(e: Any) -> Any:
+    """The index array that a list stands for in NumPy; an error where Python's ways are off."""
+    if not config.jitney_python_control_flow:
+        raise TypeError(
+            "Using a non-tuple sequence for multidimensional indexing is not allowed; use `arr[jnp.array(seq)]` "
+            "instead of `arr[seq]`."
+        )
+    if any(isinstance(x, Tracer) for x in tree.leaves(e)):
+        from jitney.numpy.conversion import asarray
+
+        return asarray(e)
+    array = np.asarray(e)
+    return array if array.size else array.astype(int)
 
 
 class _ScalarMask:
