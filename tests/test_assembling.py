@@ -80,7 +80,9 @@ def test_reduce_precision(dtype: str, bits: tuple[int, int]) -> None:
         x = np.asarray(
             jax.numpy.asarray(np.concatenate([SPECIAL, np.geomspace(1e-6, 1e6, 200)])).astype(dtype)
         )
-    want = jax.lax.reduce_precision(x, *bits)
+    want = np.asarray(jax.lax.reduce_precision(x, *bits))
+    if not bits[1]:  # JAX without optimisations makes an infinity of NaN
+        want = np.where(np.isnan(x), x, want)
     for got in (
         jitney.lax.reduce_precision(x, *bits),
         jitney.jit(lambda x: jitney.lax.reduce_precision(x, *bits))(x),
