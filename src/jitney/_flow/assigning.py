@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import operator
 import sys
-import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np

@@ -14,6 +14,7 @@ import numpy as np
 
 from jitney import _ext
 from jitney import numpy as jnp
+from jitney._base.dtypes import is_key
 from jitney._core import tree
 from jitney._core.trace import ArrayImpl, Tracer, get_aval
 
@@ -24,9 +25,8 @@ _FUNCTIONS = """
 """.split()
 _METHODS = "reshape ravel transpose swapaxes squeeze diagonal view".split()
 _PROPERTIES = "T mT real imag".split()
-_SELF = frozenset(
-    "asarray asanyarray ascontiguousarray stop_gradient optimization_barrier".split()
-)  # they give the array itself
+# These give the array itself.
+_SELF = frozenset("asarray stop_gradient optimization_barrier block_until_ready device_put".split())
 
 
 def note_view(view: Any, base: Any) -> Any:
@@ -120,10 +120,10 @@ def _named_as(function: Callable[..., Any], noting: Any) -> Any:
 
 def _as_new(function: Any, x: Any) -> Any:
     """A result that is one of the arguments: NumPy copies (``+x``, ``x.astype(x.dtype)``), but where it gives the array itself."""
-    if function.__name__ in _SELF:
+    if getattr(function, "__name__", "") in _SELF:
         return x
     if isinstance(x, ArrayImpl):
-        return _ext.wrap(x._np, x.weak_type)
+        return x if is_key(x.dtype) else _ext.wrap(x._np, x.weak_type)
     return x.again() if isinstance(x, Tracer) else x
 
 
