@@ -29,7 +29,9 @@ def same(name: str, got: Any, want: Any, tolerance: float) -> None:
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "exact gelu", "log1mexp"])
 def test_activations(name: str, dtype: Any) -> None:
     x = X.astype(dtype)
-    tolerance = 1e-13 if dtype == np.float64 else 1e-5 if name == "gelu" else 2e-6  # digits of 1 + tanh cancel
+    tolerance = (
+        1e-13 if dtype == np.float64 else 1e-5 if name == "gelu" else 2e-6
+    )  # digits of 1 + tanh cancel
     if name == "exact gelu":
         ours, theirs = (lambda x, m=m: m.nn.gelu(x, approximate=False) for m in (jitney, jax))
     else:

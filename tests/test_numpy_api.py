@@ -296,3 +296,57 @@ def test_python_integers_never_wrap(use: Any, compiled: bool) -> None:
         run = (lambda f: jitney.jit(f)()) if compiled else (lambda f: f())
         with pytest.raises(OverflowError, match="Python integer 2439491574 .*does not fit|out of bounds"):
             run(lambda: use(jnp, jitney.lax, 2439491574))
+
+
+_MASKS: list[Any] = [
+    True,
+    False,
+    np.array(True),
+    np.array(False),
+    (True, 0),
+    (0, False),
+    (True, np.array([0, 1, 1])),
+    (None, True),
+    (None, False),
+    (slice(None), True),
+    (..., True),
+    (True, True),
+    (True, False),
+    (slice(None), True, 0),
+    (slice(None), np.array([0, 1]), True),
+]
+
+
+@pytest.mark.parametrize("index", _MASKS, ids=repr)
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 3, 4)], ids=repr)
+def test_scalar_masks_as_numpy(shape: tuple[int, ...], index: Any) -> None:
+    """An axis of size 1 or 0, where an index array would stand. JAX puts it elsewhere, or asserts."""
+    x = np.arange(float(np.prod(shape))).reshape(shape)
+    try:
+        wanted = x[index]
+    except IndexError:
+        with pytest.raises(IndexError):
+            jnp.asarray(x)[index]
+        return
+    assert_same_array(jnp.asarray(x)[index], wanted)
+    assert_same_array(jitney.jit(lambda x: x[index])(x), wanted)
+    updated = x.copy()
+    updated[index] += 7.0
+    if not (isinstance(index, tuple) and any(np.ndim(i) for i in index if isinstance(i, np.ndarray))):
+        assert_same_array(jnp.asarray(x).at[index].add(7.0), updated)
+        assert_same_array(jitney.jit(lambda x: x.at[index].add(7.0))(x), updated)
+
+
+def assert_same_array(got: Any, wanted: Any) -> None:
+    assert got.shape == wanted.shape
+    np.testing.assert_array_equal(got, wanted)
+
+
+def test_axes_out_of_bounds_are_numpys_error() -> None:
+    for call in (
+        lambda: jnp.sum(jnp.ones(3), 2),
+        lambda: jnp.flip(jnp.ones(3), 4),
+        lambda: jnp.expand_dims(1.0, 3),
+    ):
+        with pytest.raises(np.exceptions.AxisError, match="is out of bounds for array of dimension"):
+            call()

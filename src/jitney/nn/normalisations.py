@@ -61,7 +61,7 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> A
     x, count = jnp.asarray(x), operator.index(num_classes)
     place = axis if axis >= 0 else x.ndim + 1 + axis
     if not 0 <= place <= x.ndim:
-        raise ValueError(f"axis {axis} is out of bounds for array of dimension {x.ndim + 1}")
+        raise np.exceptions.AxisError(axis, x.ndim + 1)
     shape = [count if d == place else 1 for d in range(x.ndim + 1)]
     codes = jnp.arange(count, dtype=x.dtype).reshape(shape)
     return (jnp.expand_dims(x, place) == codes).astype(jnp.float_ if dtype is None else dtype)

@@ -167,7 +167,8 @@ def _update(
         entries = ix.not_wrapped(entries, x.shape)
     values = operand("at[]", values)
     if any(isinstance(e, ix._ScalarMask) for e in entries):
-        return _masked_whole(name, x, entries, values)
+        options = {"indices_are_sorted": indices_are_sorted, "unique_indices": unique_indices, "mode": mode}
+        return _with_scalar_masks(name, x, entries, values, options)
     checked = config.guards and name != "set" and x.dtype.kind in "iu"
     if type(x) is ArrayImpl and mode is None and not checked and current_trace() is None:
         memory = _replaced(x) if x.nbytes >= _WORTH else None
@@ -190,12 +191,9 @@ def _of_unknown_length(name: str, x: Any, idx: Any, values: Any) -> Any:
     return selections.updated(name, x, idx, values)
 
 
-def _masked_whole(name: str, x: Any, entries: list, values: Any) -> Any:
-    """``x.at[True]`` updates everything, ``x.at[False]`` nothing."""
-    if not all(e.keep for e in entries if isinstance(e, ix._ScalarMask)):
-        return x
-    rest = tuple(e for e in entries if not isinstance(e, ix._ScalarMask))
-    return _update(name, x, rest, values)
+def _with_scalar_masks(name: str, x: Any, entries: list, values: Any, options: dict[str, Any]) -> Any:
+    added, index = ix.without_scalar_masks(entries)
+    return raw.squeeze(_update(name, raw.expand_dims(x, added), index, values, **options), added)
 
 
 _EAGER = {

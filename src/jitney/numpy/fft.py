@@ -53,7 +53,7 @@ def _axes(name: str, axes: Any, s: Any, ndim: int) -> tuple[int, ...]:
         chosen = [operator.index(a) for a in axes]
     for a in chosen:
         if not -ndim <= a < ndim:
-            raise ValueError(f"axis {a} is out of bounds for array of dimension {ndim}")
+            raise np.exceptions.AxisError(a, ndim)
     out = tuple(a % ndim for a in chosen)
     if len(set(out)) != len(out):
         raise ValueError(f"{name} does not support repeated axes. Got axes {tuple(axes)}.")

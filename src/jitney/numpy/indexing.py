@@ -35,7 +35,7 @@ def canonical(idx: Any, shape: tuple[int, ...]) -> list[Entry]:
     """One entry for each axis of ``shape``, with ``None`` entries for new axes; masks become index arrays."""
     entries = list(idx) if isinstance(idx, tuple) else [idx]
     entries = [e for raw_entry in entries for e in _entry(raw_entry)]
-    taken = sum(e is not None and e is not Ellipsis for e in entries)
+    taken = sum(_takes_an_axis(e) and e is not Ellipsis for e in entries)
     if taken > len(shape):
         raise IndexError(f"Too many indices: array is {len(shape)}-dimensional, but {taken} were indexed")
     dots = [i for i, e in enumerate(entries) if e is Ellipsis]
@@ -45,13 +45,17 @@ def canonical(idx: Any, shape: tuple[int, ...]) -> list[Entry]:
     entries[place : place + 1] = [slice(None)] * (len(shape) - taken)
     axis = 0
     for i, entry in enumerate(entries):
-        if entry is None:
+        if not _takes_an_axis(entry):
             continue
         if isinstance(entry, int):
             entries[i] = _static_int(entry, axis, shape[axis])
         axis += 1
     _check_masks(entries, shape)
     return entries
+
+
+def _takes_an_axis(e: Entry) -> bool:
+    return e is not None and not isinstance(e, _ScalarMask)
 
 
 def _entry(e: Any) -> list[Entry]:
@@ -222,7 +226,8 @@ def take(
     if mode is None and config.check_bounds:
         check_entries(entries, shape)
     if any(isinstance(e, _ScalarMask) for e in entries):
-        return _with_scalar_masks(x, entries, mode, fill_value)
+        added, index = without_scalar_masks(entries)
+        return take(raw.expand_dims(x, added), index, mode, fill_value)
     if mode is None and all(e is None or isinstance(e, (int, slice)) for e in entries):
         return _basic(x, entries)
     if mode is None and _is_dynamic_slice(entries, shape):
@@ -290,11 +295,16 @@ def _eager(x: Any, entries: list[Entry]) -> Any:
     return wrap(x._np[tuple(entries)], x.weak_type)
 
 
-def _with_scalar_masks(x: Any, entries: list[Entry], mode: Any, fill_value: Any) -> Any:
-    masks = [e.keep for e in entries if isinstance(e, _ScalarMask)]
-    rest = tuple(e for e in entries if not isinstance(e, _ScalarMask))
-    out = raw.expand_dims(take(x, rest, mode, fill_value), (0,))
-    return out if all(masks) else _basic(out, [slice(0, 0)] + [slice(None)] * (out.ndim - 1))
+def without_scalar_masks(entries: Sequence[Entry]) -> tuple[list[int], tuple[Entry, ...]]:
+    """Axes of size 1 to be added to the array, and the index of it: a scalar mask is the index array ``[0]`` or ``[]`` there."""
+    added, found, axis = [], [], 0
+    for e in entries:
+        if isinstance(e, _ScalarMask):
+            added.append(axis)
+            e = np.zeros(int(e.keep), int)
+        found.append(e)
+        axis += e is not None
+    return added, tuple(found)
 
 
 def _basic(x: Any, entries: Sequence[Entry]) -> Any:

@@ -233,7 +233,7 @@ def to_axis(axis: Any, ndim: int, what: str = "axis") -> int:
     except (TypeError, AttributeError):
         raise TypeError(f"{what} must be an integer, got {described(axis)}.") from None
     if not -ndim <= number < ndim:
-        raise ValueError(f"axis {number} is out of bounds for array of dimension {ndim}")
+        raise np.exceptions.AxisError(number, ndim)
     return number % ndim if ndim else 0
 
 

@@ -21,7 +21,7 @@ def _axes(x: Selection, axis: Any) -> tuple[Any, bool]:
     given = range(x.ndim) if axis is None else [axis] if not isinstance(axis, tuple) else axis
     places = [operator.index(a) for a in given]
     if any(not -x.ndim <= a < x.ndim for a in places):
-        raise ValueError(f"axis {axis} is out of bounds for array of dimension {x.ndim}")
+        raise np.exceptions.AxisError(axis, x.ndim)
     wanted = {a % x.ndim for a in places}
     out = [a - 1 + depth for a in wanted if a]
     return tuple(sorted([*(range(depth) if 0 in wanted else ()), *out])), 0 in wanted

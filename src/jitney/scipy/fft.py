@@ -73,7 +73,7 @@ def _orthonormal(n: int, dtype: np.dtype) -> np.ndarray:
 def _along(step: Callable[[Any, bool], Any], x: Any, axis: int, n: int | None, ortho: bool) -> Any:
     ndim = get_aval(x).ndim
     if not -ndim <= axis < ndim:
-        raise ValueError(f"axis {axis} is out of bounds for array of dimension {ndim}")
+        raise np.exceptions.AxisError(axis, ndim)
     if get_aval(x).shape[axis] == 0:
         raise ValueError(
             f"cosine transforms need at least one element, got shape {get_aval(x).shape} and {axis=}."
