@@ -201,6 +201,8 @@ def arange(
     >>> jnp.arange(4)
     Array([0, 1, 2, 3], dtype=int64)
     """
+    if stop is None and step is not None:
+        start, stop = 0, start
     given = [x for x in (start, stop, step) if x is not None]
     numbers = [_concrete("arange", x) for x in given]
     for x, number in zip(given, numbers, strict=True):
@@ -220,6 +222,9 @@ def arange(
             if current_trace() is not None
             else wrap(np.arange(size).astype(target))
         )
+    if target.kind in "iu" and result.kind == "f" and len(numbers) == 3:  # as many as of floats; each part is cut off
+        size = len(np.arange(*numbers))
+        return wrap((int(numbers[0]) + int(numbers[2]) * np.arange(size)).astype(target))
     values = (
         np.arange(*[complex(n) if isinstance(n, complex) else n for n in numbers])
         if result.kind != "c"
