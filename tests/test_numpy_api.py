@@ -337,6 +337,17 @@ def test_scalar_masks_as_numpy(shape: tuple[int, ...], index: Any) -> None:
         assert_same_array(jitney.jit(lambda x: x.at[index].add(7.0))(x), updated)
 
 
+@pytest.mark.parametrize(
+    ("shape", "mask"),
+    [((0, 1), (0, 0)), ((2, 3), (0, 0)), ((2, 3), (2, 0)), ((2, 3), (0, 3)), ((2, 3), (0,))],
+)
+def test_masks_of_no_elements_as_numpy(shape: tuple[int, ...], mask: tuple[int, ...]) -> None:
+    x, nothing = np.ones(shape), np.zeros(mask, bool)
+    assert_same_array(jnp.asarray(x)[nothing], x[nothing])
+    assert_same_array(jitney.jit(lambda x: x[nothing])(x), x[nothing])
+    assert_same_array(jnp.asarray(x).at[nothing].set(5.0), x)
+
+
 def assert_same_array(got: Any, wanted: Any) -> None:
     assert got.shape == wanted.shape
     np.testing.assert_array_equal(got, wanted)

@@ -148,7 +148,7 @@ def _check_masks(entries: list[Entry], shape: tuple[int, ...]) -> None:
         if e is None or isinstance(e, _ScalarMask):
             continue
         if type(e) is _MaskPart:
-            if e.mask_size != shape[axis]:
+            if e.mask_size not in (shape[axis], 0):  # as in NumPy: a mask of no elements chooses none
                 raise IndexError(
                     f"boolean index did not match shape of indexed array: axis {axis} has size {shape[axis]}, the mask {e.mask_size}"
                 )
