@@ -167,6 +167,8 @@ class StagingTrace(Trace):
         """Which arguments ``var`` is computed from, for error messages."""
         if self.debug is None:
             return ""
+        if self.is_part:
+            return "It was computed in a branch or a loop on a traced value."
         used = self.arguments_behind(var)
         if not used:
             return f"It was made inside {self.debug}."
