@@ -320,7 +320,7 @@ _PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
         """,
     ),
     "axis": (
-        "ValueError",
+        "AxisError",
         ("axis 2", "2"),
         """
         y = jnp.sum(jnp.ones((2, 3)), axis=2)  # here
