@@ -222,7 +222,8 @@ def arange(
             if current_trace() is not None
             else wrap(np.arange(size).astype(target))
         )
-    if target.kind in "iu" and result.kind == "f" and len(numbers) == 3:  # as many as of floats; each part is cut off
+    if target.kind in "iu" and result.kind == "f" and len(numbers) == 3:
+        # As many as there are floats; start and step are cut off.
         size = len(np.arange(*numbers))
         return wrap((int(numbers[0]) + int(numbers[2]) * np.arange(size)).astype(target))
     values = (
