@@ -44,11 +44,6 @@ def _refuse_eager(name: str, names: Sequence[Any]) -> NoReturn:
     )
 
 
-def _moved(x: Any, dim: int | None, size: int) -> Any:
-    """``x`` with its batch axis in front, made by repetition if it has none."""
-    return raw.broadcast_leading(x, size) if dim is None else raw.move_axis(x, dim, 0)
-
-
 # -- folds: psum, pmax, pmin ------------------------------------------------------------------------
 
 
@@ -247,7 +242,7 @@ def _all_gather_named(
     tiled: bool,
 ) -> tuple[Any, None]:
     _refuse_groups("all_gather", axis_index_groups)
-    x = _moved(args[0], dims[0], size)
+    x = raw.batch_first(args[0], dims[0], size)
     place = axis_name.index(axis)
     before, after = axis_name[:place], axis_name[place + 1 :]
     if before or after:  # the others first, then this axis between them
@@ -389,7 +384,9 @@ def _all_to_all_named(
     tiled: bool,
 ) -> tuple[Any, int]:
     _refuse_groups("all_to_all", axis_index_groups)
-    blocks = _cut(_moved(args[0], dims[0], size), split_axis + 1, size)  # (from, ..., to, place, ...)
+    blocks = _cut(
+        raw.batch_first(args[0], dims[0], size), split_axis + 1, size
+    )  # (from, ..., to, place, ...)
     by_receiver = raw.move_axis(blocks, split_axis + 1, 0)  # (to, from, ..., place, ...)
     return _merged(raw.move_axis(by_receiver, 1, concat_axis + 1), concat_axis + 1), 0
 
@@ -428,7 +425,7 @@ def _sources(perm: Sequence[tuple[int, int]], count: int) -> list[int]:
 def _ppermute_named(
     axis: Any, size: int, args: Any, dims: Any, *, axis_name: Any, perm: tuple
 ) -> tuple[Any, int]:
-    x = _moved(args[0], dims[0], size)
+    x = raw.batch_first(args[0], dims[0], size)
     return _rows(x, _sources(perm, size)), 0
 
 

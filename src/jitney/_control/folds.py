@@ -137,13 +137,6 @@ def _expanded_batch(
     return batch_flat(lambda *xs: prim.expand(*xs, **params), size, args, dims)
 
 
-def _fronted(xs: Sequence[Any], dims: Sequence[int | None], size: int) -> list[Any]:
-    return [
-        raw.broadcast_leading(x, size) if d is None else raw.move_axis(x, d, 0)
-        for x, d in zip(xs, dims, strict=True)
-    ]
-
-
 # -- reduce -----------------------------------------------------------------------------------------
 
 reduce_p = Primitive("reduce", multiple_results=True)
@@ -187,7 +180,9 @@ def _reduce_batch(
         outs = reduce_p.bind(*xs, *inits, **{**params, "dimensions": moved})
         return outs, [d - sum(a < d for a in moved)]
     outs = reduce_p.bind(
-        *_fronted(xs, x_dims, size), *inits, **{**params, "dimensions": tuple(a + 1 for a in dimensions)}
+        *raw.batches_first(xs, x_dims, size),
+        *inits,
+        **{**params, "dimensions": tuple(a + 1 for a in dimensions)},
     )
     return outs, [0] * len(outs)
 
@@ -230,7 +225,9 @@ def _window_batch(
             reduce_window_p, size, args, dims, {"jaxpr": jaxpr, "consts": consts, **params}
         )
     wide = Frame(**params).extended().params()
-    outs = reduce_window_p.bind(*_fronted(xs, x_dims, size), *inits, jaxpr=jaxpr, consts=consts, **wide)
+    outs = reduce_window_p.bind(
+        *raw.batches_first(xs, x_dims, size), *inits, jaxpr=jaxpr, consts=consts, **wide
+    )
     return outs, [0] * len(outs)
 
 

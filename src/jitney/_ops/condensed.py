@@ -17,7 +17,7 @@ from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero
 from jitney._core.trace import get_aval
 from jitney._kernel.rules import Routine
-from jitney._ops import condensed_plans, raw
+from jitney._ops import condensed_plans, decompositions, matrices, raw
 from jitney._ops import elementwise as ew
 from jitney._ops import linear_algebra as la
 from jitney._ops.families import check_same_dtype
@@ -68,7 +68,7 @@ hessenberg_p = Primitive("hessenberg", multiple_results=True)
 
 
 def _hessenberg_abstract(x: ShapedArray) -> list[ShapedArray]:
-    la.check_matrices("hessenberg", x)
+    matrices.check_matrices("hessenberg", x)
     return [shaped_array(x.shape, x.dtype), shaped_array((*x.shape[:-2], max(x.shape[-1] - 1, 0)), x.dtype)]
 
 
@@ -86,7 +86,7 @@ def _np_hessenberg(x: Any) -> list[Any]:
 hessenberg_p.abstract = _hessenberg_abstract
 hessenberg_p.numpy = _np_hessenberg
 hessenberg_p.no_derivative = f"a Hessenberg form {_NOT_UNIQUE}"
-hessenberg_p.batch = la._batch_leading(hessenberg_p)
+hessenberg_p.batch = matrices.batch_leading(hessenberg_p)
 hessenberg_p.lower = Routine(condensed_plans.hessenberg, True)
 
 # -- tridiagonal ------------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ tridiagonal_p = Primitive("tridiagonal", multiple_results=True)
 
 
 def _tridiagonal_abstract(x: ShapedArray, *, lower: bool) -> list[ShapedArray]:
-    la.check_matrices("tridiagonal", x)
+    matrices.check_matrices("tridiagonal", x)
     *batch, n = x.shape[:-1]
     real, least = dtypes.real_dtype(x.dtype), max(n - 1, 0)
     return [
@@ -122,7 +122,7 @@ def _np_tridiagonal(x: Any, *, lower: bool) -> list[Any]:
 tridiagonal_p.abstract = _tridiagonal_abstract
 tridiagonal_p.numpy = _np_tridiagonal
 tridiagonal_p.no_derivative = f"a tridiagonal form {_NOT_UNIQUE}"
-tridiagonal_p.batch = la._batch_leading(tridiagonal_p)
+tridiagonal_p.batch = matrices.batch_leading(tridiagonal_p)
 tridiagonal_p.lower = Routine(condensed_plans.tridiagonal, True)
 
 # -- schur ------------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ schur_p = Primitive("schur", multiple_results=True)
 
 
 def _schur_abstract(x: ShapedArray, *, compute_schur_vectors: bool) -> list[ShapedArray]:
-    la.check_matrices("schur", x)
+    matrices.check_matrices("schur", x)
     return [shaped_array(x.shape, x.dtype)] * (2 if compute_schur_vectors else 1)
 
 
@@ -153,7 +153,7 @@ def _np_schur(x: Any, *, compute_schur_vectors: bool) -> list[Any]:
 schur_p.abstract = _schur_abstract
 schur_p.numpy = _np_schur
 schur_p.no_derivative = f"a Schur form {_NOT_UNIQUE}"
-schur_p.batch = la._batch_leading(schur_p)
+schur_p.batch = matrices.batch_leading(schur_p)
 schur_p.lower = Routine(condensed_plans.schur, True)
 schur_p.dce = lambda eqn, used: (
     eqn if used[-1] else eqn.replace(outvars=eqn.outvars[:1], params={"compute_schur_vectors": False})
@@ -165,7 +165,7 @@ geqrf_p = Primitive("geqrf", multiple_results=True)
 
 
 def _geqrf_abstract(x: ShapedArray) -> list[ShapedArray]:
-    la.check_matrices("geqrf", x, square=False)
+    matrices.check_matrices("geqrf", x, square=False)
     return [shaped_array(x.shape, x.dtype), shaped_array((*x.shape[:-2], min(x.shape[-2:])), x.dtype)]
 
 
@@ -177,7 +177,7 @@ def _np_geqrf(x: Any) -> list[Any]:
 geqrf_p.abstract = _geqrf_abstract
 geqrf_p.numpy = _np_geqrf
 geqrf_p.no_derivative = "packed reflectors have none here: differentiate numpy.linalg.qr or scipy.linalg.qr"
-geqrf_p.batch = la._batch_leading(geqrf_p)
+geqrf_p.batch = matrices.batch_leading(geqrf_p)
 geqrf_p.lower = Routine(condensed_plans.geqrf, True)
 
 # With columns exchanged: reflectors, the order of columns (from 0), factors.
@@ -209,7 +209,7 @@ def _np_geqp3(x: Any) -> list[Any]:
 geqp3_p.abstract = _geqp3_abstract
 geqp3_p.numpy = _np_geqp3
 geqp3_p.no_derivative = "packed reflectors have none here: differentiate numpy.linalg.qr or scipy.linalg.qr"
-geqp3_p.batch = la._batch_leading(geqp3_p)
+geqp3_p.batch = matrices.batch_leading(geqp3_p)
 geqp3_p.lower = Routine(condensed_plans.geqp3, True)
 
 # -- products with reflectors -----------------------------------------------------------------------------
@@ -222,36 +222,36 @@ def _reflectors(a: Any, taus: Any) -> Any:
     *batch, m, _ = get_aval(a).shape
     k = get_aval(taus).shape[-1]
     a = raw.slice_(a, [0] * (len(batch) + 2), (*batch, m, k))
-    return ew.add(la.tril(a, -1), la.eye((*batch, m, k), get_aval(a).dtype))
+    return ew.add(matrices.tril(a, -1), matrices.eye((*batch, m, k), get_aval(a).dtype))
 
 
 def _times_core(v: Any, taus: Any, x: Any, transpose: bool = False) -> Any:
     """``T x``, or ``T^H x``."""
     *batch, _, k = get_aval(v).shape
-    above = la.triu(la.matmul(la.adjoint(v), v), 1)
-    unit = ew.add(la._scaled(above, taus, -2), la.eye((*batch, k, k), get_aval(v).dtype))
+    above = matrices.triu(matrices.matmul(matrices.adjoint(v), v), 1)
+    unit = ew.add(matrices.scaled(above, taus, -2), matrices.eye((*batch, k, k), get_aval(v).dtype))
     options = {"left_side": True, "lower": False, "unit_diagonal": True}
     if not transpose:
-        return la.triangular_solve(unit, la._scaled(x, taus, -2), **options)
+        return la.triangular_solve(unit, matrices.scaled(x, taus, -2), **options)
     solved = la.triangular_solve(unit, x, transpose_a=True, conjugate_a=True, **options)
     complex_ = get_aval(taus).dtype.kind == "c"
-    return la._scaled(solved, ew.conj(taus) if complex_ else taus, -2)
+    return matrices.scaled(solved, ew.conj(taus) if complex_ else taus, -2)
 
 
 def product_of_reflectors(a: Any, taus: Any, columns: int) -> Any:
     """The first ``columns`` columns of the product."""
     *batch, m, _ = get_aval(a).shape
     v = _reflectors(a, taus)
-    unit = la.eye((*batch, m, columns), get_aval(a).dtype)
-    top = la.matmul(la.adjoint(v), unit)
-    return ew.sub(unit, la.matmul(v, _times_core(v, taus, top)))
+    unit = matrices.eye((*batch, m, columns), get_aval(a).dtype)
+    top = matrices.matmul(matrices.adjoint(v), unit)
+    return ew.sub(unit, matrices.matmul(v, _times_core(v, taus, top)))
 
 
 householder_product_p = Primitive("householder_product")
 
 
 def _householder_abstract(a: ShapedArray, taus: ShapedArray) -> ShapedArray:
-    la.check_matrices("householder_product", a, square=False)
+    matrices.check_matrices("householder_product", a, square=False)
     check_same_dtype("householder_product", [a, taus])
     m, n = a.shape[-2:]
     if m < n:
@@ -279,7 +279,7 @@ ormqr_p = Primitive("ormqr")
 def _ormqr_abstract(
     a: ShapedArray, taus: ShapedArray, c: ShapedArray, *, left: bool, transpose: bool
 ) -> ShapedArray:
-    la.check_matrices("ormqr", a, square=False)
+    matrices.check_matrices("ormqr", a, square=False)
     check_same_dtype("ormqr", [a, taus, c])
     _check_factors("ormqr", a, taus)
     if c.ndim != a.ndim or c.shape[:-2] != a.shape[:-2]:
@@ -295,8 +295,12 @@ def _ormqr_abstract(
 def _ormqr(a: Any, taus: Any, c: Any, *, left: bool, transpose: bool) -> Any:
     v = _reflectors(a, taus)
     if left:
-        return ew.sub(c, la.matmul(v, _times_core(v, taus, la.matmul(la.adjoint(v), c), transpose)))
-    return ew.sub(c, la.matmul(la.matmul(c, v), _times_core(v, taus, la.adjoint(v), transpose)))
+        return ew.sub(
+            c, matrices.matmul(v, _times_core(v, taus, matrices.matmul(matrices.adjoint(v), c), transpose))
+        )
+    return ew.sub(
+        c, matrices.matmul(matrices.matmul(c, v), _times_core(v, taus, matrices.adjoint(v), transpose))
+    )
 
 
 ormqr_p.abstract = _ormqr_abstract
@@ -308,9 +312,9 @@ qr_pivoted_p = Primitive("qr_pivoted", multiple_results=True)
 
 
 def _qr_pivoted_abstract(x: ShapedArray, *, full_matrices: bool) -> list[ShapedArray]:
-    la.check_matrices("qr", x, square=False)
+    matrices.check_matrices("qr", x, square=False)
     order = shaped_array((*x.shape[:-2], x.shape[-1]), _INT32)
-    return [*la._qr_abstract(x, full_matrices=full_matrices), order]
+    return [*decompositions.qr_abstract(x, full_matrices=full_matrices), order]
 
 
 def _qr_pivoted(x: Any, *, full_matrices: bool) -> list[Any]:
@@ -320,20 +324,20 @@ def _qr_pivoted(x: Any, *, full_matrices: bool) -> list[Any]:
     top = packed
     if k < m:
         top = raw.slice_(packed, [0] * (len(batch) + 2), (*batch, k, n))
-    return [product_of_reflectors(packed, taus, k), la.triu(top), order]
+    return [product_of_reflectors(packed, taus, k), matrices.triu(top), order]
 
 
 def _qr_pivoted_jvp(primals: Any, tangents: Any, *, full_matrices: bool) -> tuple[list, list]:
     (x,), (g,) = primals, tangents
-    la._check_differentiable_qr(get_aval(x), full_matrices)
+    decompositions.check_differentiable_qr(get_aval(x), full_matrices)
     q, r, order = qr_pivoted_p.bind(x, full_matrices=False)
-    moved = la.transposed(la.permute_rows(la.transposed(g), order))
-    return [q, r, order], [*la._qr_tangents(q, r, moved), Zero.of(order)]
+    moved = matrices.transposed(la.permute_rows(matrices.transposed(g), order))
+    return [q, r, order], [*decompositions.qr_tangents(q, r, moved), Zero.of(order)]
 
 
 qr_pivoted_p.abstract = _qr_pivoted_abstract
 qr_pivoted_p.expand = _qr_pivoted
 qr_pivoted_p.jvp = _qr_pivoted_jvp
-qr_pivoted_p.batch = la._batch_leading(qr_pivoted_p)
+qr_pivoted_p.batch = matrices.batch_leading(qr_pivoted_p)
 
 __all__ = ["hessenberg_p", "householder_product_p", "ormqr_p", "schur_p", "tridiagonal_p"]

@@ -237,16 +237,12 @@ def _update_slice_transpose(ct: Any, x: Any, update: Any, *starts: Any) -> list[
 def _update_slice_batch(size: int, args: Any, dims: Any) -> Any:
     (x, update, *starts), (dx, du, *ds) = args, dims
     if all(d is None for d in ds):
-        x, update = _batch_first(x, dx, size), _batch_first(update, du, size)
+        x, update = raw.batch_first(x, dx, size), raw.batch_first(update, du, size)
         return dynamic_update_slice(x, update, [_zero_like_index(starts), *starts]), 0
     rank = len(starts)
     dnums = ScatterDimensionNumbers(tuple(range(rank)), (), tuple(range(rank)))
     params = scatter_params(dnums, CLIP, indices_are_sorted=True, unique_indices=True)
     return scatter_p.batch(size, (x, _stack_starts(size, starts, ds), update), (dx, 0, du), **params)
-
-
-def _batch_first(x: Any, dim: int | None, size: int) -> Any:
-    return raw.broadcast_leading(x, size) if dim is None else raw.move_axis(x, dim, 0)
 
 
 def _update_slice_element(b: Any, idx: Any, x: Any, update: Any, *starts: Any) -> Any:
@@ -824,7 +820,11 @@ def _scatter_batch(prim: Primitive) -> Callable[..., Any]:
         (x, indices, updates), (dx, di, du) = args, dims
         window, inserted, index_map, batching, index_batching = dimension_numbers
         inserted, index_map, batching = map(_shifted, (inserted, index_map, batching))
-        x, updates, window = _batch_first(x, dx, size), _batch_first(updates, du, size), _shifted(window)
+        x, updates, window = (
+            raw.batch_first(x, dx, size),
+            raw.batch_first(updates, du, size),
+            _shifted(window),
+        )
         if di is None:  # the same places for all examples: the batch axis runs inside windows
             window = (0, *window)
         else:
@@ -1152,9 +1152,6 @@ def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
     others = tuple(d for d in range(aval.ndim) if d != axis)
     dnums = GatherDimensionNumbers((), (axis,), (axis,), others, others)
     return gather(x, raw.reshape(indices, (*aval.shape, 1)), dnums, (1,) * aval.ndim, PROMISE_IN_BOUNDS)
-
-
-__all__ = sorted(name for name in globals() if name.endswith("_p"))
 
 
 __all__ = sorted(name for name in globals() if name.endswith("_p"))

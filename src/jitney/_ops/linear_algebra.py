@@ -1,150 +1,45 @@
-"""Factorisations and triangular systems: cholesky, triangular_solve, lu, lu_solve; qr, eigh, eig, svd call LAPACK.
+"""Factorisations and triangular systems in native code: cholesky, triangular_solve, lu, lu_solve, log_determinant.
 
-The leading axes of every operand count matrices. Up to ``UNROLLED`` rows, the first four are native: all steps
-written out for one matrix, with the loop over matrices as the vector loop. Derivatives are those of M. Giles,
-"Collected matrix derivative results for forward and reverse mode algorithmic differentiation" (2008).
+The leading axes of every operand count matrices. Up to ``UNROLLED`` rows all steps are written out for one matrix, with the
+loop over matrices as the vector loop. Derivatives are those of M. Giles, "Collected matrix derivative results for forward
+and reverse mode algorithmic differentiation" (2008).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from jitney._base import dtypes
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero
 from jitney._core.trace import get_aval
 from jitney._kernel.rules import Loops, Pull, Routine
 from jitney._ops import elementwise as ew
-from jitney._ops import indexing, lapack_plans, raw, small_matrices
-from jitney._ops.contraction import dot_general
-from jitney._ops.eigenvalue_gaps import inverse_gaps, taken_apart
+from jitney._ops import indexing, lapack_plans, raw
 from jitney._ops.families import check_same_dtype
-from jitney._ops.strong_products import chain
-
-UNROLLED = 8
-_FLOATS = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
-_INT32 = np.dtype(np.int32)
-
-# -- what the rules are made of ---------------------------------------------------------------------------
-
-
-def matmul(x: Any, y: Any) -> Any:
-    """Products of matrices in the last two axes; the leading axes are equal."""
-    rank = get_aval(x).ndim
-    batch = tuple(range(rank - 2))
-    return dot_general(x, y, (((rank - 1,), (rank - 2,)), (batch, batch)))
-
-
-def transposed(x: Any) -> Any:
-    """Each matrix transposed."""
-    rank = get_aval(x).ndim
-    return raw.transpose(x, (*range(rank - 2), rank - 1, rank - 2))
-
-
-def adjoint(x: Any) -> Any:
-    """Each matrix transposed and conjugated."""
-    return ew.conj(transposed(x)) if get_aval(x).dtype.kind == "c" else transposed(x)
-
-
-def eye(shape: Sequence[int], dtype: np.dtype) -> Any:
-    """Unit matrices."""
-    return ew.convert(_places(shape, ew.eq), dtype)
-
-
-def _places(shape: Sequence[int], compare: Callable[..., Any], offset: int = 0) -> Any:
-    """Where ``compare(row + offset, column)`` holds."""
-    rank = len(shape)
-    rows, columns = (raw.iota(_INT32, shape, d) for d in (rank - 2, rank - 1))
-    return compare(ew.add(rows, np.int32(offset)) if offset else rows, columns)
-
-
-def _where(which: Any, x: Any) -> Any:
-    return raw.select(which, x, raw.full(get_aval(x).shape, 0, get_aval(x).dtype))
-
-
-def tril(x: Any, offset: int = 0) -> Any:
-    """The lower triangles; ``offset=-1`` without the diagonal."""
-    return _where(_places(get_aval(x).shape, ew.ge, offset), x)
-
-
-def triu(x: Any, offset: int = 0) -> Any:
-    """The upper triangles; ``offset=1`` without the diagonal."""
-    return _where(_places(get_aval(x).shape, ew.le, offset), x)
-
-
-def diagonal(x: Any) -> Any:
-    """The diagonals of square matrices."""
-    rank = get_aval(x).ndim
-    return raw.reduce_sum(_where(_places(get_aval(x).shape, ew.eq), x), (rank - 2,))
-
-
-def _scaled(x: Any, factors: Any, axis: int) -> Any:
-    """``x`` with its rows (``axis=-2``) or columns (``axis=-1``) multiplied by vectors."""
-    rank = get_aval(x).ndim
-    return ew.mul(x, raw.expand_dims(factors, (rank - 1 if axis == -2 else rank - 2,)))
-
-
-def check_matrices(name: str, x: ShapedArray, square: bool = True) -> None:
-    if x.dtype not in _FLOATS:
-        raise TypeError(
-            f"{name} does not accept dtype {x.dtype.name}. Accepted are float32, float64, complex64 and complex128."
-        )
-    if x.ndim < 2:
-        raise ValueError(f"{name} requires arrays of at least two axes, got shape {x.shape}.")
-    if square and x.shape[-1] != x.shape[-2]:
-        raise ValueError(f"{name}: the last two axes must be square matrices, got shape {x.shape}.")
-
-
-def _batch_leading(prim: Primitive) -> Callable[..., Any]:
-    """The batch axis is one more leading axis."""
-
-    def batch(size: int, args: Any, dims: Any, **params: Any) -> Any:
-        xs = [
-            raw.broadcast_leading(x, size) if d is None else raw.move_axis(x, d, 0)
-            for x, d in zip(args, dims, strict=True)
-        ]
-        out = prim.bind(*xs, **params)
-        return (out, [0] * len(out)) if prim.multiple_results else (out, 0)
-
-    return batch
-
-
-def _each(x: Any) -> Any:
-    """The matrices of an array, one after the other."""
-    return x.reshape((-1, *x.shape[-2:])) if x.size else np.zeros((0, *x.shape[-2:]), x.dtype)
-
-
-class _lanes:  # noqa: N801  (reads as a statement)
-    """The loop over ``count`` matrices, vectorised; index 0 for a single one."""
-
-    def __init__(self, b: Any, count: int) -> None:
-        self.loop = b.loop(count, "vector") if count > 1 else None
-
-    def __enter__(self) -> Any:
-        return 0 if self.loop is None else self.loop.__enter__()
-
-    def __exit__(self, *details: Any) -> Any:
-        return None if self.loop is None else self.loop.__exit__(*details)
-
-
-def _count(x: Any) -> int:
-    return math.prod(x.shape[:-2])
-
-
-def _read(b: Any, x: Any, lane: Any) -> list[list[Any]]:
-    """The elements of one matrix."""
-    m, n = x.shape[-2:]
-    return [[b.load(x, lane * (m * n) + (i * n + j)) for j in range(n)] for i in range(m)]
-
-
-def _small(in_avals: Any, **params: Any) -> bool:
-    return max(in_avals[0].shape[-2:]) <= UNROLLED
-
+from jitney._ops.matrices import (
+    INT32,
+    UNROLLED,
+    adjoint,
+    are_small,
+    batch_leading,
+    check_matrices,
+    count_matrices,
+    diagonal,
+    eye,
+    index_mask,
+    lanes,
+    matmul,
+    matrices_of,
+    read_matrix,
+    transposed,
+    tril,
+    triu,
+)
 
 # -- cholesky ---------------------------------------------------------------------------------------------
 
@@ -161,8 +56,8 @@ def _np_cholesky(x: Any, symmetric: bool = False) -> Any:
     try:
         return np.linalg.cholesky(x)
     except np.linalg.LinAlgError:
-        out = np.full(_each(x).shape, np.tril(np.full(x.shape[-2:], np.nan, x.dtype)))
-        for k, matrix in enumerate(_each(x)):
+        out = np.full(matrices_of(x).shape, np.tril(np.full(x.shape[-2:], np.nan, x.dtype)))
+        for k, matrix in enumerate(matrices_of(x)):
             try:
                 out[k] = np.linalg.cholesky(matrix)
             except np.linalg.LinAlgError:
@@ -175,7 +70,7 @@ def _cholesky_loops(b: Any, outs: Any, ins: Any, symmetric: bool = False) -> Non
     n = x.shape[-1]
     if not n:
         return
-    with _lanes(b, _count(x)) as lane:
+    with lanes(b, count_matrices(x)) as lane:
         low: list[list[Any]] = [[None] * n for _ in range(n)]
         for j in range(n):
             for i in range(j, n):
@@ -202,10 +97,10 @@ def _cholesky_jvp(primals: Any, tangents: Any, symmetric: bool = False) -> tuple
     aval = get_aval(x)
     if symmetric and aval.shape[-1] > UNROLLED and aval.dtype.kind == "f":
         return low, cholesky_tangent_p.bind(low, g)
-    return low, _cholesky_tangent(low, g)
+    return low, cholesky_tangent(low, g)
 
 
-def _cholesky_tangent(low: Any, g: Any) -> Any:
+def cholesky_tangent(low: Any, g: Any) -> Any:
     """``L phi(L^-1 dA L^-H)``; phi takes the lower triangle and half of the diagonal."""
     inner = triangular_solve(low, g, left_side=False, transpose_a=True, conjugate_a=True, lower=True)
     inner = triangular_solve(low, inner, left_side=True, lower=True)
@@ -216,7 +111,7 @@ def _half_lower(x: Any) -> Any:
     """1 below the diagonal, 1/2 on it."""
     shape, dtype = get_aval(x).shape, get_aval(x).dtype
     half, one, zero = (raw.full(shape, value, dtype) for value in (0.5, 1, 0))
-    return raw.select(_places(shape, ew.eq), half, raw.select(_places(shape, ew.gt), one, zero))
+    return raw.select(index_mask(shape, ew.eq), half, raw.select(index_mask(shape, ew.gt), one, zero))
 
 
 def _cholesky_back(low: Any, ct: Any) -> Any:
@@ -234,22 +129,22 @@ def _cholesky_back(low: Any, ct: Any) -> Any:
 # symmetric part; that needs a fraction of the operations of the formula above, step by step.
 cholesky_tangent_p = Primitive("cholesky_tangent")
 cholesky_tangent_p.abstract = lambda low, g: shaped_array(low.shape, low.dtype)
-cholesky_tangent_p.expand = _cholesky_tangent
+cholesky_tangent_p.expand = cholesky_tangent
 cholesky_tangent_p.transpose = lambda ct, low, g: [None, cholesky_back_p.bind(low, ct)]
-cholesky_tangent_p.batch = _batch_leading(cholesky_tangent_p)
+cholesky_tangent_p.batch = batch_leading(cholesky_tangent_p)
 
 cholesky_back_p = Primitive("cholesky_back")
 cholesky_back_p.abstract = lambda low, ct: shaped_array(low.shape, low.dtype)
 cholesky_back_p.expand = _cholesky_back
 cholesky_back_p.lower = Routine(lapack_plans.cholesky_back)
-cholesky_back_p.batch = _batch_leading(cholesky_back_p)
+cholesky_back_p.batch = batch_leading(cholesky_back_p)
 
 cholesky_p.abstract = _cholesky_abstract
 cholesky_p.numpy = _np_cholesky
 cholesky_p.may_warn = True
 cholesky_p.jvp = _cholesky_jvp
-cholesky_p.batch = _batch_leading(cholesky_p)
-cholesky_p.lower = Loops(_cholesky_loops, _small, otherwise=Routine(lapack_plans.cholesky, True))
+cholesky_p.batch = batch_leading(cholesky_p)
+cholesky_p.lower = Loops(_cholesky_loops, are_small, otherwise=Routine(lapack_plans.cholesky, True))
 
 # -- triangular_solve -------------------------------------------------------------------------------------
 
@@ -304,7 +199,7 @@ def _np_triangular(
     a = np.conj(a) if conjugate_a and not transpose_a else a
     solved = [
         trsm(1, p, q, side=not left_side, lower=lower, trans_a=trans, diag=unit_diagonal)
-        for p, q in zip(_each(a), _each(b), strict=True)
+        for p, q in zip(matrices_of(a), matrices_of(b), strict=True)
     ]
     return np.stack(solved).reshape(b.shape)
 
@@ -346,7 +241,7 @@ def _triangular_loops(
         for i in range(n):
             b.store(out, place(i), x[i])
 
-    _over_systems(b, _count(a), others, solve)
+    _over_systems(b, count_matrices(a), others, solve)
 
 
 def _over_systems(b: Any, count: int, others: int, solve: Callable[[Any, Any], None]) -> None:
@@ -354,14 +249,14 @@ def _over_systems(b: Any, count: int, others: int, solve: Callable[[Any, Any], N
     if not count * others:
         return
     if count == 1:
-        with _lanes(b, others) as other:
+        with lanes(b, others) as other:
             solve(0, other)
     elif others <= UNROLLED:
-        with _lanes(b, count) as lane:
+        with lanes(b, count) as lane:
             for other in range(others):
                 solve(lane, other)
     else:
-        with b.loop(count) as lane, _lanes(b, others) as other:
+        with b.loop(count) as lane, lanes(b, others) as other:
             solve(lane, other)
 
 
@@ -400,7 +295,7 @@ def _triangular_batch(size: int, args: Any, dims: Any, *, left_side: bool, **par
         return _folded(
             lambda x: triangular_solve_p.bind(a, x, left_side=left_side, **params), b, db, left_side
         )
-    return _batch_leading(triangular_solve_p)(size, args, dims, left_side=left_side, **params)
+    return batch_leading(triangular_solve_p)(size, args, dims, left_side=left_side, **params)
 
 
 def _folded(solve: Callable[[Any], Any], b: Any, dim: int, left_side: bool) -> tuple[Any, int]:
@@ -434,8 +329,8 @@ def _lu_abstract(x: ShapedArray) -> list[ShapedArray]:
     *batch, m, n = x.shape
     return [
         shaped_array(x.shape, x.dtype),
-        shaped_array((*batch, min(m, n)), _INT32),
-        shaped_array((*batch, m), _INT32),
+        shaped_array((*batch, min(m, n)), INT32),
+        shaped_array((*batch, m), INT32),
     ]
 
 
@@ -444,11 +339,11 @@ def _np_lu(x: Any) -> list[Any]:
 
     *batch, m, n = x.shape
     out = np.zeros((math.prod(batch), m, n), x.dtype)
-    pivots = np.zeros((len(out), min(m, n)), _INT32)
-    permutations = np.tile(np.arange(m, dtype=_INT32), (len(out), 1))
+    pivots = np.zeros((len(out), min(m, n)), INT32)
+    permutations = np.tile(np.arange(m, dtype=INT32), (len(out), 1))
     if x.size:
         (getrf,) = get_lapack_funcs(("getrf",), (x,))
-        for k, matrix in enumerate(_each(x)):
+        for k, matrix in enumerate(matrices_of(x)):
             out[k], pivots[k], _ = getrf(matrix)
             for i, p in enumerate(pivots[k]):
                 permutations[k, [i, p]] = permutations[k, [p, i]]
@@ -461,9 +356,9 @@ def _lu_loops(b: Any, outs: Any, ins: Any) -> None:
     m, n = x.shape[-2:]
     if not m * n:
         return
-    i32 = lambda k: b.const(k, _INT32)  # noqa: E731
-    with _lanes(b, _count(x)) as lane:
-        rows = _read(b, x, lane)
+    i32 = lambda k: b.const(k, INT32)  # noqa: E731
+    with lanes(b, count_matrices(x)) as lane:
+        rows = read_matrix(b, x, lane)
         order = [i32(i) for i in range(m)]
         for k in range(min(m, n)):
             chosen = _pivot(b, rows, order, k)
@@ -483,16 +378,16 @@ def _lu_loops(b: Any, outs: Any, ins: Any) -> None:
 
 def _pivot(b: Any, rows: list[list[Any]], order: list[Any], k: int) -> Any:
     """Bring the row of greatest ``|rows[i][k]|``, ``i >= k``, to place ``k``; gives its number."""
-    chosen, greatest = b.const(k, _INT32), b.abs(rows[k][k])
+    chosen, greatest = b.const(k, INT32), b.abs(rows[k][k])
     for i in range(k + 1, len(rows)):
         size = b.abs(rows[i][k])
         greater = b.lt(greatest, size)
-        chosen = b.select(greater, b.const(i, _INT32), chosen)
+        chosen = b.select(greater, b.const(i, INT32), chosen)
         greatest = b.select(greater, size, greatest)
     old, old_place = rows[k], order[k]
     new, new_place = list(old), old_place
     for i in range(k + 1, len(rows)):
-        here = b.eq(chosen, b.const(i, _INT32))
+        here = b.eq(chosen, b.const(i, INT32))
         new = [b.select(here, x, y) for x, y in zip(rows[i], new, strict=True)]
         new_place = b.select(here, order[i], new_place)
         rows[i] = [b.select(here, x, y) for x, y in zip(old, rows[i], strict=True)]
@@ -556,24 +451,24 @@ def _lu_jvp(primals: Any, tangents: Any) -> tuple[list, list]:
 lu_p.abstract = _lu_abstract
 lu_p.numpy = _np_lu
 lu_p.jvp = _lu_jvp
-lu_p.batch = _batch_leading(lu_p)
-lu_p.lower = Loops(_lu_loops, _small, otherwise=Routine(lapack_plans.lu, True))
+lu_p.batch = batch_leading(lu_p)
+lu_p.lower = Loops(_lu_loops, are_small, otherwise=Routine(lapack_plans.lu, True))
 
 
 def _pivots_abstract(pivots: ShapedArray, *, permutation_size: int) -> ShapedArray:
-    if pivots.dtype != _INT32:
+    if pivots.dtype != INT32:
         raise TypeError(f"lu_pivots_to_permutation requires int32 pivots, got {pivots.str_short()}.")
     if pivots.ndim < 1 or permutation_size < pivots.shape[-1]:
         raise ValueError(
             f"lu_pivots_to_permutation: a permutation of {permutation_size} rows has not as many exchanges as "
             f"pivots of shape {pivots.shape}."
         )
-    return shaped_array((*pivots.shape[:-1], permutation_size), _INT32)
+    return shaped_array((*pivots.shape[:-1], permutation_size), INT32)
 
 
 def _np_pivots(pivots: Any, *, permutation_size: int) -> Any:
     rows = np.clip(pivots.reshape((math.prod(pivots.shape[:-1]), pivots.shape[-1])), 0, permutation_size - 1)
-    out = np.tile(np.arange(permutation_size, dtype=_INT32), (len(rows), 1))
+    out = np.tile(np.arange(permutation_size, dtype=INT32), (len(rows), 1))
     for order, swaps in zip(out, rows, strict=True):
         for i, p in enumerate(swaps):
             order[[i, p]] = order[[p, i]]
@@ -588,7 +483,7 @@ def _pivots_loops(b: Any, outs: Any, ins: Any, *, permutation_size: int) -> None
         return
     with b.loop(count) as lane:
         with b.loop(n, "vector") as i:
-            b.store(out, lane * n + i, b.index_value(i, _INT32))
+            b.store(out, lane * n + i, b.index_value(i, INT32))
         if not steps:
             return
         with b.loop(steps) as i:
@@ -601,7 +496,7 @@ def _pivots_loops(b: Any, outs: Any, ins: Any, *, permutation_size: int) -> None
 lu_pivots_to_permutation_p = Primitive("lu_pivots_to_permutation")
 lu_pivots_to_permutation_p.abstract = _pivots_abstract
 lu_pivots_to_permutation_p.numpy = _np_pivots
-lu_pivots_to_permutation_p.batch = _batch_leading(lu_pivots_to_permutation_p)
+lu_pivots_to_permutation_p.batch = batch_leading(lu_pivots_to_permutation_p)
 lu_pivots_to_permutation_p.lower = Loops(_pivots_loops)
 
 # -- lu_solve ---------------------------------------------------------------------------------------------
@@ -642,7 +537,7 @@ def _np_lu_solve(a: Any, lu: Any, permutation: Any, b: Any, *, trans: int) -> An
     (trsm,) = get_blas_funcs(("trsm",), (lu, b))
     solved = []
     orders = permutation.reshape(-1, permutation.shape[-1])
-    for f, order, y in zip(_each(lu), orders, _each(b), strict=True):
+    for f, order, y in zip(matrices_of(lu), orders, matrices_of(b), strict=True):
         if trans == 0:
             x = trsm(1, f, trsm(1, f, y[order], lower=True, diag=True))
         else:
@@ -673,19 +568,19 @@ def _lu_solve_loops(b: Any, outs: Any, ins: Any, *, trans: int) -> None:
             for i in range(n):
                 value = given[0]
                 for k in range(1, n):
-                    value = b.select(b.eq(order[k], b.const(i, _INT32)), given[k], value)
+                    value = b.select(b.eq(order[k], b.const(i, INT32)), given[k], value)
                 x.append(value)
         for i in range(n):
             b.store(out, place(i), x[i])
 
-    _over_systems(b, _count(lu), others, solve)
+    _over_systems(b, count_matrices(lu), others, solve)
 
 
 def _chosen(b: Any, number: Any, values: list[Any]) -> Any:
     """``values[number]``."""
     value = values[0]
     for k in range(1, len(values)):
-        value = b.select(b.eq(number, b.const(k, _INT32)), values[k], value)
+        value = b.select(b.eq(number, b.const(k, INT32)), values[k], value)
     return value
 
 
@@ -726,7 +621,7 @@ def _lu_solve_batch(size: int, args: Any, dims: Any, *, trans: int) -> tuple[Any
     if dims[:3] == [None] * 3 and get_aval(a).ndim == 2:
         solve = lambda x: lu_solve_p.bind(a, lu, permutation, x, trans=trans)  # noqa: E731
         return _folded(solve, b, dims[3], True)
-    return _batch_leading(lu_solve_p)(size, args, dims, trans=trans)
+    return batch_leading(lu_solve_p)(size, args, dims, trans=trans)
 
 
 lu_solve_p.abstract = _lu_solve_abstract
@@ -764,286 +659,8 @@ def _log_determinant_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
 log_determinant_p.abstract = _log_determinant_abstract
 log_determinant_p.numpy = lambda value, a, lu, permutation: value
 log_determinant_p.jvp = _log_determinant_jvp
-log_determinant_p.batch = _batch_leading(log_determinant_p)
+log_determinant_p.batch = batch_leading(log_determinant_p)
 log_determinant_p.lower = Pull(lambda b, idx, value, a, lu, permutation: value.read(idx))
 
-# -- qr ---------------------------------------------------------------------------------------------------
-
-qr_p = Primitive("qr", multiple_results=True)
-
-
-def _qr_abstract(x: ShapedArray, *, full_matrices: bool) -> list[ShapedArray]:
-    check_matrices("qr", x, square=False)
-    *batch, m, n = x.shape
-    k = m if full_matrices else min(m, n)
-    return [shaped_array((*batch, m, k), x.dtype), shaped_array((*batch, k, n), x.dtype)]
-
-
-def _check_differentiable_qr(x: ShapedArray, full_matrices: bool) -> None:
-    m, n = x.shape[-2:]
-    if m < n or (full_matrices and m != n):
-        raise NotImplementedError(
-            f"Derivatives of qr are not defined for matrices of shape {(m, n)} with full_matrices={full_matrices}: "
-            "the matrix must have full column rank, and be square if full_matrices."
-        )
-
-
-def _qr_jvp(primals: Any, tangents: Any, *, full_matrices: bool) -> tuple[list, list]:
-    (x,), (g,) = primals, tangents
-    _check_differentiable_qr(get_aval(x), full_matrices)
-    q, r = qr_p.bind(x, full_matrices=False)
-    return [q, r], _qr_tangents(q, r, g)
-
-
-def _qr_tangents(q: Any, r: Any, g: Any) -> list[Any]:
-    change = triangular_solve(r, g, left_side=False, lower=False)
-    inner = matmul(adjoint(q), change)
-    below = tril(inner, -1)
-    turn = ew.sub(below, adjoint(below))
-    if get_aval(q).dtype.kind == "c":  # the diagonal of r stays real
-        turn = ew.add(turn, _where(_places(get_aval(inner).shape, ew.eq), _imaginary(inner)))
-    d_q = ew.add(matmul(q, ew.sub(turn, inner)), change)
-    return [d_q, matmul(ew.sub(inner, turn), r)]
-
-
-def _imaginary(x: Any) -> Any:
-    dtype = get_aval(x).dtype
-    return ew.mul(ew.sub(x, ew.conj(x)), raw.full(get_aval(x).shape, 0.5, dtype))
-
-
-qr_p.abstract = _qr_abstract
-qr_p.numpy = lambda x, *, full_matrices: list(np.linalg.qr(x, "complete" if full_matrices else "reduced"))
-qr_p.jvp = _qr_jvp
-qr_p.batch = _batch_leading(qr_p)
-qr_p.lower = Loops(
-    small_matrices.qr_loops, small_matrices.in_lanes_qr, otherwise=Routine(lapack_plans.qr, True)
-)
-
-# -- eigh -------------------------------------------------------------------------------------------------
-
-eigh_p = Primitive("eigh", multiple_results=True)
-
-
-def _eigh_abstract(x: ShapedArray, *, lower: bool) -> list[ShapedArray]:
-    check_matrices("eigh", x)
-    return [shaped_array(x.shape, x.dtype), shaped_array(x.shape[:-1], dtypes.real_dtype(x.dtype))]
-
-
-def _per_matrix(fun: Callable[[Any], Sequence[Any]], shapes: Callable[[Any], Sequence[Any]]) -> Callable:
-    """A LAPACK routine on many matrices; nan for those of which it fails or that are not finite."""
-
-    def call(x: Any) -> list[Any]:
-        try:
-            return list(fun(x))
-        except np.linalg.LinAlgError:
-            outs = [np.full(shape, np.nan, dtype) for shape, dtype in shapes(x)]
-            flat = [y.reshape((-1, *y.shape[x.ndim - 2 :])) for y in outs]
-            for k, matrix in enumerate(_each(x)):
-                try:
-                    values = fun(matrix)
-                except np.linalg.LinAlgError:
-                    continue
-                for y, value in zip(flat, values, strict=True):
-                    y[k] = value
-            return outs
-
-    return call
-
-
-def _np_eigh(x: Any, *, lower: bool) -> list[Any]:
-    real = dtypes.real_dtype(x.dtype)
-
-    def run(a: Any) -> tuple[Any, Any]:
-        if not np.isfinite(np.tril(a) if lower else np.triu(a)).all():  # LAPACK may give numbers for these
-            raise np.linalg.LinAlgError
-        w, v = np.linalg.eigh(a, "L" if lower else "U")
-        return v, w
-
-    return _per_matrix(run, lambda a: [(a.shape, a.dtype), (a.shape[:-1], real)])(x)
-
-
-def _eigh_jvp(primals: Any, tangents: Any, *, lower: bool) -> tuple[list, list]:
-    """``dw = diag(V^H dA V)``, ``dV = V (F * V^H dA V)``, ``F_ij = 1 / (w_j - w_i)``."""
-    (x,), (g,) = primals, tangents
-    v, w = eigh_p.bind(x, lower=lower)
-    w = taken_apart(w)
-    inner = matmul(adjoint(v), matmul(g, v))
-    factors = ew.convert(inverse_gaps(w), get_aval(x).dtype)
-    d_w = diagonal(inner)
-    d_w = ew.real(d_w) if get_aval(x).dtype.kind == "c" else d_w
-    return [v, w], [matmul(v, ew.mul(factors, inner)), d_w]
-
-
-eigh_p.abstract = _eigh_abstract
-eigh_p.numpy = _np_eigh
-eigh_p.jvp = _eigh_jvp
-eigh_p.batch = _batch_leading(eigh_p)
-eigh_p.lower = Loops(
-    small_matrices.eigh_loops, small_matrices.in_lanes_eigh, otherwise=Routine(lapack_plans.eigh, True)
-)
-eigh_p.dce = lambda eqn, used: (
-    eqn if used[0] else eqn.replace(primitive=eigenvalues_h_p, outvars=eqn.outvars[1:])
-)
-
-# What is left of eigh where nobody reads the vectors.
-eigenvalues_h_p = Primitive("eigenvalues_h", multiple_results=True)
-
-
-def _np_eigenvalues(x: Any, *, lower: bool) -> list[Any]:
-    real = dtypes.real_dtype(x.dtype)
-    run = lambda a: [np.linalg.eigvalsh(a, "L" if lower else "U")]  # noqa: E731
-    return _per_matrix(run, lambda a: [(a.shape[:-1], real)])(x)
-
-
-def _eigenvalues_jvp(primals: Any, tangents: Any, *, lower: bool) -> tuple[list, list]:
-    (x,), (g,) = primals, tangents
-    v, w = eigh_p.bind(x, lower=lower)
-    change = diagonal(matmul(adjoint(v), matmul(g, v)))
-    return [w], [ew.real(change) if get_aval(x).dtype.kind == "c" else change]
-
-
-eigenvalues_h_p.abstract = lambda x, *, lower: _eigh_abstract(x, lower=lower)[1:]
-eigenvalues_h_p.numpy = _np_eigenvalues
-eigenvalues_h_p.jvp = _eigenvalues_jvp
-eigenvalues_h_p.batch = _batch_leading(eigenvalues_h_p)
-eigenvalues_h_p.lower = Loops(
-    small_matrices.eigenvalues_loops,
-    small_matrices.in_lanes_eigh,
-    otherwise=Routine(lapack_plans.eigenvalues_h, True),
-)
-
-# -- eig --------------------------------------------------------------------------------------------------
-
-eig_p = Primitive("eig", multiple_results=True)
-
-
-def _eig_abstract(x: ShapedArray) -> list[ShapedArray]:
-    check_matrices("eig", x)
-    dtype = dtypes.complex_dtype(x.dtype)
-    return [shaped_array(x.shape[:-1], dtype), shaped_array(x.shape, dtype)]
-
-
-def _np_eig(x: Any) -> list[Any]:
-    dtype = dtypes.complex_dtype(x.dtype)
-    return [y.astype(dtype) for y in _per_matrix(np.linalg.eig, _np_eig_shapes)(x)]
-
-
-def _np_eig_shapes(x: Any) -> list[tuple]:
-    dtype = dtypes.complex_dtype(x.dtype)
-    return [(x.shape[:-1], dtype), (x.shape, dtype)]
-
-
-def _eig_jvp(primals: Any, tangents: Any) -> tuple[list, list]:
-    """``dw = diag(V^-1 dA V)``; vectors of length 1 whose own phase does not change."""
-    (x,), (g,) = primals, tangents
-    w, v = eig_p.bind(x)
-    dtype = get_aval(v).dtype
-    g = ew.convert(g, dtype)
-    lu, _, permutation = lu_p.bind(v)
-    inner = lu_solve(v, lu, permutation, matmul(g, v))
-    change = matmul(v, ew.mul(inverse_gaps(w), inner))
-    rank = get_aval(v).ndim
-    along = ew.convert(ew.real(raw.reduce_sum(ew.mul(ew.conj(v), change), (rank - 2,))), dtype)
-    return [w, v], [diagonal(inner), ew.sub(change, _scaled(v, along, -1))]
-
-
-eig_p.abstract = _eig_abstract
-eig_p.numpy = _np_eig
-eig_p.jvp = _eig_jvp
-eig_p.batch = _batch_leading(eig_p)
-eig_p.lower = Routine(lapack_plans.eig, True)
-
-# -- svd --------------------------------------------------------------------------------------------------
-
-svd_p = Primitive("svd", multiple_results=True)
-
-
-def _svd_abstract(x: ShapedArray, *, full_matrices: bool, compute_uv: bool) -> list[ShapedArray]:
-    check_matrices("svd", x, square=False)
-    *batch, m, n = x.shape
-    k = min(m, n)
-    s = shaped_array((*batch, k), dtypes.real_dtype(x.dtype))
-    if not compute_uv:
-        return [s]
-    left, right = ((m, m), (n, n)) if full_matrices else ((m, k), (k, n))
-    return [s, shaped_array((*batch, *left), x.dtype), shaped_array((*batch, *right), x.dtype)]
-
-
-def _np_svd(x: Any, *, full_matrices: bool, compute_uv: bool) -> list[Any]:
-    aval = lambda a: _svd_abstract(
-        shaped_array(a.shape, a.dtype), full_matrices=full_matrices, compute_uv=compute_uv
-    )
-    shapes = lambda a: [(y.shape, y.dtype) for y in aval(a)]  # noqa: E731
-
-    def run(a: Any) -> list[Any]:
-        if not compute_uv:
-            return [np.linalg.svd(a, compute_uv=False)]
-        u, s, vh = np.linalg.svd(a, full_matrices)
-        return [s, u, vh]
-
-    return _per_matrix(run, shapes)(x)
-
-
-def _svd_jvp(primals: Any, tangents: Any, *, full_matrices: bool, compute_uv: bool) -> tuple[list, list]:
-    """With ``P = U^H dA V``: ``ds = re diag(P)``; both bases turn in themselves and out of their span."""
-    (x,), (g,) = primals, tangents
-    m, n = get_aval(x).shape[-2:]
-    if compute_uv and full_matrices and m != n:
-        raise NotImplementedError("Singular value decomposition JVP not implemented for full matrices")
-    s, u, vh = svd_p.bind(x, full_matrices=False, compute_uv=True)
-    v, dtype = adjoint(vh), get_aval(x).dtype
-    inner = matmul(adjoint(u), matmul(g, v))
-    d_s = diagonal(inner)
-    d_s = ew.real(d_s) if dtype.kind == "c" else d_s
-    if not compute_uv:
-        return [s], [d_s]
-    s = taken_apart(s, descending=True)
-    scale = ew.convert(s, dtype)
-    # The parts of P that turn both bases alike, and against each other.
-    alike, against = (
-        ew.mul(ew.convert(inverse_gaps(s, sign), dtype), part(inner, adjoint(inner)))
-        for sign, part in ((-1.0, ew.add), (1.0, ew.sub))
-    )
-    half = raw.full(get_aval(inner).shape, 0.5, dtype)
-    d_u = matmul(u, ew.mul(ew.add(alike, against), half))
-    d_v = matmul(v, ew.mul(ew.sub(alike, against), half))
-    inverse = ew.div(raw.full(get_aval(s).shape, 1, dtype), scale)
-    if dtype.kind == "c":  # the common phase of both vectors, given to the left one
-        d_u = ew.add(d_u, _scaled(u, ew.mul(_phase(inner), inverse), -1))
-    if m > n:
-        out = matmul(g, v)
-        d_u = ew.add(d_u, _over_values(ew.sub(out, matmul(u, inner)), inverse))
-    if n > m:
-        out = matmul(adjoint(g), u)
-        d_v = ew.add(d_v, _over_values(ew.sub(out, matmul(v, adjoint(inner))), inverse))
-    return [s, u, vh], [d_s, d_u, adjoint(d_v)]
-
-
-def _over_values(x: Any, inverse: Any) -> Any:
-    """Columns divided by singular values, which may be 0 where nobody asks for their vectors."""
-    return chain(
-        x, raw.broadcast_to_same_rank(raw.expand_dims(inverse, (get_aval(x).ndim - 2,)), get_aval(x).shape)
-    )
-
-
-def _phase(inner: Any) -> Any:
-    return _imaginary(diagonal(inner))
-
-
-svd_p.abstract = _svd_abstract
-svd_p.numpy = _np_svd
-svd_p.jvp = _svd_jvp
-svd_p.batch = _batch_leading(svd_p)
-svd_p.lower = Routine(lapack_plans.svd, True)
-
-
-def _svd_dce(eqn: Any, used: Sequence[bool]) -> Any:
-    """Without vectors, where nobody reads them."""
-    if any(used[1:]):
-        return eqn
-    return eqn.replace(outvars=eqn.outvars[:1], params={"full_matrices": False, "compute_uv": False})
-
-
-svd_p.dce = _svd_dce
 
 __all__ = sorted(name for name in globals() if name.endswith("_p"))

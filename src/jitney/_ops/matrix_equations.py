@@ -15,7 +15,7 @@ from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero
 from jitney._core.trace import get_aval
 from jitney._kernel.rules import Routine
-from jitney._ops import condensed_plans, raw
+from jitney._ops import condensed_plans, matrices, raw
 from jitney._ops import elementwise as ew
 from jitney._ops import linear_algebra as la
 from jitney._ops.condensed import each_matrix, lapack, schur_p
@@ -37,7 +37,7 @@ def _tridiagonal_abstract(
         raise TypeError(
             f"tridiagonal_solve requires right-hand sides of two axes or more, got shapes {d.shape}, {b.shape}."
         )
-    if d.dtype not in la._FLOATS:
+    if d.dtype not in matrices.FLOATS:
         raise TypeError(
             f"tridiagonal_solve does not accept dtype {d.dtype.name}: convert to a float or complex type."
         )
@@ -102,8 +102,8 @@ def _times_tridiagonal(dl: Any, d: Any, du: Any, x: Any) -> Any:
     for by, diagonal in ((-1, dl), (0, d), (1, du)):
         if type(diagonal) is Zero:
             continue
-        rows = la.transposed(_shifted(la.transposed(x), by)) if by else x
-        term = la._scaled(rows, diagonal, -2)
+        rows = matrices.transposed(_shifted(matrices.transposed(x), by)) if by else x
+        term = matrices.scaled(rows, diagonal, -2)
         total = term if total is None else ew.add(total, term)
     return total
 
@@ -126,7 +126,7 @@ tridiagonal_solve_p.numpy = _np_tridiagonal
 tridiagonal_solve_p.may_warn = True
 tridiagonal_solve_p.jvp = _tridiagonal_jvp
 tridiagonal_solve_p.transpose = _tridiagonal_transpose
-tridiagonal_solve_p.batch = la._batch_leading(tridiagonal_solve_p)
+tridiagonal_solve_p.batch = matrices.batch_leading(tridiagonal_solve_p)
 tridiagonal_solve_p.lower = Routine(condensed_plans.tridiagonal_solve, True)
 
 # -- Sylvester's equation ---------------------------------------------------------------------------------
@@ -149,36 +149,36 @@ def _np_triangular_sylvester(a: Any, b: Any, c: Any) -> Any:
 triangular_sylvester_p.numpy = _np_triangular_sylvester
 triangular_sylvester_p.may_warn = True
 triangular_sylvester_p.no_derivative = _OF_SCHUR
-triangular_sylvester_p.batch = la._batch_leading(triangular_sylvester_p)
+triangular_sylvester_p.batch = matrices.batch_leading(triangular_sylvester_p)
 triangular_sylvester_p.lower = Routine(condensed_plans.sylvester, True)
 
 sylvester_p = Primitive("sylvester")
 
 
 def _sylvester_abstract(a: ShapedArray, b: ShapedArray, c: ShapedArray, *, tol: float) -> ShapedArray:
-    la.check_matrices("sylvester", a)
-    la.check_matrices("sylvester", b)
+    matrices.check_matrices("sylvester", a)
+    matrices.check_matrices("sylvester", b)
     return shaped_array(c.shape, c.dtype)
 
 
 def _schur_eigenvalues(t: Any) -> tuple[Any, Any]:
     """Real parts, and the squares of imaginary ones with signs, of quasi-triangular matrices."""
-    real = la.diagonal(t)
+    real = matrices.diagonal(t)
     if get_aval(t).dtype.kind == "c":
         return ew.real(real), ew.imag(real)
     flat = lambda x: raw.reduce_sum(x, (get_aval(x).ndim - 1,))  # noqa: E731
     shape = get_aval(t).shape
-    below = la._where(la._places(shape, ew.eq, -1), t)
-    above = la.transposed(la._where(la._places(shape, ew.eq, 1), t))
+    below = matrices.where_else_zero(matrices.index_mask(shape, ew.eq, -1), t)
+    above = matrices.transposed(matrices.where_else_zero(matrices.index_mask(shape, ew.eq, 1), t))
     size = ew.sqrt(ew.abs(ew.mul(below, above)))  # the imaginary part, at the place of the second of a pair
-    return real, ew.sub(flat(la.transposed(size)), flat(size))
+    return real, ew.sub(flat(matrices.transposed(size)), flat(size))
 
 
 def _sylvester(a: Any, b: Any, c: Any, *, tol: float) -> Any:
     s, u = schur_p.bind(a, compute_schur_vectors=True)
     t, v = schur_p.bind(b, compute_schur_vectors=True)
-    inner = la.matmul(la.matmul(la.adjoint(u), c), v)
-    x = la.matmul(la.matmul(u, triangular_sylvester_p.bind(s, t, inner)), la.adjoint(v))
+    inner = matrices.matmul(matrices.matmul(matrices.adjoint(u), c), v)
+    x = matrices.matmul(matrices.matmul(u, triangular_sylvester_p.bind(s, t, inner)), matrices.adjoint(v))
     shape = get_aval(c).shape
     batch = tuple(range(len(shape) - 2))
     sums = [
@@ -200,21 +200,21 @@ def _sylvester_jvp(primals: Any, tangents: Any, *, tol: float) -> tuple[Any, Any
     ga, gb, total = tangents
     x = sylvester_p.bind(*primals, tol=tol)
     if type(ga) is not Zero:
-        total = raw.add_tangents(total, ew.neg(la.matmul(ga, x)))
+        total = raw.add_tangents(total, ew.neg(matrices.matmul(ga, x)))
     if type(gb) is not Zero:
-        total = raw.add_tangents(total, ew.neg(la.matmul(x, gb)))
+        total = raw.add_tangents(total, ew.neg(matrices.matmul(x, gb)))
     return x, Zero.of(x) if type(total) is Zero else sylvester_p.bind(a, b, total, tol=tol)
 
 
 def _sylvester_transpose(ct: Any, a: Any, b: Any, c: Any, *, tol: float) -> list[Any]:
-    return [None, None, sylvester_p.bind(la.transposed(a), la.transposed(b), ct, tol=tol)]
+    return [None, None, sylvester_p.bind(matrices.transposed(a), matrices.transposed(b), ct, tol=tol)]
 
 
 sylvester_p.abstract = _sylvester_abstract
 sylvester_p.expand = _sylvester
 sylvester_p.jvp = _sylvester_jvp
 sylvester_p.transpose = _sylvester_transpose
-sylvester_p.batch = la._batch_leading(sylvester_p)
+sylvester_p.batch = matrices.batch_leading(sylvester_p)
 
 # -- functions of triangular matrices ---------------------------------------------------------------------
 
@@ -237,7 +237,7 @@ def _np_triangular_sqrt(t: Any) -> Any:
 triangular_sqrt_p.numpy = _np_triangular_sqrt
 triangular_sqrt_p.may_warn = True
 triangular_sqrt_p.no_derivative = _OF_SCHUR
-triangular_sqrt_p.batch = la._batch_leading(triangular_sqrt_p)
+triangular_sqrt_p.batch = matrices.batch_leading(triangular_sqrt_p)
 triangular_sqrt_p.lower = Routine(condensed_plans.triangular_sqrt, True)
 
 sqrtm_p = Primitive("sqrtm")
@@ -246,7 +246,7 @@ sqrtm_p.abstract = lambda x: shaped_array(x.shape, x.dtype)
 
 def _sqrtm(x: Any) -> Any:
     t, z = schur_p.bind(x, compute_schur_vectors=True)
-    return la.matmul(la.matmul(z, triangular_sqrt_p.bind(t)), la.adjoint(z))
+    return matrices.matmul(matrices.matmul(z, triangular_sqrt_p.bind(t)), matrices.adjoint(z))
 
 
 def _sqrtm_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
@@ -257,7 +257,7 @@ def _sqrtm_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
 
 sqrtm_p.expand = _sqrtm
 sqrtm_p.jvp = _sqrtm_jvp
-sqrtm_p.batch = la._batch_leading(sqrtm_p)
+sqrtm_p.batch = matrices.batch_leading(sqrtm_p)
 
 # A function of a triangular matrix from its values at the diagonal.
 parlett_p = Primitive("parlett")
@@ -281,7 +281,7 @@ def _np_parlett(t: Any, values: Any) -> Any:
 parlett_p.numpy = _np_parlett
 parlett_p.may_warn = True
 parlett_p.no_derivative = _OF_SCHUR
-parlett_p.batch = la._batch_leading(parlett_p)
+parlett_p.batch = matrices.batch_leading(parlett_p)
 parlett_p.lower = Routine(condensed_plans.parlett, True)
 
 # -- updates ----------------------------------------------------------------------------------------------
@@ -324,16 +324,17 @@ def _update_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     rank = get_aval(r).ndim
     column = lambda x: raw.expand_dims(x, (rank - 1,))  # noqa: E731
     half = ew.add(
-        la.matmul(la.transposed(la.triu(r)), la.triu(gr)), la.matmul(column(w), la.transposed(column(gw)))
+        matrices.matmul(matrices.transposed(matrices.triu(r)), matrices.triu(gr)),
+        matrices.matmul(column(w), matrices.transposed(column(gw))),
     )
-    low = la.transposed(out)
-    return out, la.transposed(la._cholesky_tangent(low, ew.add(half, la.transposed(half))))
+    low = matrices.transposed(out)
+    return out, matrices.transposed(la.cholesky_tangent(low, ew.add(half, matrices.transposed(half))))
 
 
 cholesky_update_p.abstract = _update_abstract
 cholesky_update_p.numpy = _np_update
 cholesky_update_p.jvp = _update_jvp
-cholesky_update_p.batch = la._batch_leading(cholesky_update_p)
+cholesky_update_p.batch = matrices.batch_leading(cholesky_update_p)
 cholesky_update_p.lower = Routine(condensed_plans.cholesky_update)
 
 symmetric_product_p = Primitive("symmetric_product")
@@ -357,7 +358,7 @@ def _product_abstract(a: ShapedArray, c: ShapedArray, *, alpha: float, beta: flo
 
 def _product(a: Any, c: Any, *, alpha: float, beta: float) -> Any:
     scaled = lambda x, factor: ew.mul(x, raw.full(get_aval(x).shape, factor, get_aval(x).dtype))  # noqa: E731
-    out = scaled(la.matmul(a, la.transposed(a)), alpha)
+    out = scaled(matrices.matmul(a, matrices.transposed(a)), alpha)
     return ew.add(out, scaled(c, beta)) if beta else out
 
 

@@ -90,10 +90,7 @@ def _sort_jvp(
 def _sort_batch(
     size: int, args: Any, dims: Any, *, dimension: int, is_stable: bool, num_keys: int
 ) -> tuple[list, list]:
-    xs = [
-        raw.broadcast_leading(x, size) if d is None else raw.move_axis(x, d, 0)
-        for x, d in zip(args, dims, strict=True)
-    ]
+    xs = raw.batches_first(args, dims, size)
     outs = sort_p.bind(*xs, dimension=dimension + 1, is_stable=is_stable, num_keys=num_keys)
     return outs, [0] * len(outs)
 

@@ -35,6 +35,16 @@ def broadcast_leading(x: Any, size: int) -> Any:
     return broadcast_in_dim(x, (size, *shape), tuple(range(1, len(shape) + 1)))
 
 
+def batch_first(x: Any, dim: int | None, size: int) -> Any:
+    """``x`` with its batch axis ``dim`` in front, made by repetition if it has none."""
+    return broadcast_leading(x, size) if dim is None else move_axis(x, dim, 0)
+
+
+def batches_first(xs: Sequence[Any], dims: Sequence[int | None], size: int) -> list[Any]:
+    """All ``xs`` with their batch axes in front."""
+    return [batch_first(x, d, size) for x, d in zip(xs, dims, strict=True)]
+
+
 def broadcast_to_same_rank(x: Any, shape: Sequence[int]) -> Any:
     """Expand size-1 axes (or a scalar) to ``shape``."""
     return broadcast_in_dim(x, shape, tuple(range(len(shape))) if get_aval(x).ndim else ())

@@ -62,9 +62,7 @@ def _batch(size: int, args: Any, dims: Any, *, side: str, rows: int) -> tuple[An
     (a, v), (da, dv) = args, dims
     if da is None and rows == 0:  # more values
         return searchsorted_p.bind(a, v, side=side, rows=0), dv
-    a, v = (
-        raw.broadcast_leading(x, size) if d is None else raw.move_axis(x, d, 0) for x, d in ((a, da), (v, dv))
-    )
+    a, v = raw.batches_first((a, v), (da, dv), size)
     return searchsorted_p.bind(a, v, side=side, rows=rows + 1), 0
 
 

@@ -18,8 +18,9 @@ from jitney._core.trace import get_aval
 from jitney._kernel.rules import Pull
 from jitney._ops.families import linear
 from jitney._ops.raw import (
+    batch_first,
+    batches_first,
     broadcast_in_dim,
-    broadcast_leading,
     concatenate,
     full,
     instantiate,
@@ -430,7 +431,7 @@ def _pad_batch(size: int, args: Any, dims: Any, *, padding_config: tuple) -> Any
     if dv is None:
         return pad(_front(x, dx), value, config), 0
     # A padding value of its own for each example: pad with zeros, then choose by a padded mask.
-    x = _front(x, dx) if dx is not None else broadcast_leading(x, size)
+    x = batch_first(x, dx, size)
     padded = pad(x, get_aval(x).dtype.type(0), config)
     shape = get_aval(padded).shape
     inside = pad(full(get_aval(x).shape, True, np.dtype(bool)), np.False_, config)
@@ -506,10 +507,7 @@ def _concatenate_transpose(ct: Any, *xs: Any, dimension: int) -> list[Any]:
 
 
 def _concatenate_batch(size: int, args: Any, dims: Any, *, dimension: int) -> Any:
-    xs = [
-        _front(x, d) if d is not None else broadcast_leading(x, size) for x, d in zip(args, dims, strict=True)
-    ]
-    return concatenate(xs, dimension + 1), 0
+    return concatenate(batches_first(args, dims, size), dimension + 1), 0
 
 
 def _concatenate_element(b: Any, idx: Any, *xs: Any, dimension: int) -> Any:

@@ -513,10 +513,7 @@ def _scatter_transpose(ct: Any, source: Any, operand: Any, *, select_prim: Any, 
 
 def _pair_batch(prim: Primitive, extend: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[..., Any]:
     def batch(size: int, args: Any, dims: Any, *, select_prim: Any, **params: Any) -> tuple[Any, int]:
-        xs = [
-            raw.broadcast_leading(x, size) if d is None else raw.move_axis(x, d, 0)
-            for x, d in zip(args, dims, strict=True)
-        ]
+        xs = raw.batches_first(args, dims, size)
         return prim.bind(*xs, select_prim=select_prim, **extend(params)), 0
 
     return batch

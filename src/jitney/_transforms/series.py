@@ -23,6 +23,7 @@ from jitney._ops import (
     barriers,
     contraction,
     indexing,
+    matrices,
     ordering,
     raw,
     reductions,
@@ -261,7 +262,7 @@ def _moved(a: Series, change: Callable[[Any], Any], left: bool = True) -> Callab
     changes = [None if c is None else change(c) for c in [None, *a[1:]]]
 
     def product(d: Any, y: Any) -> Any:
-        return None if d is None or y is None else la.matmul(d, y) if left else la.matmul(y, d)
+        return None if d is None or y is None else matrices.matmul(d, y) if left else matrices.matmul(y, d)
 
     return lambda x, k: _sum([product(changes[j], x[k - j]) for j in range(1, k + 1)])
 
@@ -269,8 +270,8 @@ def _moved(a: Series, change: Callable[[Any], Any], left: bool = True) -> Callab
 def _triangular_solve(a: Series, b: Series, **params: Any) -> Series:
     def change(d: Any) -> Any:
         inner = int(params["unit_diagonal"])
-        d = la.tril(d, -inner) if params["lower"] else la.triu(d, inner)
-        d = la.transposed(d) if params["transpose_a"] else d
+        d = matrices.tril(d, -inner) if params["lower"] else matrices.triu(d, inner)
+        d = matrices.transposed(d) if params["transpose_a"] else d
         return ew.conj(d) if params["conjugate_a"] else d
 
     def solve(rest: Any) -> Any:
@@ -285,7 +286,7 @@ def _lu_solve(a: Series, lu: Series, permutation: Series, b: Series, *, trans: i
     def solve(rest: Any) -> Any:
         return la.lu_solve_p.bind(a[0], lu[0], permutation[0], rest, trans=trans)
 
-    change = (lambda d: d, la.transposed, la.adjoint)[trans]
+    change = (lambda d: d, matrices.transposed, matrices.adjoint)[trans]
     return solution_of_equation(solve(b[0]), b, _moved(a, change), solve)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
-from jitney._ops import linear_algebra as la
+from jitney._ops import matrices
 from jitney._ops.condensed import hessenberg_p, householder_product_p, ormqr_p, schur_p, tridiagonal_p
 from jitney._ops.matrix_equations import cholesky_update_p, symmetric_product_p, tridiagonal_solve_p
 from jitney.lax.operands import operand, operands
@@ -160,4 +160,6 @@ def symmetric_product(
     """
     a, c = operands("symmetric_product", a_matrix, c_matrix)
     out = _bind(symmetric_product_p, a, c, alpha=float(alpha), beta=float(beta))
-    return ew.add(la.tril(out), la.transposed(la.tril(out, -1))) if symmetrize_output else out
+    return (
+        ew.add(matrices.tril(out), matrices.transposed(matrices.tril(out, -1))) if symmetrize_output else out
+    )

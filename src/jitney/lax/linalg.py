@@ -11,10 +11,12 @@ from typing import Any
 from jitney._api.calls import expose as _expose
 from jitney._base import dtypes as _dtypes
 from jitney._core.trace import get_aval
+from jitney._ops import decompositions, matrices, raw
 from jitney._ops import elementwise as ew
 from jitney._ops import linear_algebra as la
 from jitney._ops.condensed import *  # noqa: F403
 from jitney._ops.condensed import qr_pivoted_p as _qr_pivoted_p
+from jitney._ops.decompositions import *  # noqa: F403
 from jitney._ops.linear_algebra import *  # noqa: F403
 from jitney._ops.matrix_equations import *  # noqa: F403
 from jitney.lax.condensed import cholesky_update as cholesky_update
@@ -68,8 +70,8 @@ def _symmetrized(x: Any) -> Any:
         dtype = _dtypes.to_inexact(dtype)
         x = ew.convert(x, dtype)
     elif dtype.kind not in "fc":
-        la.check_matrices("symmetrize", get_aval(x))
-    return ew.div(ew.add(x, la.adjoint(x)), dtype.type(2))
+        matrices.check_matrices("symmetrize", get_aval(x))
+    return ew.div(ew.add(x, matrices.adjoint(x)), dtype.type(2))
 
 
 def cholesky(x: Any, *, symmetrize_input: bool = True) -> Any:
@@ -115,7 +117,7 @@ def triangular_solve(
     ranks = get_aval(a).ndim, get_aval(b).ndim
     single = ranks[1] == ranks[0] - 1
     if single:
-        b = la.raw.expand_dims(b, (ranks[1] if left_side else ranks[1] - 1,))
+        b = raw.expand_dims(b, (ranks[1] if left_side else ranks[1] - 1,))
     out = la.triangular_solve_p.bind(
         a,
         b,
@@ -125,7 +127,7 @@ def triangular_solve(
         conjugate_a=conjugate_a and get_aval(a).dtype.kind == "c",
         unit_diagonal=unit_diagonal,
     )
-    return la.raw.squeeze(out, (ranks[1] if left_side else ranks[1] - 1,)) if single else out
+    return raw.squeeze(out, (ranks[1] if left_side else ranks[1] - 1,)) if single else out
 
 
 def lu(x: Any) -> tuple[Any, Any, Any]:
@@ -159,7 +161,7 @@ def qr(
             order, int32 ``[..., n]``, with ``x[..., order] = Q R``.
         full_matrices: a square ``Q``.
     """
-    prim = _qr_pivoted_p if pivoting else la.qr_p
+    prim = _qr_pivoted_p if pivoting else decompositions.qr_p
     return tuple(prim.bind(_array("qr", x), full_matrices=full_matrices))
 
 
@@ -181,8 +183,8 @@ def eigh(
     """
     x = _array("eigh", x)
     if get_aval(x).dtype.kind not in "iu" or not symmetrize_input:
-        la.check_matrices("eigh", get_aval(x))
-    v, w = la.eigh_p.bind(_symmetrized(x) if symmetrize_input else x, lower=lower)
+        matrices.check_matrices("eigh", get_aval(x))
+    v, w = decompositions.eigh_p.bind(_symmetrized(x) if symmetrize_input else x, lower=lower)
     if subset_by_index is not None:
         first, last = subset_by_index
         v, w = v[..., first:last], w[..., first:last]
@@ -199,7 +201,7 @@ def eig(
     use_magma: bool | None = None,
 ) -> list[Any]:
     """Eigenvalues, left and right eigenvectors (columns of length 1) of general matrices, as asked for."""
-    w, v = la.eig_p.bind(_array("eig", x))
+    w, v = decompositions.eig_p.bind(_array("eig", x))
     out = [w]
     if compute_left_eigenvectors:
         out.append(_left_vectors(v))
@@ -212,10 +214,10 @@ def _left_vectors(v: Any) -> Any:
     """The columns of ``V^-H``, of length 1."""
     rows, _, permutation = la.lu_p.bind(v)
     shape = get_aval(v).shape
-    inverse = la.lu_solve(v, rows, permutation, la.eye(shape, get_aval(v).dtype), 2)
-    size = ew.sqrt(la.raw.reduce_sum(ew.real(ew.mul(inverse, ew.conj(inverse))), (len(shape) - 2,)))
+    inverse = la.lu_solve(v, rows, permutation, matrices.eye(shape, get_aval(v).dtype), 2)
+    size = ew.sqrt(raw.reduce_sum(ew.real(ew.mul(inverse, ew.conj(inverse))), (len(shape) - 2,)))
     factors = ew.convert(size, get_aval(v).dtype)
-    return ew.div(inverse, la.raw.expand_dims(factors, (len(shape) - 2,)))
+    return ew.div(inverse, raw.expand_dims(factors, (len(shape) - 2,)))
 
 
 def svd(
@@ -234,7 +236,7 @@ def svd(
         compute_uv: whether the vectors are wanted.
         subset_by_index: the first and the last singular value (exclusive) to return.
     """
-    out = la.svd_p.bind(_array("svd", x), full_matrices=full_matrices, compute_uv=compute_uv)
+    out = decompositions.svd_p.bind(_array("svd", x), full_matrices=full_matrices, compute_uv=compute_uv)
     if subset_by_index is not None:
         first, last = subset_by_index
         out = [y[..., first:last, :] if k == 2 else y[..., first:last] for k, y in enumerate(out)]

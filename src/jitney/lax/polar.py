@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from jitney._core.trace import get_aval
+from jitney._ops import decompositions, matrices, raw, reductions
 from jitney._ops import elementwise as ew
 from jitney._ops import linear_algebra as la
-from jitney._ops import raw, reductions
 from jitney.lax.control_flow import cond
 from jitney.lax.operands import operand
 from jitney.lax.while_loops import while_loop
@@ -56,18 +56,18 @@ def qdwh(
     u, steps_taken, converged = _iterate(x, steps, eps)
     if is_hermitian:
         u = _hermitian(u)
-    return u, _hermitian(la.matmul(la.adjoint(u), x)), steps_taken, converged
+    return u, _hermitian(matrices.matmul(matrices.adjoint(u), x)), steps_taken, converged
 
 
 def _part(x: Any, shape: Any) -> Any:
     places = [raw.iota(np.dtype(np.int32), get_aval(x).shape, d) for d in (0, 1)]
     for place, size in zip(places, shape, strict=True):
-        x = la._where(ew.lt(place, ew.convert(operand("qdwh", size), np.dtype(np.int32))), x)
+        x = matrices.where_else_zero(ew.lt(place, ew.convert(operand("qdwh", size), np.dtype(np.int32))), x)
     return x
 
 
 def _hermitian(x: Any) -> Any:
-    return (x + la.adjoint(x)) / 2
+    return (x + matrices.adjoint(x)) / 2
 
 
 def _iterate(x: Any, most: int, eps: float) -> tuple[Any, Any, Any]:
@@ -102,7 +102,7 @@ def _iterate(x: Any, most: int, eps: float) -> tuple[Any, Any, Any]:
     u, least, step, change = while_loop(goes_on, advance, start)
     converged = (ew.abs(1 - least) <= near) & (change <= close)
     # One step of Newton and Schulz: orthonormal to the last bit.
-    return 1.5 * u - 0.5 * la.matmul(u, la.matmul(la.adjoint(u), u)), step, converged
+    return 1.5 * u - 0.5 * matrices.matmul(u, matrices.matmul(matrices.adjoint(u), u)), step, converged
 
 
 def _max(x: Any) -> Any:
@@ -112,15 +112,17 @@ def _max(x: Any) -> Any:
 def _by_qr(u: Any, a: Any, b: Any, c: Any) -> Any:
     """``b/c U + (a - b/c) / sqrt(c) Q1 Q2^H`` with ``Q1``, ``Q2`` from a QR factorisation of ``[sqrt(c) U; 1]``."""
     m, n = get_aval(u).shape
-    both = raw.concatenate([ew.sqrt(c) * u, la.eye((n, n), get_aval(u).dtype)], 0)
-    q, _ = la.qr_p.bind(both, full_matrices=False)
+    both = raw.concatenate([ew.sqrt(c) * u, matrices.eye((n, n), get_aval(u).dtype)], 0)
+    q, _ = decompositions.qr_p.bind(both, full_matrices=False)
     q1, q2 = raw.slice_(q, (0, 0), (m, n)), raw.slice_(q, (m, 0), (m + n, n))
-    return b / c * u + (a - b / c) / ew.sqrt(c) * la.matmul(q1, la.adjoint(q2))
+    return b / c * u + (a - b / c) / ew.sqrt(c) * matrices.matmul(q1, matrices.adjoint(q2))
 
 
 def _by_cholesky(u: Any, a: Any, b: Any, c: Any) -> Any:
     """``b/c U + (a - b/c) U (1 + c U^H U)^-1``."""
     n = get_aval(u).shape[1]
-    low = la.cholesky_p.bind(la.eye((n, n), get_aval(u).dtype) + c * la.matmul(la.adjoint(u), u))
+    low = la.cholesky_p.bind(
+        matrices.eye((n, n), get_aval(u).dtype) + c * matrices.matmul(matrices.adjoint(u), u)
+    )
     half = la.triangular_solve(low, u, lower=True, transpose_a=True, conjugate_a=True)
     return b / c * u + (a - b / c) * la.triangular_solve(low, half, lower=True)

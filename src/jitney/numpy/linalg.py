@@ -17,9 +17,9 @@ from jitney import numpy as jnp
 from jitney._api.calls import expose as _expose
 from jitney._base import dtypes as _dtypes
 from jitney._core.trace import get_aval
+from jitney._ops import decompositions, matrices, raw
 from jitney._ops import elementwise as ew
 from jitney._ops import linear_algebra as la
-from jitney._ops import raw
 from jitney._ops.condensed import geqrf_p as _geqrf_p
 from jitney._ops.stopping import stop_gradient_leaf
 from jitney.numpy.linear import outer as _outer
@@ -156,7 +156,7 @@ def inv(a: Any) -> Any:
         return wrap(done)
     (a,) = _matrices("inv", a, square=True)
     aval = get_aval(a)
-    return solve(a, la.eye(aval.shape, aval.dtype))
+    return solve(a, matrices.eye(aval.shape, aval.dtype))
 
 
 def lstsq(
@@ -183,13 +183,13 @@ def lstsq(
     if get_aval(b).shape[0] != m:
         raise ValueError("Leading dimensions of input arrays must match")
     b = raw.expand_dims(b, (1,)) if single else b
-    s, u, vh = la.svd_p.bind(a, full_matrices=False, compute_uv=True)
+    s, u, vh = decompositions.svd_p.bind(a, full_matrices=False, compute_uv=True)
     eps = float(np.finfo(get_aval(s).dtype).eps)
     rcond = eps * max(m, n) if rcond is None else eps if rcond < 0 else rcond
     kept = jnp.logical_and(s > 0, s >= rcond * s[0]) if min(m, n) else s > 0
     rank = jnp.sum(kept)
     inverse = jnp.where(kept, 1 / jnp.where(kept, s, 1), 0)[:, np.newaxis]
-    x = jnp.matmul(la.adjoint(vh), inverse * jnp.matmul(la.adjoint(u), b))
+    x = jnp.matmul(matrices.adjoint(vh), inverse * jnp.matmul(matrices.adjoint(u), b))
     if numpy_resid and (m <= n or bool(rank < n)):
         residuals = jnp.zeros((0,), get_aval(s).dtype)
     else:
@@ -221,14 +221,14 @@ def pinv(a: Any, rtol: Any = None, hermitian: bool = False, *, rcond: Any = None
     kept = s > cutoff
     inverse = jnp.where(kept, 1 / jnp.where(kept, s, 1), 0)
     inverse = ew.convert(inverse, get_aval(a).dtype)
-    return jnp.matmul(la.adjoint(vh), inverse[..., np.newaxis] * la.adjoint(u))
+    return jnp.matmul(matrices.adjoint(vh), inverse[..., np.newaxis] * matrices.adjoint(u))
 
 
 # -- factorisations -----------------------------------------------------------------------------------------
 
 
 def _symmetrized(x: Any) -> Any:
-    return ew.div(ew.add(x, la.adjoint(x)), get_aval(x).dtype.type(2))
+    return ew.div(ew.add(x, matrices.adjoint(x)), get_aval(x).dtype.type(2))
 
 
 def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = True) -> Any:
@@ -250,8 +250,8 @@ def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = True) -> A
     if symmetrize_input:
         low = la.cholesky_p.bind(_symmetrized(a), symmetric=True)
     else:
-        low = la.cholesky_p.bind(la.adjoint(a) if upper else a)
-    return la.adjoint(low) if upper else low
+        low = la.cholesky_p.bind(matrices.adjoint(a) if upper else a)
+    return matrices.adjoint(low) if upper else low
 
 
 def _np_cholesky(a: np.ndarray) -> np.ndarray:
@@ -271,8 +271,8 @@ def qr(a: Any, mode: str = "reduced") -> Any:
         raise ValueError(f"Unsupported QR decomposition mode '{mode}'")
     if mode == "raw":
         packed, taus = _geqrf_p.bind(a)
-        return QRResult(la.transposed(packed), taus)
-    q, r = la.qr_p.bind(a, full_matrices=mode in ("full", "complete"))
+        return QRResult(matrices.transposed(packed), taus)
+    q, r = decompositions.qr_p.bind(a, full_matrices=mode in ("full", "complete"))
     return r if mode == "r" else QRResult(q, r)
 
 
@@ -306,9 +306,9 @@ def svd(
             return s
         signs = jnp.take_along_axis(jnp.sign(w), order, -1)
         u = jnp.take_along_axis(v, order[..., np.newaxis, :], -1)
-        vh = la.adjoint(u * ew.convert(signs, get_aval(u).dtype)[..., np.newaxis, :])
+        vh = matrices.adjoint(u * ew.convert(signs, get_aval(u).dtype)[..., np.newaxis, :])
         return SVDResult(u, s, vh)
-    out = la.svd_p.bind(a, full_matrices=full_matrices, compute_uv=compute_uv)
+    out = decompositions.svd_p.bind(a, full_matrices=full_matrices, compute_uv=compute_uv)
     if subset_by_index is not None:
         first, last = subset_by_index
         out = [y[..., first:last, :] if k == 2 else y[..., first:last] for k, y in enumerate(out)]
@@ -327,7 +327,7 @@ def eigh(a: Any, UPLO: str | None = None, symmetrize_input: bool = True) -> Eigh
         a: ``[..., n, n]``.
         UPLO: ``"L"`` or ``"U"``: the triangle that is read, if not ``symmetrize_input``.
     """
-    v, w = la.eigh_p.bind(_hermitian("eigh", a, UPLO, symmetrize_input), lower=UPLO != "U")
+    v, w = decompositions.eigh_p.bind(_hermitian("eigh", a, UPLO, symmetrize_input), lower=UPLO != "U")
     return EighResult(w, v)
 
 
@@ -341,14 +341,16 @@ def _hermitian(name: str, a: Any, triangle: str | None, symmetrize_input: bool) 
 
 def eigvalsh(a: Any, UPLO: str | None = "L", *, symmetrize_input: bool = True) -> Any:  # noqa: N803
     """Eigenvalues of Hermitian matrices, in ascending order."""
-    (w,) = la.eigenvalues_h_p.bind(_hermitian("eigvalsh", a, UPLO, symmetrize_input), lower=UPLO != "U")
+    (w,) = decompositions.eigenvalues_h_p.bind(
+        _hermitian("eigvalsh", a, UPLO, symmetrize_input), lower=UPLO != "U"
+    )
     return w
 
 
 def eig(a: Any) -> EigResult:
     """Eigenvalues and eigenvectors (columns of length 1) of general matrices; they are complex."""
     (a,) = _matrices("eig", a, square=True)
-    return EigResult(*la.eig_p.bind(a))
+    return EigResult(*decompositions.eig_p.bind(a))
 
 
 def eigvals(a: Any) -> Any:
@@ -372,7 +374,7 @@ def det(a: Any) -> Any:
     if n in (2, 3):
         return _det_by_cofactors(a, n)
     if n < 2:
-        return jnp.prod(la.diagonal(a), -1)
+        return jnp.prod(matrices.diagonal(a), -1)
     sign, diagonal = _signed_diagonal(a)
     return sign * jnp.prod(diagonal, -1)
 
@@ -388,7 +390,7 @@ def _det_by_cofactors(a: Any, n: int) -> Any:
 def _signed_diagonal(a: Any) -> tuple[Any, Any]:
     """The sign of the permutation of rows, and the diagonal of the upper factor."""
     lu, pivots, _ = la.lu_p.bind(a)
-    return _sign_of(pivots, get_aval(a).dtype), la.diagonal(lu)
+    return _sign_of(pivots, get_aval(a).dtype), matrices.diagonal(lu)
 
 
 def _sign_of(pivots: Any, dtype: np.dtype) -> Any:
@@ -413,7 +415,7 @@ def slogdet(a: Any, *, method: str | None = None) -> SlogdetResult:
     (a,) = _matrices("slogdet", a, square=True)
     real = get_aval(a).dtype.kind != "c"
     lu, pivots, permutation = la.lu_p.bind(stop_gradient_leaf(a) if real else a)
-    diagonal = la.diagonal(lu)
+    diagonal = matrices.diagonal(lu)
     sizes = jnp.abs(diagonal)
     units = diagonal / ew.convert(jnp.where(sizes == 0, 1, sizes), get_aval(a).dtype)
     logarithm = jnp.sum(jnp.log(sizes), -1)
@@ -442,7 +444,7 @@ def matrix_power(a: Any, n: int) -> Any:
     except TypeError:
         raise TypeError(f"exponent must be an integer, got {n}") from None
     if n == 0:
-        return la.eye(shape, get_aval(a).dtype)
+        return matrices.eye(shape, get_aval(a).dtype)
     if n < 0:
         a, n = inv(a), -n
     result, square = None, a
@@ -564,7 +566,7 @@ def matrix_transpose(x: Any, /) -> Any:
     x = array_operand("matrix_transpose", x)
     if get_aval(x).ndim < 2:
         raise ValueError(f"matrix_transpose requires at least 2 dimensions; got ndim={get_aval(x).ndim}")
-    return la.transposed(x)
+    return matrices.transposed(x)
 
 
 # -- norms ----------------------------------------------------------------------------------------------------

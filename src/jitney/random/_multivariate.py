@@ -10,7 +10,7 @@ import numpy as np
 from jitney import numpy as jnp
 from jitney._core.avals import ShapedArray
 from jitney._core.trace import get_aval
-from jitney._ops import linear_algebra as la
+from jitney._ops import decompositions, matrices
 from jitney.numpy import linalg
 from jitney.random._continuous import _exponential, _normal
 from jitney.random._discrete import _rademacher
@@ -151,11 +151,11 @@ def orthogonal(
     m = n if m is None else operator.index(m)
     shape = (*shape_of("orthogonal", shape), max(n, m), min(n, m))
     out = sample(_orthogonal, key_of("orthogonal", key), shape=shape, dtype=dtype)
-    return out if n >= m else la.transposed(out)
+    return out if n >= m else matrices.transposed(out)
 
 
 def _orthogonal(key: Any, *, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    q, r = la.qr_p.bind(_normal(key, shape=shape, dtype=dtype), full_matrices=False)
-    diagonal = la.diagonal(r)
+    q, r = decompositions.qr_p.bind(_normal(key, shape=shape, dtype=dtype), full_matrices=False)
+    diagonal = matrices.diagonal(r)
     phases = diagonal / jnp.abs(diagonal).astype(dtype) if dtype.kind == "c" else jnp.sign(diagonal)
     return q * phases[..., np.newaxis, :]

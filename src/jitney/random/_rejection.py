@@ -120,10 +120,7 @@ def _gamma_jvp(primals: Any, tangents: Any, *, log_space: bool) -> tuple[Any, An
 
 def _gamma_batch(size: int, args: Any, dims: Any, *, log_space: bool) -> tuple[Any, int]:
     """Unbatched keys mean that all examples draw the same numbers, from parameters of their own."""
-    keys, a = (
-        raw.broadcast_leading(x, size) if d is None else raw.move_axis(x, d, 0)
-        for x, d in zip(args, dims, strict=True)
-    )
+    keys, a = raw.batches_first(args, dims, size)
     return random_gamma_p.bind(keys, a, log_space=log_space), 0
 
 

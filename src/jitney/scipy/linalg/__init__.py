@@ -13,7 +13,7 @@ from jitney._api.calls import expose as _expose
 from jitney._base import dtypes
 from jitney._core.trace import get_aval
 from jitney._ops import linear_algebra as la
-from jitney._ops import raw
+from jitney._ops import matrices, raw
 from jitney.numpy import linalg as _linalg
 from jitney.numpy.linalg import _matrices
 from jitney.numpy.operands import array_operand, broadcast_shapes, broadcast_to
@@ -299,7 +299,7 @@ def expm(A: Any, *, upper_triangular: bool = False, max_squarings: int = 16) -> 
     (a,) = _matrices("expm", A, square=True)
     aval = get_aval(a)
     if upper_triangular:
-        a = la.triu(a)
+        a = matrices.triu(a)
     size = jnp.max(jnp.sum(jnp.abs(a), -2), -1) if aval.shape[-1] else jnp.zeros(aval.shape[:-2])
     size = lax.stop_gradient(size)
     theta = _THETA if aval.dtype.itemsize // (2 if aval.dtype.kind == "c" else 1) == 8 else 3.925724783138660
@@ -323,7 +323,7 @@ def _pade(a: Any) -> Any:
         / (math.factorial(d) * math.factorial(k) * math.factorial(n - k))
         for k in range(n + 1)
     ]
-    unit = la.eye(get_aval(a).shape, get_aval(a).dtype)
+    unit = matrices.eye(get_aval(a).shape, get_aval(a).dtype)
     square = jnp.matmul(a, a)
     powers = [unit, square]
     while len(powers) < n // 2 + 1:

@@ -14,8 +14,7 @@ from jitney import numpy as jnp
 from jitney._api.autodiff import jvp
 from jitney._base import dtypes
 from jitney._core.trace import get_aval, is_array_like
-from jitney._ops import condensed, matrix_equations
-from jitney._ops import linear_algebra as la
+from jitney._ops import condensed, matrices, matrix_equations
 from jitney.numpy import linalg as _linalg
 from jitney.numpy.linalg import _matrices
 
@@ -93,7 +92,7 @@ def hessenberg(a: Any, *, calc_q: bool = False, overwrite_a: bool = False, check
     if not calc_q:
         return h
     batch = get_aval(a).shape[:-2]
-    q = la.eye((*batch, n, n), get_aval(a).dtype)
+    q = matrices.eye((*batch, n, n), get_aval(a).dtype)
     if n < 2:
         return h, q
     inner = lax.linalg.householder_product(packed[..., 1:, :-1], taus)
@@ -144,7 +143,7 @@ def funm(A: Any, func: Callable[[Any], Any], disp: bool = True) -> Any:  # noqa:
             f"{get_aval(of_values).shape}."
         )
     f = matrix_equations.parlett_p.bind(t, of_values.astype(get_aval(t).dtype))
-    out = z @ f @ la.adjoint(z)
+    out = z @ f @ matrices.adjoint(z)
     if disp:
         return out
     n, eps = get_aval(a).shape[0], float(np.finfo(get_aval(t).dtype).eps)
@@ -221,9 +220,9 @@ def polar(
     if method == "svd":
         u, s, vh = _linalg.svd(a, full_matrices=False)
         factor = (
-            (la.adjoint(vh) * s[..., np.newaxis, :]) @ vh
+            (matrices.adjoint(vh) * s[..., np.newaxis, :]) @ vh
             if side == "right"
-            else (u * s[..., np.newaxis, :]) @ la.adjoint(u)
+            else (u * s[..., np.newaxis, :]) @ matrices.adjoint(u)
         )
         return u @ vh, factor
     if method != "qdwh":
@@ -238,8 +237,8 @@ def polar(
     one = lambda x: lax.linalg.qdwh(x, max_iterations=max_iterations, eps=eps)[:2]  # noqa: E731
     for _ in range(get_aval(a).ndim - 2):
         one = vmap(one)
-    u, p = one(a if side == "right" else la.adjoint(a))
-    return (u, p) if side == "right" else (la.adjoint(u), p)
+    u, p = one(a if side == "right" else matrices.adjoint(a))
+    return (u, p) if side == "right" else (matrices.adjoint(u), p)
 
 
 def qr_multiply(
