@@ -369,10 +369,10 @@ def test_joins_of_many_parts():
 def test_updates_in_place():
     """A chain of scatters works in one buffer; operands that are read again are kept."""
     x, i = array(300), np.arange(0, 300, 7)[:, None]
-    from jitney._ops import indexing
+    from jitney._ops import gather_layouts, indexing
 
-    numbers = indexing.ScatterDimensionNumbers((), (0,), (0,))
-    params = indexing.scatter_params(numbers, indexing.CLIP)
+    numbers = gather_layouts.ScatterDimensionNumbers((), (0,), (0,))
+    params = indexing.scatter_params(numbers, gather_layouts.CLIP)
 
     def fun(x, i, u):
         y = lax.exp(x)

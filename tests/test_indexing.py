@@ -11,6 +11,7 @@ import pytest
 import jitney
 from comparing import assert_same, check_first
 from jitney._compiler import graph as compiler_graph
+from jitney._ops import gather_layouts
 from jitney._ops import indexing as ix
 from jitney.lax import slicing as ls
 
@@ -18,7 +19,7 @@ jax = pytest.importorskip("jax")
 jlax = jax.lax
 
 mul, neg = jitney.lax.mul, jitney.lax.neg
-CLIP, FILL, PROMISE = ix.CLIP, ix.FILL_OR_DROP, ix.PROMISE_IN_BOUNDS
+CLIP, FILL, PROMISE = gather_layouts.CLIP, gather_layouts.FILL_OR_DROP, gather_layouts.PROMISE_IN_BOUNDS
 POINTS = ((), (0,), (0,))
 ROWS = ((1,), (0,), (0,))
 SCATTERS = ("scatter", "scatter_add", "scatter_sub", "scatter_mul", "scatter_min", "scatter_max")
@@ -52,11 +53,11 @@ def total(x: Any) -> Any:
 
 
 def gather_numbers(dn: tuple) -> Any:
-    return ix.GatherDimensionNumbers(*dn)
+    return gather_layouts.GatherDimensionNumbers(*dn)
 
 
 def scatter_numbers(dn: tuple) -> Any:
-    return ix.ScatterDimensionNumbers(*dn)
+    return gather_layouts.ScatterDimensionNumbers(*dn)
 
 
 # -- a plain loop as the meaning --------------------------------------------------------------------
@@ -487,7 +488,7 @@ def test_misuse_raises_the_class_of_jax(number: int) -> None:
     with pytest.raises(error):
         call(jlax, jlax.GatherDimensionNumbers, jlax.ScatterDimensionNumbers)
     with pytest.raises(error) as caught:
-        call(ls, ix.GatherDimensionNumbers, ix.ScatterDimensionNumbers)
+        call(ls, gather_layouts.GatherDimensionNumbers, gather_layouts.ScatterDimensionNumbers)
     assert len(str(caught.value)) > 20
 
 

@@ -27,8 +27,8 @@ from jitney._core.jaxpr import ClosedJaxpr, JaxprEqn, Literal, evaluate, subjaxp
 from jitney._core.primitive import Primitive
 from jitney._core.staging import stage
 from jitney._core.trace import get_aval, to_numpy
+from jitney._ops import dynamic_slices, raw
 from jitney._ops import elementwise as ew
-from jitney._ops import indexing, raw
 from jitney._ops.reductions import argmax_p, reduce_or
 from jitney._transforms.batching import batch_jaxpr, place_axis
 
@@ -234,7 +234,7 @@ def _at(x: Any, i: Any) -> Any:
     """``x[i]`` along the leading axis."""
     shape = get_aval(x).shape
     starts = [i, *[np.int64(0)] * (len(shape) - 1)]
-    return raw.squeeze(indexing.dynamic_slice(x, starts, (1, *shape[1:])), (0,))
+    return raw.squeeze(dynamic_slices.dynamic_slice(x, starts, (1, *shape[1:])), (0,))
 
 
 check_p.impl = _raise_at_once

@@ -18,8 +18,8 @@ from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero
 from jitney._core.trace import get_aval
+from jitney._ops import dynamic_slices, gather_layouts, indexing, raw, reductions
 from jitney._ops import elementwise as ew
-from jitney._ops import indexing, raw, reductions
 from jitney._ops.families import check_kinds, linear, literal
 from jitney._ops.strong_products import stopped
 
@@ -196,7 +196,7 @@ def _block(x: Any, axis: int, number: Any, count: int) -> Any:
     starts = [np.int32(0)] * aval.ndim
     starts[axis] = ew.mul(number, np.int32(size))
     sizes = tuple(size if d == axis else n for d, n in enumerate(aval.shape))
-    return indexing.dynamic_slice_p.bind(x, *starts, slice_sizes=sizes)
+    return dynamic_slices.dynamic_slice_p.bind(x, *starts, slice_sizes=sizes)
 
 
 # -- all_gather
@@ -432,9 +432,13 @@ def _ppermute_named(
 def _rows(x: Any, sources: Sequence[int]) -> Any:
     """``x[sources]``, with zeros where a source is -1."""
     shape = get_aval(x).shape
-    dnums = indexing.GatherDimensionNumbers(tuple(range(1, len(shape))), (0,), (0,))
+    dnums = gather_layouts.GatherDimensionNumbers(tuple(range(1, len(shape))), (0,), (0,))
     places = np.asarray(sources, np.int64).reshape(-1, 1)
-    params = {"mode": indexing.FILL_OR_DROP, "fill_value": 0} if -1 in sources else {"mode": indexing.CLIP}
+    params = (
+        {"mode": gather_layouts.FILL_OR_DROP, "fill_value": 0}
+        if -1 in sources
+        else {"mode": gather_layouts.CLIP}
+    )
     # A negative index counts from nowhere: it is outside, and its window is filled.
     return indexing.gather(x, places, dnums, (1, *shape[1:]), **params)
 

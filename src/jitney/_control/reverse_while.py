@@ -45,7 +45,7 @@ from jitney._core.tangents import Undefined, is_undefined
 from jitney._core.trace import Tracer, get_aval, to_numpy
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
-from jitney._ops.indexing import dynamic_slice, dynamic_update_slice
+from jitney._ops.dynamic_slices import dynamic_slice, dynamic_update_slice
 from jitney._ops.reductions import reduce_max
 from jitney._transforms.batching import place_axis
 from jitney._transforms.linearize import PartialTrace, split_jaxpr

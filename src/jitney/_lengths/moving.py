@@ -14,7 +14,7 @@ from jitney._lengths.fitting import Refusal
 from jitney._lengths.neutral import highest, lowest, one, zero
 from jitney._lengths.outlines import Length, Step
 from jitney._lengths.rewriting import Rewriting, Value, as_it_is, convert, integer, integer_dtype, plain, rule
-from jitney._ops import indexing, raw
+from jitney._ops import gather_layouts, indexing, raw
 
 
 def add(x: Any, y: Any) -> Any:
@@ -284,10 +284,10 @@ def _reshape_by_places(rewriting: Rewriting, value: Value, new: Sequence[int]) -
             place = flat
         source = add(source, registry["mul"].bind(place, integer(weight)))
         weight *= capacity[axis]
-    numbers = indexing.GatherDimensionNumbers((), (0,), (0,))
+    numbers = gather_layouts.GatherDimensionNumbers((), (0,), (0,))
     line = raw.reshape(value.x, (math.prod(capacity),))
     return indexing.gather(
-        line, raw.reshape(source, (*shape, 1)), numbers, (1,), indexing.GatherScatterMode.CLIP
+        line, raw.reshape(source, (*shape, 1)), numbers, (1,), gather_layouts.GatherScatterMode.CLIP
     )
 
 

@@ -1,8 +1,6 @@
-"""Primitives that read and write at computed places: dynamic slices, gather and the scatters.
+"""Primitives that read and write at computed places: gather and the scatters.
 
-Begin at :class:`Layout`.  Gather and scatter move *windows*: for each vector of start indices one block of
-``slice_sizes`` elements of the operand.  The layout says which axes of the gathered array (or of the
-updates) count windows and which run inside them; all rules below are written on it.
+Begin at ``Layout`` in ``gather_layouts.py``: all rules below are written on it.
 
 Windows that leave the operand, by mode: ``CLIP`` moves them back inside; ``FILL_OR_DROP`` gathers the fill
 value and drops the whole update; ``PROMISE_IN_BOUNDS`` acts as ``CLIP`` for gathers and as ``FILL_OR_DROP`` for
@@ -11,11 +9,10 @@ scatters, so that a broken promise never touches memory outside the operand.
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -29,398 +26,24 @@ from jitney._kernel.rules import Loops, Pull
 from jitney._ops import elementwise as ew
 from jitney._ops import raw
 from jitney._ops.families import check_kinds, check_same_dtype
+from jitney._ops.gather_layouts import (
+    CLIP,
+    FILL_OR_DROP,
+    PROMISE_IN_BOUNDS,
+    GatherDimensionNumbers,
+    GatherScatterMode,
+    Layout,
+    ScatterDimensionNumbers,
+    addressed_first,
+    gather_layout,
+    np_addresses,
+    np_one_window,
+    np_starts,
+    scatter_layout,
+    window_sizes,
+)
 from jitney._ops.scatter_loops import number_of_parts, place_or_spare, update_in_parts
 from jitney._ops.strong_products import stopped
-
-_INT64_MAX = np.iinfo(np.int64).max
-
-# -- vocabulary -------------------------------------------------------------------------------------
-
-
-class GatherScatterMode(enum.Enum):
-    """What happens to windows that are not inside the operand."""
-
-    CLIP = 1
-    FILL_OR_DROP = 2
-    PROMISE_IN_BOUNDS = 3
-    ONE_HOT = 4
-
-    @staticmethod
-    def from_any(s: str | GatherScatterMode | None) -> GatherScatterMode:
-        """A mode from its name (``clip``, ``fill``, ``drop``, ``promise_in_bounds``); None is ``FILL_OR_DROP``."""
-        if isinstance(s, GatherScatterMode):
-            return s
-        if s is None:
-            return GatherScatterMode.FILL_OR_DROP
-        if s not in _MODE_NAMES:
-            raise ValueError(f'Unknown gather mode "{s}": use one of {", ".join(_MODE_NAMES)}.')
-        return _MODE_NAMES[s]
-
-
-CLIP = GatherScatterMode.CLIP
-FILL_OR_DROP = GatherScatterMode.FILL_OR_DROP
-PROMISE_IN_BOUNDS = GatherScatterMode.PROMISE_IN_BOUNDS
-_MODE_NAMES = {
-    "clip": CLIP,
-    "fill": FILL_OR_DROP,
-    "drop": FILL_OR_DROP,
-    "promise_in_bounds": PROMISE_IN_BOUNDS,
-    "one_hot": GatherScatterMode.ONE_HOT,
-}
-
-
-class GatherDimensionNumbers(NamedTuple):
-    """How a gather reads windows.
-
-    ``offset_dims``: axes of the result that run inside windows; ``collapsed_slice_dims``: operand axes of window size 1
-    that the result lacks; ``start_index_map``: the operand axis of each component of an index vector (the last axis of
-    the indices); ``operand_batching_dims`` and ``start_indices_batching_dims``: axes of operand and
-    indices that advance together.
-    """
-
-    offset_dims: tuple[int, ...]
-    collapsed_slice_dims: tuple[int, ...]
-    start_index_map: tuple[int, ...]
-    operand_batching_dims: tuple[int, ...] = ()
-    start_indices_batching_dims: tuple[int, ...] = ()
-
-
-class ScatterDimensionNumbers(NamedTuple):
-    """How a scatter writes windows: the fields of :class:`GatherDimensionNumbers`, seen from the updates."""
-
-    update_window_dims: tuple[int, ...]
-    inserted_window_dims: tuple[int, ...]
-    scatter_dims_to_operand_dims: tuple[int, ...]
-    operand_batching_dims: tuple[int, ...] = ()
-    scatter_indices_batching_dims: tuple[int, ...] = ()
-
-
-# -- dynamic_slice ----------------------------------------------------------------------------------
-
-dynamic_slice_p = Primitive("dynamic_slice")
-
-
-def _check_starts(name: str, x: ShapedArray, starts: Sequence[ShapedArray]) -> None:
-    if len(starts) != x.ndim:
-        raise TypeError(
-            f"{name} needs one start index per axis, got {len(starts)} for operand shape {x.shape}."
-        )
-    if any(s.shape for s in starts):
-        raise TypeError(
-            f"{name} start indices must be scalars, got shapes {', '.join(str(s.shape) for s in starts)}."
-        )
-    if any(s.dtype.kind not in "iu" or s.dtype != starts[0].dtype for s in starts):
-        listed = ", ".join(s.dtype.name for s in starts)
-        raise TypeError(f"index arguments to {name} must be integers of the same type, got: {listed}")
-
-
-def _dynamic_slice_abstract(x: Any, *starts: Any, slice_sizes: tuple) -> ShapedArray:
-    if len(slice_sizes) != x.ndim:
-        raise TypeError(
-            f"dynamic_slice slice_sizes {slice_sizes} must have one size per axis of shape {x.shape}."
-        )
-    for size, n in zip(slice_sizes, x.shape, strict=True):
-        if not 0 <= size <= n:
-            raise TypeError(
-                f"dynamic_slice slice_sizes must lie between zero and the operand's sizes, got slice_sizes {slice_sizes} "
-                f"for operand shape {x.shape}."
-            )
-    _check_starts("dynamic_slice", x, starts)
-    return shaped_array(tuple(slice_sizes), x.dtype, x.weak_type)
-
-
-def _np_window(starts: Sequence[Any], shape: Sequence[int], sizes: Sequence[int]) -> tuple[slice, ...]:
-    """The block of ``sizes`` at ``starts``, moved back inside ``shape``."""
-    firsts = [min(max(int(s), 0), n - size) for s, n, size in zip(starts, shape, sizes, strict=True)]
-    return tuple([slice(first, first + size) for first, size in zip(firsts, sizes, strict=True)])
-
-
-def _dynamic_slice_jvp(primals: Any, tangents: Any, *, slice_sizes: tuple) -> tuple[Any, Any]:
-    x, *starts = primals
-    ans = dynamic_slice(x, starts, slice_sizes)
-    if type(tangents[0]) is Zero:
-        return ans, Zero.of(ans)
-    return ans, dynamic_slice(tangents[0], starts, slice_sizes)
-
-
-def _dynamic_slice_transpose(ct: Any, x: Any, *starts: Any, slice_sizes: tuple) -> list[Any]:
-    return [dynamic_update_slice(raw.zeros(x.aval), ct, starts), *[None] * len(starts)]
-
-
-def _dynamic_slice_batch(size: int, args: Any, dims: Any, *, slice_sizes: tuple) -> Any:
-    (x, *starts), (dx, *ds) = args, dims
-    if all(d is None for d in ds):
-        x = raw.move_axis(x, dx, 0)
-        return dynamic_slice(x, [_zero_like_index(starts), *starts], (size, *slice_sizes)), 0
-    rank = len(starts)
-    dnums = GatherDimensionNumbers(tuple(range(rank)), (), tuple(range(rank)))
-    indices = _stack_starts(size, starts, ds)
-    return gather_p.batch(size, (x, indices), (dx, 0), **gather_params(dnums, slice_sizes, CLIP))
-
-
-def _zero_like_index(starts: Sequence[Any]) -> Any:
-    return get_aval(starts[0]).dtype.type(0) if starts else np.int64(0)
-
-
-def _stack_starts(size: int, starts: Sequence[Any], dims: Sequence[int | None]) -> Any:
-    """Index vectors ``[size, rank]`` from scalars, some of them batched."""
-    columns = [
-        raw.broadcast_in_dim(s, (size, 1), () if d is None else (0,))
-        for s, d in zip(starts, dims, strict=True)
-    ]
-    return raw.concatenate(columns, 1)
-
-
-def _dynamic_slice_element(b: Any, idx: Any, x: Any, *starts: Any, slice_sizes: tuple) -> Any:
-    return x.read(_from_starts(b, idx, x.aval.shape, starts, slice_sizes))
-
-
-def _from_starts(
-    b: Any, idx: Any, shape: Sequence[int], starts: Sequence[Any], sizes: Sequence[int]
-) -> tuple:
-    """Operand indices of element ``idx`` of a window."""
-    return tuple(
-        i if n == size else b.to_index(s.read(()), 0, n - size) + i
-        for i, n, s, size in zip(idx, shape, starts, sizes, strict=True)
-    )
-
-
-dynamic_slice_p.abstract = lru_cache(maxsize=4096)(_dynamic_slice_abstract)
-dynamic_slice_p.numpy = lambda x, *starts, slice_sizes: x[_np_window(starts, x.shape, slice_sizes)].copy()
-dynamic_slice_p.jvp = _dynamic_slice_jvp
-dynamic_slice_p.transpose = _dynamic_slice_transpose
-dynamic_slice_p.batch = _dynamic_slice_batch
-dynamic_slice_p.lower = Pull(_dynamic_slice_element)
-
-# -- dynamic_update_slice ---------------------------------------------------------------------------
-
-dynamic_update_slice_p = Primitive("dynamic_update_slice")
-
-
-def _update_slice_abstract(x: Any, update: Any, *starts: Any) -> ShapedArray:
-    check_same_dtype("dynamic_update_slice", [x, update])
-    if x.ndim != update.ndim:
-        raise TypeError(
-            f"dynamic_update_slice update must have the same rank as operand, got update shape {update.shape} for "
-            f"operand shape {x.shape}."
-        )
-    if any(m > n for m, n in zip(update.shape, x.shape, strict=True)):
-        raise TypeError(
-            f"dynamic_update_slice update must not be larger than the operand, got update shape {update.shape} for "
-            f"operand shape {x.shape}."
-        )
-    _check_starts("dynamic_update_slice", x, starts)
-    return shaped_array(x.shape, x.dtype, False)
-
-
-def _np_update_slice(x: Any, update: Any, *starts: Any) -> Any:
-    out = x.copy()
-    out[_np_window(starts, x.shape, update.shape)] = update
-    return out
-
-
-def _update_slice_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
-    x, update, *starts = primals
-    ans = dynamic_update_slice(x, update, starts)
-    if type(tangents[0]) is Zero and type(tangents[1]) is Zero:
-        return ans, Zero.of(ans)
-    return ans, dynamic_update_slice(raw.instantiate(tangents[0]), raw.instantiate(tangents[1]), starts)
-
-
-def _update_slice_transpose(ct: Any, x: Any, update: Any, *starts: Any) -> list[Any]:
-    aval = update.aval if is_undefined(update) else get_aval(update)
-    ct_x = dynamic_update_slice(ct, raw.zeros(aval.strip_weak_type()), starts) if is_undefined(x) else None
-    ct_update = dynamic_slice(ct, starts, aval.shape) if is_undefined(update) else None
-    return [ct_x, ct_update, *[None] * len(starts)]
-
-
-def _update_slice_batch(size: int, args: Any, dims: Any) -> Any:
-    (x, update, *starts), (dx, du, *ds) = args, dims
-    if all(d is None for d in ds):
-        x, update = raw.batch_first(x, dx, size), raw.batch_first(update, du, size)
-        return dynamic_update_slice(x, update, [_zero_like_index(starts), *starts]), 0
-    rank = len(starts)
-    dnums = ScatterDimensionNumbers(tuple(range(rank)), (), tuple(range(rank)))
-    params = scatter_params(dnums, CLIP, indices_are_sorted=True, unique_indices=True)
-    return scatter_p.batch(size, (x, _stack_starts(size, starts, ds), update), (dx, 0, du), **params)
-
-
-def _update_slice_element(b: Any, idx: Any, x: Any, update: Any, *starts: Any) -> Any:
-    """Read the update inside of its window, the operand elsewhere."""
-    inside, place = [], []
-    for i, n, start, size in zip(idx, x.aval.shape, starts, update.aval.shape, strict=True):
-        if size != n:
-            i = i - b.to_index(start.read(()), 0, n - size)
-            inside += [i.ge(0), i.lt(size)]
-        place.append(i)
-    if 0 in update.aval.shape:
-        return x.read(idx)
-    return b.guard(inside, lambda: update.read(tuple(place)), lambda: x.read(idx))
-
-
-def _update_slice_loops(b: Any, outs: Any, ins: Any) -> None:
-    """Copy the operand, then write the update over it."""
-    (out,), (x, update, *starts) = outs, ins
-    b.copy(out, x, math.prod(x.shape))
-    if 0 in update.shape:
-        return
-    first = [
-        b.to_index(b.load(s, ()), 0, n - m) for s, n, m in zip(starts, x.shape, update.shape, strict=True)
-    ]
-
-    def body(idx: tuple) -> None:
-        b.store(out, tuple(f + i for f, i in zip(first, idx, strict=True)), b.load(update, idx))
-
-    _nested_loops(b, update.shape, range(len(x.shape)), body, "vector")
-
-
-dynamic_update_slice_p.abstract = lru_cache(maxsize=4096)(_update_slice_abstract)
-dynamic_update_slice_p.numpy = _np_update_slice
-dynamic_update_slice_p.jvp = _update_slice_jvp
-dynamic_update_slice_p.transpose = _update_slice_transpose
-dynamic_update_slice_p.batch = _update_slice_batch
-dynamic_update_slice_p.lower = Loops(_update_slice_loops, in_place=True, pull=Pull(_update_slice_element))
-
-# -- windows ----------------------------------------------------------------------------------------
-
-
-class Layout:
-    """Where the elements of windows stand in the gathered array (or the updates), called *result* here.
-
-    ``counting``: axes of the result that count windows, one for each axis of the indices but the last;
-    ``inside``: pairs ``(operand axis, result axis)`` that run inside windows; ``batching``: pairs ``(operand axis,
-    position in counting)``; ``limits``: pairs ``(operand axis, greatest start)`` for each component of an index vector.
-    """
-
-    __slots__ = (
-        "absent",
-        "addressed",
-        "batching",
-        "counting",
-        "direct",
-        "from_result",
-        "inside",
-        "limits",
-        "ndim",
-        "partial",
-        "shape",
-        "sizes",
-        "to_result",
-        "whole",
-    )
-
-    def __init__(self, dnums: GatherDimensionNumbers, shape: tuple, sizes: tuple, window_counts: int) -> None:
-        self.shape, self.sizes = shape, sizes
-        self.absent = absent = {*dnums.collapsed_slice_dims, *dnums.operand_batching_dims}
-        running = [d for d in range(len(shape)) if d not in absent]
-        self.inside = list(zip(running, dnums.offset_dims, strict=True))
-        self.ndim = window_counts + len(self.inside)
-        taken = set(dnums.offset_dims)
-        self.counting = [axis for axis in range(self.ndim) if axis not in taken]
-        self.batching = list(zip(dnums.operand_batching_dims, dnums.start_indices_batching_dims, strict=True))
-        self.limits = [(d, shape[d] - sizes[d]) for d in dnums.start_index_map]
-        # Axes that windows cover wholly are sliced by NumPy, the others addressed by index arrays.
-        self.whole = [d for d in running if sizes[d] == shape[d]]
-        self.addressed = [d for d in range(len(shape)) if d not in set(self.whole)]
-        self.partial = [d for d in self.addressed if d not in absent]
-        # Where windows are points of the addressed axes, their starts are the addresses.
-        component = {d: k for k, d in enumerate(dnums.start_index_map)}
-        plain = self.addressed and not self.partial and all(d in component for d in self.addressed)
-        self.direct = [component[d] for d in self.addressed] if plain else None
-        axis_of = dict(self.inside)
-        order = [*self.counting, *(axis_of[d] for d in self.partial), *(axis_of[d] for d in self.whole)]
-        self.from_result = tuple(order)
-        self.to_result = tuple(int(i) for i in np.argsort(order)) if order else ()
-
-
-@lru_cache(maxsize=2048)
-def gather_layout(dnums: GatherDimensionNumbers, shape: tuple, sizes: tuple, window_counts: int) -> Layout:
-    return Layout(dnums, shape, sizes, window_counts)
-
-
-@lru_cache(maxsize=2048)
-def scatter_layout(
-    dnums: ScatterDimensionNumbers, shape: tuple, updates_shape: tuple, window_counts: int
-) -> Layout:
-    return Layout(
-        GatherDimensionNumbers(*dnums), shape, window_sizes(dnums, shape, updates_shape), window_counts
-    )
-
-
-def window_sizes(dnums: ScatterDimensionNumbers, shape: Sequence[int], updates_shape: Sequence[int]) -> tuple:
-    """The size of a scatter's windows along each operand axis."""
-    absent = {*dnums.inserted_window_dims, *dnums.operand_batching_dims}
-    sizes = iter([updates_shape[axis] for axis in dnums.update_window_dims])
-    return tuple(1 if d in absent else next(sizes) for d in range(len(shape)))
-
-
-def _np_one_window(indices: Any, lay: Layout) -> tuple[tuple, bool]:
-    """The only window as a basic index, moved inside the operand, and whether it was there at once."""
-    first, inside = [0] * len(lay.shape), True
-    for (d, limit), start in zip(lay.limits, indices.tolist(), strict=True):
-        first[d] = moved = min(max(start, 0), limit)
-        inside = inside and moved == start
-    index = [f if d in lay.absent else slice(f, f + lay.sizes[d]) for d, f in enumerate(first)]
-    return tuple(index), inside
-
-
-def _np_starts(indices: Any, lay: Layout, clip: bool) -> tuple[list[Any], Any]:
-    """The first element of each window along each indexed axis, inside the operand; and which were so at once.
-
-    Both have the shape of the indices but for the last axis; the mask is None if all windows are inside.
-    """
-    starts, good = [], None
-    for k, (_, limit) in enumerate(lay.limits):
-        start = indices[..., k]
-        if start.dtype.kind == "u" and start.dtype.itemsize == 8:
-            start = np.minimum(start, np.uint64(_INT64_MAX))
-        start = start.astype(np.int64, copy=False)
-        moved = np.minimum(np.maximum(start, 0), limit)
-        if not clip:
-            here = start == moved
-            good = here if good is None else good & here
-        starts.append(moved)
-    return starts, None if good is None or good.all() else good
-
-
-def _np_addresses(lay: Layout, counts: tuple, starts: Sequence[Any], chosen: Any = None) -> tuple:
-    """An index array for each addressed operand axis, over ``(*counts, *partial sizes)``.
-
-    With a mask ``chosen`` over ``counts``, windows are numbered by one axis that skips the others.
-    """
-    if lay.direct is not None:
-        return tuple(starts[k] if chosen is None else starts[k][chosen] for k in lay.direct)
-    pick = (lambda a: np.broadcast_to(a, counts)[chosen]) if chosen is not None else (lambda a: a)
-    first: dict[int, Any] = {}
-    for d, position in lay.batching:
-        steps = np.arange(lay.shape[d]).reshape([-1 if p == position else 1 for p in range(len(counts))])
-        first[d] = pick(steps)
-    for (d, _), start in zip(lay.limits, starts, strict=True):
-        first[d] = pick(start)
-    deep = len(lay.partial)
-    leading = 1 if chosen is not None else len(counts)
-    addresses = []
-    for d in lay.addressed:
-        place = first.get(d)
-        place = np.zeros((1,) * leading, np.int64) if place is None else place
-        place = place.reshape(place.shape + (1,) * deep)
-        if d in lay.partial:
-            at = lay.partial.index(d)
-            place = place + np.arange(lay.sizes[d]).reshape([-1 if p == at else 1 for p in range(deep)])
-        addresses.append(place)
-    windows = (int(np.count_nonzero(chosen)),) if chosen is not None else counts
-    full = (*windows, *(lay.sizes[d] for d in lay.partial))
-    if not addresses:  # windows are the whole operand: address a new first axis
-        return (np.zeros(full, np.int64),)
-    addresses[0] = np.broadcast_to(addresses[0], np.broadcast_shapes(addresses[0].shape, full))
-    return tuple(addresses)
-
-
-def _addressed_first(x: Any, lay: Layout) -> Any:
-    """A view of the operand with its addressed axes in front (a new one if there is none)."""
-    view = x.transpose([*lay.addressed, *lay.whole])
-    return view if lay.addressed else view[None]
-
 
 # -- gather -----------------------------------------------------------------------------------------
 
@@ -556,12 +179,12 @@ def _np_gather(
 ) -> Any:
     lay = gather_layout(dimension_numbers, x.shape, slice_sizes, indices.ndim - 1)
     if indices.ndim == 1:
-        index, inside = _np_one_window(indices, lay)
+        index, inside = np_one_window(indices, lay)
         out = x[index].copy()
         return out if inside or mode is not FILL_OR_DROP else np.full_like(out, _fill(x.dtype, fill_value))
-    starts, good = _np_starts(indices, lay, mode is not FILL_OR_DROP)
-    addresses = _np_addresses(lay, indices.shape[:-1], starts)
-    source = _addressed_first(x, lay)
+    starts, good = np_starts(indices, lay, mode is not FILL_OR_DROP)
+    addresses = np_addresses(lay, indices.shape[:-1], starts)
+    source = addressed_first(x, lay)
     if len(addresses) == 1:
         out = source.take(addresses[0], axis=0)
     else:
@@ -773,17 +396,17 @@ def _np_scatter(write: Callable[[Any, tuple, Any, bool], None]) -> Callable[...,
             return out
         lay = scatter_layout(dimension_numbers, x.shape, updates.shape, indices.ndim - 1)
         if indices.ndim == 1 and update_jaxpr is None:
-            index, inside = _np_one_window(indices, lay)
+            index, inside = np_one_window(indices, lay)
             if inside or mode is CLIP:
                 write(out, index, updates, True)
             return out
-        starts, good = _np_starts(indices, lay, mode is CLIP)
-        addresses = _np_addresses(lay, indices.shape[:-1], starts, good)
+        starts, good = np_starts(indices, lay, mode is CLIP)
+        addresses = np_addresses(lay, indices.shape[:-1], starts, good)
         updates = updates.transpose(lay.from_result)
         if good is not None:
             updates = updates[good]
         put = write if update_jaxpr is None else _np_apply(update_jaxpr)
-        put(_addressed_first(out, lay), addresses, updates, unique_indices)
+        put(addressed_first(out, lay), addresses, updates, unique_indices)
         return out
 
     return meaning
@@ -874,7 +497,7 @@ def _scatter_loops(
             spare = len(x.shape) == 1 and lay.direct is not None and mode is not CLIP
             update_in_parts(b, out, updates.shape, parts, update, neutral(x.dtype), merge or combine, spare)
         else:
-            _nested_loops(b, updates.shape, lay.from_result, lambda idx: update(idx, out))
+            nested_loops(b, updates.shape, lay.from_result, lambda idx: update(idx, out))
 
     def supports(in_avals: Any, *, update_jaxpr: Any = None, **_: Any) -> bool:
         return update_jaxpr is None and in_avals[0].size > 0
@@ -882,7 +505,7 @@ def _scatter_loops(
     return Loops(build, supports, in_place=True, streams=(1, 2))
 
 
-def _nested_loops(
+def nested_loops(
     b: Any,
     shape: Sequence[int],
     order: Sequence[int],
@@ -1134,16 +757,6 @@ def _extremum_jvp(prim: Primitive) -> Callable[..., Any]:
 
 scatter_min_p.jvp = _extremum_jvp(scatter_min_p)
 scatter_max_p.jvp = _extremum_jvp(scatter_max_p)
-
-# -- raw operations ---------------------------------------------------------------------------------
-
-
-def dynamic_slice(x: Any, starts: Sequence[Any], slice_sizes: Sequence[int]) -> Any:
-    return dynamic_slice_p.bind(x, *starts, slice_sizes=tuple(slice_sizes))
-
-
-def dynamic_update_slice(x: Any, update: Any, starts: Sequence[Any]) -> Any:
-    return dynamic_update_slice_p.bind(x, update, *starts)
 
 
 def take_along_axis(x: Any, indices: Any, axis: int) -> Any:

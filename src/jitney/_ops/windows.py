@@ -21,7 +21,7 @@ from jitney._core.tangents import Zero
 from jitney._core.trace import LARGE_EAGER, get_aval
 from jitney._kernel.rules import Pull
 from jitney._ops import elementwise as ew
-from jitney._ops import indexing, raw, reductions
+from jitney._ops import gather_layouts, indexing, raw, reductions
 from jitney._ops.barriers import optimization_barrier_p
 from jitney._ops.families import check_kinds, linear
 
@@ -211,12 +211,12 @@ def _add_at(values: Any, places: Sequence[Any], shape: Sequence[int]) -> Any:
     for place, step in zip(places, np.cumprod((1, *reversed(shape[1:])))[::-1].tolist(), strict=True):
         part = ew.mul(place, _INT64.type(step))
         flat = part if flat is None else ew.add(flat, part)
-    dnums = indexing.ScatterDimensionNumbers((), (0,), (0,))
+    dnums = gather_layouts.ScatterDimensionNumbers((), (0,), (0,))
     total = indexing.scatter_add_p.bind(
         raw.zeros(shaped_array((math.prod(shape),), aval.dtype)),
         raw.reshape(flat, (aval.size, 1)),
         raw.reshape(values, (aval.size,)),
-        **indexing.scatter_params(dnums, indexing.PROMISE_IN_BOUNDS),
+        **indexing.scatter_params(dnums, gather_layouts.PROMISE_IN_BOUNDS),
     )
     return raw.reshape(total, shape)
 

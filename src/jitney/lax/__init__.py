@@ -5,6 +5,7 @@ from jitney._api.unsupported import of as _unsupported
 from jitney._base.lazily import at_first_use as _at_first_use
 from jitney._control.jit import jit_p
 from jitney._ops.contraction import dot_general_p
+from jitney._ops.dynamic_slices import *
 from jitney._ops.elementwise import *
 from jitney._ops.indexing import *
 from jitney._ops.ordering import *

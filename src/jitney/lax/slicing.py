@@ -13,45 +13,21 @@ from jitney._control.guarding import check_places
 from jitney._core.avals import shaped_array
 from jitney._core.staging import stage
 from jitney._core.trace import ArrayImpl, Tracer, get_aval
+from jitney._ops import dynamic_slices, gather_layouts, raw
 from jitney._ops import elementwise as ew
 from jitney._ops import indexing as ix
-from jitney._ops import raw
-from jitney._ops.indexing import (
-    GatherDimensionNumbers as GatherDimensionNumbers,
-)
-from jitney._ops.indexing import (
-    GatherScatterMode as GatherScatterMode,
-)
-from jitney._ops.indexing import (
-    ScatterDimensionNumbers as ScatterDimensionNumbers,
-)
-from jitney._ops.indexing import (
-    dynamic_slice_p as dynamic_slice_p,
-)
-from jitney._ops.indexing import (
-    dynamic_update_slice_p as dynamic_update_slice_p,
-)
-from jitney._ops.indexing import (
-    gather_p as gather_p,
-)
-from jitney._ops.indexing import (
-    scatter_add_p as scatter_add_p,
-)
-from jitney._ops.indexing import (
-    scatter_max_p as scatter_max_p,
-)
-from jitney._ops.indexing import (
-    scatter_min_p as scatter_min_p,
-)
-from jitney._ops.indexing import (
-    scatter_mul_p as scatter_mul_p,
-)
-from jitney._ops.indexing import (
-    scatter_p as scatter_p,
-)
-from jitney._ops.indexing import (
-    scatter_sub_p as scatter_sub_p,
-)
+from jitney._ops.dynamic_slices import dynamic_slice_p as dynamic_slice_p
+from jitney._ops.dynamic_slices import dynamic_update_slice_p as dynamic_update_slice_p
+from jitney._ops.gather_layouts import GatherDimensionNumbers as GatherDimensionNumbers
+from jitney._ops.gather_layouts import GatherScatterMode as GatherScatterMode
+from jitney._ops.gather_layouts import ScatterDimensionNumbers as ScatterDimensionNumbers
+from jitney._ops.indexing import gather_p as gather_p
+from jitney._ops.indexing import scatter_add_p as scatter_add_p
+from jitney._ops.indexing import scatter_max_p as scatter_max_p
+from jitney._ops.indexing import scatter_min_p as scatter_min_p
+from jitney._ops.indexing import scatter_mul_p as scatter_mul_p
+from jitney._ops.indexing import scatter_p as scatter_p
+from jitney._ops.indexing import scatter_sub_p as scatter_sub_p
 from jitney.lax.operands import operand as as_operand
 from jitney.lax.operands import operands as as_operands
 from jitney.lax.operands import to_axis
@@ -167,7 +143,7 @@ def dynamic_slice(
     starts = _start_indices("dynamic_slice", start_indices, shape, allow_negative_indices)
     sizes = _static("dynamic_slice", slice_sizes)
     _check_windows(shape, starts, sizes)
-    return ix.dynamic_slice(x, starts, sizes)
+    return dynamic_slices.dynamic_slice(x, starts, sizes)
 
 
 def dynamic_slice_in_dim(
@@ -185,7 +161,7 @@ def dynamic_slice_in_dim(
     sizes = [*shape[:axis], _static_int("dynamic_slice_in_dim", slice_size), *shape[axis + 1 :]]
     starts = _starts_along("dynamic_slice", start_index, shape, axis, allow_negative_indices)
     _check_windows(shape, starts, sizes)
-    return ix.dynamic_slice(x, starts, sizes)
+    return dynamic_slices.dynamic_slice(x, starts, sizes)
 
 
 def dynamic_index_in_dim(
@@ -218,7 +194,7 @@ def dynamic_update_slice(
     shape = get_aval(x).shape
     starts = _start_indices("dynamic_update_slice", start_indices, shape, allow_negative_indices)
     _check_windows(shape, starts, get_aval(new).shape)
-    return ix.dynamic_update_slice(x, new, starts)
+    return dynamic_slices.dynamic_update_slice(x, new, starts)
 
 
 def dynamic_update_slice_in_dim(
@@ -235,7 +211,7 @@ def dynamic_update_slice_in_dim(
     axis = to_axis("dynamic_update_slice_in_dim", axis, len(shape))
     starts = _starts_along("dynamic_update_slice", start_index, shape, axis, allow_negative_indices)
     _check_windows(shape, starts, get_aval(new).shape)
-    return ix.dynamic_update_slice(x, new, starts)
+    return dynamic_slices.dynamic_update_slice(x, new, starts)
 
 
 def dynamic_update_index_in_dim(
@@ -394,11 +370,11 @@ def gather(
            [0, 1]], dtype=int64)
     """
     x, indices = as_operand("gather", operand), as_operand("gather", start_indices)
-    parsed = ix.PROMISE_IN_BOUNDS if mode is None else GatherScatterMode.from_any(mode)
+    parsed = gather_layouts.PROMISE_IN_BOUNDS if mode is None else GatherScatterMode.from_any(mode)
     if parsed is GatherScatterMode.ONE_HOT:
         raise ValueError('gather has no mode "one_hot": use "clip", "fill" or "promise_in_bounds".')
     fill = None
-    if parsed is ix.FILL_OR_DROP:
+    if parsed is gather_layouts.FILL_OR_DROP:
         fill = ix.default_fill(get_aval(x).dtype) if fill_value is None else np.asarray(fill_value).item()
     numbers, sizes = GatherDimensionNumbers(*map(tuple, dimension_numbers)), _static("gather", slice_sizes)
     if mode is None and config.check_bounds:

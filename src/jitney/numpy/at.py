@@ -14,8 +14,8 @@ from jitney._api.failed_calls import shown
 from jitney._base import dtypes, sources
 from jitney._base.config import config
 from jitney._core.trace import LARGE_EAGER, ArrayImpl, Tracer, current_trace, get_aval
+from jitney._ops import gather_layouts, raw
 from jitney._ops import indexing as ops
-from jitney._ops import raw
 from jitney.numpy import indexing as ix
 from jitney.numpy.operands import array_operand, broadcast_to, convert, operand, quiet
 
@@ -317,7 +317,7 @@ def _scatter(
     single = all(
         e is None or isinstance(e, (int, slice)) or (isinstance(e, Tracer) and e.ndim == 0) for e in entries
     )
-    chosen = ops.FILL_OR_DROP if mode is None else ops.GatherScatterMode.from_any(mode)
+    chosen = gather_layouts.FILL_OR_DROP if mode is None else gather_layouts.GatherScatterMode.from_any(mode)
     params = ops.scatter_params(
         layout.scatter_numbers,
         chosen,

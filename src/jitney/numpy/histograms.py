@@ -11,7 +11,7 @@ import numpy as np
 from jitney._base import dtypes
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
-from jitney._ops import indexing, raw, reductions
+from jitney._ops import gather_layouts, indexing, raw, reductions
 from jitney._ops.families import literal
 from jitney._ops.shapes import rev_p
 from jitney.numpy import creation
@@ -32,10 +32,10 @@ def _flat(x: Any) -> Any:
 def _count(places: Any, weights: Any, length: int, dtype: np.dtype) -> Any:
     """The sum of the weights at each place in ``[0, length)``; places beyond are dropped, none may be negative."""
     n = get_aval(places).size
-    numbers = indexing.ScatterDimensionNumbers((), (0,), (0,))
+    numbers = gather_layouts.ScatterDimensionNumbers((), (0,), (0,))
     places = raw.reshape(places, (n, 1))
     weights = raw.broadcast_in_dim(weights, (n,), range(np.ndim(weights)))
-    params = indexing.scatter_params(numbers, indexing.FILL_OR_DROP)
+    params = indexing.scatter_params(numbers, gather_layouts.FILL_OR_DROP)
     return indexing.scatter_add_p.bind(raw.full((length,), 0, dtype), places, weights, **params)
 
 

@@ -18,9 +18,9 @@ from jitney._base.config import config
 from jitney._control.guarding import check_places
 from jitney._core import tree
 from jitney._core.trace import LARGE_EAGER, ArrayImpl, Tracer, current_trace, get_aval, raise_for_tracer
+from jitney._ops import dynamic_slices, gather_layouts, raw
 from jitney._ops import elementwise as ew
 from jitney._ops import indexing as ops
-from jitney._ops import raw
 from jitney._ops.shapes import rev_p
 
 wrap = _ext.wrap
@@ -392,7 +392,7 @@ def _dynamic(x: Any, entries: Sequence[Entry]) -> Any:
             sizes.append(1)
             dropped.append(axis)
         axis += 1
-    out = raw.squeeze(ops.dynamic_slice(x, starts, sizes), dropped)
+    out = raw.squeeze(dynamic_slices.dynamic_slice(x, starts, sizes), dropped)
     kept = [0 if isinstance(e, Tracer) else e for e in entries]
     new = _new_axes(kept)
     return raw.expand_dims(out, new) if new else out
@@ -437,11 +437,11 @@ class Layout(NamedTuple):
 
     @property
     def gather_numbers(self) -> Any:
-        return ops.GatherDimensionNumbers(self.windows, self.dropped, self.indexed)
+        return gather_layouts.GatherDimensionNumbers(self.windows, self.dropped, self.indexed)
 
     @property
     def scatter_numbers(self) -> Any:
-        return ops.ScatterDimensionNumbers(self.windows, self.dropped, self.indexed)
+        return gather_layouts.ScatterDimensionNumbers(self.windows, self.dropped, self.indexed)
 
 
 def plan(entries: Sequence[Entry], shape: tuple[int, ...]) -> Layout:
@@ -566,7 +566,9 @@ def _gather(x: Any, layout: Layout, mode: Any, fill_value: Any, is_sorted: bool,
     aval = get_aval(x)
     if 0 in layout.shape or aval.size == 0:
         return raw.full(layout.shape, 0, aval.dtype)
-    chosen = ops.PROMISE_IN_BOUNDS if mode is None else ops.GatherScatterMode.from_any(mode)
+    chosen = (
+        gather_layouts.PROMISE_IN_BOUNDS if mode is None else gather_layouts.GatherScatterMode.from_any(mode)
+    )
     out = ops.gather(
         x,
         layout.vectors,

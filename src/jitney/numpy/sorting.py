@@ -9,7 +9,7 @@ import numpy as np
 from jitney._base import dtypes
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
-from jitney._ops import indexing, ordering, raw, searching
+from jitney._ops import gather_layouts, indexing, ordering, raw, searching
 from jitney._ops.shapes import rev_p
 from jitney.numpy.operands import BOOL, array_operand, promote_dtypes, to_axis, wrap
 
@@ -222,9 +222,9 @@ def pick(values: Any, places: Any, exists: Any, fill: Any) -> Any:
         taken = raw.full((size, *shape[1:]), 0, get_aval(values).dtype)
     else:
         dims = tuple(range(1, len(shape)))
-        numbers = indexing.GatherDimensionNumbers(dims, (0,), (0,))
+        numbers = gather_layouts.GatherDimensionNumbers(dims, (0,), (0,))
         starts = raw.reshape(places, (size, 1))
-        taken = indexing.gather(values, starts, numbers, (1, *shape[1:]), indexing.PROMISE_IN_BOUNDS)
+        taken = indexing.gather(values, starts, numbers, (1, *shape[1:]), gather_layouts.PROMISE_IN_BOUNDS)
     mask = raw.broadcast_in_dim(exists, get_aval(taken).shape, (0,))
     return raw.select(mask, taken, broadcast_fill(fill, get_aval(taken)))
 
