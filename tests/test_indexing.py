@@ -10,7 +10,7 @@ import pytest
 
 import jitney
 from comparing import assert_same, check_first
-from jitney._compiler import graph as compiler_graph
+from jitney._compiler import build_graph
 from jitney._ops import gather_layouts
 from jitney._ops import indexing as ix
 from jitney.lax import slicing as ls
@@ -37,14 +37,14 @@ COMBINE = {
 def host_calls(monkeypatch: Any) -> list[str]:
     """Names of equations that compiled code hands back to NumPy."""
     names: list[str] = []
-    add_step = compiler_graph.add_step
+    add_step = build_graph.add_step
 
-    def spy(graph: Any, kind: str, eqn: Any, *more: Any) -> Any:
+    def spy(graph: Any, kind: str, eqn: Any, *more: Any, **options: Any) -> Any:
         if kind == "host":
             names.append(eqn.primitive.name)
-        return add_step(graph, kind, eqn, *more)
+        return add_step(graph, kind, eqn, *more, **options)
 
-    monkeypatch.setattr(compiler_graph, "add_step", spy)
+    monkeypatch.setattr(build_graph, "add_step", spy)
     return names
 
 
