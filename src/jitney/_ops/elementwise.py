@@ -26,6 +26,7 @@ from jitney._ops.families import (
     common_shape,
     elementwise,
     literal,
+    native_function,
     unbroadcast,
 )
 from jitney._ops.families import linear as _linear
@@ -36,24 +37,6 @@ REAL = "iuf"
 NUMBER = "iufc"
 ANY = "biufc"
 INEXACT = "fc"
-
-
-def _special(name: str) -> Any:
-    """A function of ``scipy.special``, imported at its first call."""
-
-    def call(*xs: Any) -> Any:
-        import scipy.special
-
-        out_dtype = xs[0].dtype
-        with np.errstate(all="ignore"):
-            return np.asarray(getattr(scipy.special, name)(*xs)).astype(out_dtype, copy=False)
-
-    call.__name__ = name
-    return call
-
-
-def _math(name: str) -> Any:
-    return lambda b, *xs: b.math(name, *xs)
 
 
 def _is_complex(x: Any) -> bool:
@@ -311,7 +294,7 @@ cbrt_p = elementwise(
     "f",
     numpy=np.cbrt,
     jvp=[lambda g, y, x: chain(g, mul(literal(x, 1 / 3), integer_pow(y, -2)))],
-    lower=_math("cbrt"),
+    lower=native_function("cbrt"),
 )
 square_p = elementwise(
     "square",
@@ -323,35 +306,39 @@ square_p = elementwise(
 
 # -- exponentials -----------------------------------------------------------------------------------
 
-exp_p = elementwise("exp", INEXACT, numpy=np.exp, jvp=[lambda g, y, x: stopped(g, y)], lower=_math("exp"))
+exp_p = elementwise(
+    "exp", INEXACT, numpy=np.exp, jvp=[lambda g, y, x: stopped(g, y)], lower=native_function("exp")
+)
 exp2_p = elementwise(
     "exp2",
     INEXACT,
     numpy=np.exp2,
     jvp=[lambda g, y, x: stopped(g, mul(literal(x, math.log(2.0)), y))],
-    lower=_math("exp2"),
+    lower=native_function("exp2"),
 )
-log_p = elementwise("log", INEXACT, numpy=np.log, jvp=[lambda g, y, x: chain_over(g, x)], lower=_math("log"))
+log_p = elementwise(
+    "log", INEXACT, numpy=np.log, jvp=[lambda g, y, x: chain_over(g, x)], lower=native_function("log")
+)
 expm1_p = elementwise(
     "expm1",
     INEXACT,
     numpy=np.expm1,
     jvp=[lambda g, y, x: stopped(g, add(y, literal(x, 1.0)))],
-    lower=_math("expm1"),
+    lower=native_function("expm1"),
 )
 log1p_p = elementwise(
     "log1p",
     INEXACT,
     numpy=np.log1p,
     jvp=[lambda g, y, x: chain_over(g, add(x, literal(x, 1.0)))],
-    lower=_math("log1p"),
+    lower=native_function("log1p"),
 )
 logistic_p = elementwise(
     "logistic",
     INEXACT,
     numpy=lambda x: np.reciprocal(1 + np.exp(-x)),
     jvp=[lambda g, y, x: mul(g, mul(y, sub(literal(x, 1.0), y)))],
-    lower=_math("logistic"),
+    lower=native_function("logistic"),
 )
 
 # -- trigonometric and hyperbolic -------------------------------------------------------------------
@@ -362,38 +349,38 @@ def _one_minus_square(x: Any) -> Any:
 
 
 sin_p = elementwise(
-    "sin", INEXACT, numpy=np.sin, jvp=[lambda g, y, x: stopped(g, cos(x))], lower=_math("sin")
+    "sin", INEXACT, numpy=np.sin, jvp=[lambda g, y, x: stopped(g, cos(x))], lower=native_function("sin")
 )
 cos_p = elementwise(
-    "cos", INEXACT, numpy=np.cos, jvp=[lambda g, y, x: neg(stopped(g, sin(x)))], lower=_math("cos")
+    "cos", INEXACT, numpy=np.cos, jvp=[lambda g, y, x: neg(stopped(g, sin(x)))], lower=native_function("cos")
 )
 tan_p = elementwise(
     "tan",
     INEXACT,
     numpy=np.tan,
     jvp=[lambda g, y, x: chain(g, add(literal(x, 1.0), square(y)))],
-    lower=_math("tan"),
+    lower=native_function("tan"),
 )
 asin_p = elementwise(
     "asin",
     INEXACT,
     numpy=np.arcsin,
     jvp=[lambda g, y, x: chain(g, rsqrt(_one_minus_square(x)))],
-    lower=_math("asin"),
+    lower=native_function("asin"),
 )
 acos_p = elementwise(
     "acos",
     INEXACT,
     numpy=np.arccos,
     jvp=[lambda g, y, x: chain(g, neg(rsqrt(_one_minus_square(x))))],
-    lower=_math("acos"),
+    lower=native_function("acos"),
 )
 atan_p = elementwise(
     "atan",
     INEXACT,
     numpy=np.arctan,
     jvp=[lambda g, y, x: div(g, add(literal(x, 1.0), square(x)))],
-    lower=_math("atan"),
+    lower=native_function("atan"),
 )
 atan2_p = elementwise(
     "atan2",
@@ -403,263 +390,41 @@ atan2_p = elementwise(
         lambda g, z, x, y: chain_stopped(g, chain_over(y, add(square(x), square(y)))),
         lambda g, z, x, y: chain_stopped(g, chain_over(neg(x), add(square(x), square(y)))),
     ],
-    lower=_math("atan2"),
+    lower=native_function("atan2"),
 )
 sinh_p = elementwise(
-    "sinh", INEXACT, numpy=np.sinh, jvp=[lambda g, y, x: chain(g, cosh(x))], lower=_math("sinh")
+    "sinh", INEXACT, numpy=np.sinh, jvp=[lambda g, y, x: chain(g, cosh(x))], lower=native_function("sinh")
 )
 cosh_p = elementwise(
-    "cosh", INEXACT, numpy=np.cosh, jvp=[lambda g, y, x: stopped(g, sinh(x))], lower=_math("cosh")
+    "cosh", INEXACT, numpy=np.cosh, jvp=[lambda g, y, x: stopped(g, sinh(x))], lower=native_function("cosh")
 )
 tanh_p = elementwise(
     "tanh",
     INEXACT,
     numpy=np.tanh,
     jvp=[lambda g, y, x: mul(g, _one_minus_square(y))],
-    lower=_math("tanh"),
+    lower=native_function("tanh"),
 )
 asinh_p = elementwise(
     "asinh",
     INEXACT,
     numpy=np.arcsinh,
     jvp=[lambda g, y, x: mul(g, rsqrt(add(square(x), literal(x, 1.0))))],
-    lower=_math("asinh"),
+    lower=native_function("asinh"),
 )
 acosh_p = elementwise(
     "acosh",
     INEXACT,
     numpy=np.arccosh,
     jvp=[lambda g, y, x: chain(g, rsqrt(mul(sub(x, literal(x, 1.0)), add(x, literal(x, 1.0)))))],
-    lower=_math("acosh"),
+    lower=native_function("acosh"),
 )
 atanh_p = elementwise(
     "atanh",
     INEXACT,
     numpy=np.arctanh,
     jvp=[lambda g, y, x: chain_over(g, _one_minus_square(x))],
-    lower=_math("atanh"),
-)
-
-# -- special functions ------------------------------------------------------------------------------
-
-_TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
-
-
-def _np_lgamma(x: Any) -> Any:
-    return np.where(x == -np.inf, np.asarray(np.inf, x.dtype), _special("gammaln")(x))
-
-
-erf_p = elementwise(
-    "erf",
-    "f",
-    numpy=_special("erf"),
-    jvp=[lambda g, y, x: mul(literal(x, _TWO_OVER_SQRT_PI), mul(g, exp(neg(square(x)))))],
-    lower=_math("erf"),
-)
-erfc_p = elementwise(
-    "erfc",
-    "f",
-    numpy=_special("erfc"),
-    jvp=[lambda g, y, x: mul(literal(x, -_TWO_OVER_SQRT_PI), mul(g, exp(neg(square(x)))))],
-    lower=_math("erfc"),
-)
-erf_inv_p = elementwise(
-    "erf_inv",
-    "f",
-    numpy=_special("erfinv"),
-    jvp=[lambda g, y, x: mul(literal(x, 1 / _TWO_OVER_SQRT_PI), chain(g, exp(square(y))))],
-    lower=_math("erf_inv"),
-)
-lgamma_p = elementwise(
-    "lgamma", "f", numpy=_np_lgamma, jvp=[lambda g, y, x: chain(g, digamma(x))], lower=_math("lgamma")
-)
-digamma_p = elementwise(
-    "digamma",
-    "f",
-    numpy=_special("digamma"),
-    jvp=[lambda g, y, x: chain(g, polygamma(literal(x, 1.0), x))],
-    lower=_math("digamma"),
-)
-
-
-def _no_derivative(name: str, operand: str) -> Any:
-    """The rule of an operand whose derivative is not known: better an error than a zero."""
-
-    def rule(g: Any, y: Any, *xs: Any) -> Any:
-        raise ValueError(
-            f"The derivative of {name} with respect to {operand} is not supported. "
-            f"If it is not needed, pass lax.stop_gradient({operand})."
-        )
-
-    return rule
-
-
-def _slope(name: str, *first: Any) -> Any:
-    """The rule `name` of parameter_slopes, which is made of primitives of this module."""
-
-    def rule(*args: Any) -> Any:
-        from jitney._ops import parameter_slopes
-
-        return getattr(parameter_slopes, name)(*first, *args)
-
-    return rule
-
-
-def _np_polygamma(m: Any, x: Any) -> Any:
-    import scipy.special
-
-    m, x = np.broadcast_arrays(m, x)
-    series = (-1.0) ** (m + 1) * scipy.special.gamma(m + 1.0) * scipy.special.zeta(m + 1.0, x)
-    return np.where(m == 0, scipy.special.digamma(x), series).astype(x.dtype)
-
-
-def _polygamma_jvp(g: Any, y: Any, m: Any, x: Any) -> Any:
-    return chain(g, polygamma(add(m, literal(m, 1.0)), x))
-
-
-def _lower_polygamma(b: Any, m: Any, x: Any) -> Any:
-    """The orders that derivatives of gammaln and digamma ask for have functions of their own."""
-    order = m.attr.value if m.op == "const" else None
-    return b.math({0: "digamma", 1: "trigamma"}[order], x) if order in (0, 1) else b.math("polygamma", m, x)
-
-
-polygamma_p = elementwise(
-    "polygamma",
-    "f",
-    numpy=_np_polygamma,
-    jvp=[_no_derivative("polygamma", "m"), _polygamma_jvp],
-    lower=_lower_polygamma,
-)
-zeta_p = elementwise(
-    "zeta",
-    "f",
-    numpy=_special("zeta"),
-    jvp=[
-        _slope("zeta"),
-        lambda g, y, x, q: chain(neg(chain(g, x)), zeta(add(x, literal(x, 1.0)), q)),
-    ],
-    lower=_math("zeta"),
-)
-bessel_i0e_p = elementwise(
-    "bessel_i0e",
-    "f",
-    numpy=_special("i0e"),
-    jvp=[lambda g, y, x: chain(g, sub(bessel_i1e(x), mul(sign(x), y)))],
-    lower=_math("bessel_i0e"),
-)
-
-
-def _bessel_i1e_jvp(g: Any, y: Any, x: Any) -> Any:
-    """d i1e/dx = i0e - i1e (sign x + 1/x), whose limit at 0 is one half."""
-    tiny = literal(x, float(np.finfo(get_aval(x).dtype).eps))
-    at_zero = le(abs(x), tiny)
-    aval = get_aval(x)
-    safe = select(at_zero, tiny, x, aval)
-    slope = sub(bessel_i0e(safe), mul(y, add(sign(safe), div(literal(x, 1.0), safe))))
-    return chain(g, select(at_zero, literal(x, 0.5), slope, aval))
-
-
-bessel_i1e_p = elementwise(
-    "bessel_i1e", "f", numpy=_special("i1e"), jvp=[_bessel_i1e_jvp], lower=_math("bessel_i1e")
-)
-
-
-def _igamma_dx(g: Any, a: Any, x: Any) -> Any:
-    """d P(a, x)/dx = x**(a-1) exp(-x) / Gamma(a), through logarithms."""
-    return chain(g, exp(sub(sub(stopped(log(x), sub(a, literal(a, 1.0)), ahead=True), x), lgamma(a))))
-
-
-def _np_igamma_grad_a(a: Any, x: Any) -> Any:
-    """d P(a, x)/da, term by term of ``P = sum of x**(a+n) exp(-x) / Gamma(a+n+1)``.
-
-    The terms are probabilities of a Poisson distribution of mean ``x`` at ``a + n``, which vanish ten standard
-    deviations away from ``x``.
-    """
-    import scipy.special
-
-    dtype = x.dtype
-    a, x = (v.astype(np.float64) for v in np.broadcast_arrays(a, x))
-    inside = (a > 0) & (x > 0) & (x < np.inf)
-    outside = np.where((a > 0) & ((x == 0) | (x == np.inf)), 0.0, np.nan)
-    a, x = np.where(inside, a, 1.0), np.where(inside, x, 1.0)
-    width = np.sqrt(x)
-    place = a + np.maximum(np.floor(x - a - 10 * width - 20), 0)
-    log_x = np.log(x)
-    term = np.exp(place * log_x - x - scipy.special.gammaln(place + 1))
-    slope = log_x - scipy.special.digamma(place + 1)
-    total = np.zeros_like(x)
-    for _ in range(int(20 * np.max(width, initial=0.0)) + 60):
-        total += term * slope
-        place += 1
-        term *= x / place
-        slope -= 1 / place
-    return np.where(inside, total, outside).astype(dtype)
-
-
-igamma_grad_a_p = elementwise(
-    "igamma_grad_a",
-    "f",
-    numpy=_np_igamma_grad_a,
-    jvp=[_slope("igamma_grad_a"), _slope("igamma_grad_x")],
-    lower=_math("igamma_grad_a"),
-)
-
-
-def _np_random_gamma_grad(a: Any, x: Any) -> Any:
-    """-(dP/da) / (dP/dx)"""
-    import scipy.special
-
-    dtype = x.dtype
-    a, x = (v.astype(np.float64) for v in np.broadcast_arrays(a, x))
-    inside = (a > 0) & (x > 0) & (x < np.inf)
-    safe_a, safe_x = np.where(inside, a, 1.0), np.where(inside, x, 1.0)
-    log_density = (safe_a - 1) * np.log(safe_x) - safe_x - scipy.special.gammaln(safe_a)
-    slope = -_np_igamma_grad_a(a, x)
-    return np.where(inside, slope / np.exp(log_density), slope).astype(dtype)
-
-
-random_gamma_grad_p = elementwise(
-    "random_gamma_grad",
-    "f",
-    numpy=_np_random_gamma_grad,
-    jvp=[_slope("random_gamma_grad_a"), _slope("random_gamma_grad_x")],
-    lower=_math("random_gamma_grad"),
-)
-igamma_p = elementwise(
-    "igamma",
-    "f",
-    numpy=_special("gammainc"),
-    jvp=[lambda g, y, a, x: chain(g, igamma_grad_a_p.bind(a, x)), lambda g, y, a, x: _igamma_dx(g, a, x)],
-    lower=_math("igamma"),
-)
-igammac_p = elementwise(
-    "igammac",
-    "f",
-    numpy=_special("gammaincc"),
-    jvp=[
-        lambda g, y, a, x: neg(chain(g, igamma_grad_a_p.bind(a, x))),
-        lambda g, y, a, x: neg(_igamma_dx(g, a, x)),
-    ],
-    lower=_math("igammac"),
-)
-
-
-def _betainc_dx(g: Any, y: Any, a: Any, b: Any, x: Any) -> Any:
-    one = literal(x, 1.0)
-    log_beta = sub(add(lgamma(a), lgamma(b)), lgamma(add(a, b)))
-    log_density = sub(
-        add(stopped(log(x), sub(a, one), ahead=True), stopped(log1p(neg(x)), sub(b, one), ahead=True)),
-        log_beta,
-    )
-    return chain(g, exp(log_density))
-
-
-regularized_incomplete_beta_p = elementwise(
-    "regularized_incomplete_beta",
-    "f",
-    numpy=_special("betainc"),
-    jvp=[_slope("betainc", 0), _slope("betainc", 1), _betainc_dx],
-    lower=_math("betainc"),
+    lower=native_function("atanh"),
 )
 
 # -- rounding, signs, parts -------------------------------------------------------------------------
@@ -698,7 +463,7 @@ round_p = elementwise("round", "f", numpy=_np_round, lower=_lower_round)
 is_finite_p = elementwise(
     "is_finite", "f", numpy=np.isfinite, result=lambda _: _BOOL, lower=lambda b, x: b.is_finite(x)
 )
-nextafter_p = elementwise("nextafter", "f", numpy=np.nextafter, lower=_math("nextafter"))
+nextafter_p = elementwise("nextafter", "f", numpy=np.nextafter, lower=native_function("nextafter"))
 
 
 def _abs_jvp(g: Any, y: Any, x: Any) -> Any:
@@ -1103,8 +868,6 @@ exp, exp2, log, expm1, log1p, logistic = (
 )
 sin, cos, tan, sinh, cosh, tanh = (p.bind for p in (sin_p, cos_p, tan_p, sinh_p, cosh_p, tanh_p))
 sqrt, rsqrt, cbrt = (p.bind for p in (sqrt_p, rsqrt_p, cbrt_p))
-erf, lgamma, digamma, polygamma, zeta = (p.bind for p in (erf_p, lgamma_p, digamma_p, polygamma_p, zeta_p))
-bessel_i0e, bessel_i1e = bessel_i0e_p.bind, bessel_i1e_p.bind
 eq, ne, lt, le, gt, ge = (p.bind for p in (eq_p, ne_p, lt_p, le_p, gt_p, ge_p))
 not_, and_, or_, xor = (p.bind for p in (not_p, and_p, or_p, xor_p))
 maximum, minimum = max_p.bind, min_p.bind

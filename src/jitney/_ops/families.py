@@ -153,6 +153,25 @@ def elementwise(
     return prim
 
 
+def native_function(name: str) -> Callable[..., Any]:
+    """The lowering of an elementwise primitive that the compiler has a function for."""
+    return lambda b, *xs: b.math(name, *xs)
+
+
+def scipy_function(name: str, part: int | None = None) -> Callable[..., Any]:
+    """The meaning: a function of ``scipy.special``, imported at its first call, or a part of its results."""
+
+    def call(*xs: Any) -> Any:
+        import scipy.special
+
+        with np.errstate(all="ignore"):
+            out = getattr(scipy.special, name)(*xs)
+        return np.asarray(out if part is None else out[part]).astype(xs[0].dtype, copy=False)
+
+    call.__name__ = name
+    return call
+
+
 def standard_jvp(prim: Primitive, rules: Sequence[Callable[..., Any] | None]) -> Callable[..., Any]:
     """The jvp rule that sums each operand's contribution."""
 

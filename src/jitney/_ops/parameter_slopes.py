@@ -6,6 +6,7 @@ from typing import Any
 
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
+from jitney._ops import gamma_functions
 from jitney._ops.differences import of_power, slope
 from jitney._ops.families import literal
 from jitney._ops.strong_products import chain
@@ -23,23 +24,28 @@ def _gamma_radius(a: Any, x: Any) -> Any:
 
 def igamma_grad_a(g: Any, y: Any, a: Any, x: Any) -> Any:
     """By ``a``."""
-    return slope(ew.igamma_grad_a_p.bind, 0, _gamma_radius, g, y, (a, x))
+    return slope(gamma_functions.igamma_grad_a_p.bind, 0, _gamma_radius, g, y, (a, x))
 
 
 def igamma_grad_x(g: Any, y: Any, a: Any, x: Any) -> Any:
     """By ``x``: the derivative of the density by ``a``."""
     one = literal(x, 1.0)
-    density = ew.exp(ew.sub(ew.sub(ew.mul(ew.sub(a, one), ew.log(x)), x), ew.lgamma(a)))
-    return chain(g, ew.mul(density, ew.sub(ew.log(x), ew.digamma(a))))
+    density = ew.exp(ew.sub(ew.sub(ew.mul(ew.sub(a, one), ew.log(x)), x), gamma_functions.lgamma(a)))
+    return chain(g, ew.mul(density, ew.sub(ew.log(x), gamma_functions.digamma(a))))
 
 
 def random_gamma_grad_a(g: Any, y: Any, a: Any, x: Any) -> Any:
-    return slope(ew.random_gamma_grad_p.bind, 0, _gamma_radius, g, y, (a, x))
+    return slope(gamma_functions.random_gamma_grad_p.bind, 0, _gamma_radius, g, y, (a, x))
 
 
 def random_gamma_grad_x(g: Any, y: Any, a: Any, x: Any) -> Any:
     return slope(
-        ew.random_gamma_grad_p.bind, 1, lambda a, x: ew.minimum(x, _gamma_radius(a, x)), g, y, (a, x)
+        gamma_functions.random_gamma_grad_p.bind,
+        1,
+        lambda a, x: ew.minimum(x, _gamma_radius(a, x)),
+        g,
+        y,
+        (a, x),
     )
 
 
@@ -51,7 +57,7 @@ def betainc(place: int, g: Any, y: Any, a: Any, b: Any, x: Any) -> Any:
         flip = ew.broadcast_like(near_1, get_aval(a).update(dtype=get_aval(near_1).dtype))
         rest = ew.sub(literal(x, 1.0), x)
         first, second, place = (ew.select(flip, p, q, get_aval(a)) for p, q in ((b, a), (a, b), (rest, x)))
-        value = ew.regularized_incomplete_beta_p.bind(first, second, place)
+        value = gamma_functions.regularized_incomplete_beta_p.bind(first, second, place)
         return ew.select(flip, ew.neg(value), value, get_aval(a))
 
     def radius(a: Any, b: Any, x: Any) -> Any:
@@ -68,5 +74,5 @@ def zeta(g: Any, y: Any, s: Any, q: Any) -> Any:
     def radius(s: Any, q: Any) -> Any:
         return ew.minimum(ew.sub(s, literal(s, 1.0)), of_power(ew.log(ew.abs(q))))
 
-    rest = slope(ew.zeta_p.bind, 0, radius, g, y, (s, ew.add(q, one)))
+    rest = slope(gamma_functions.zeta_p.bind, 0, radius, g, y, (s, ew.add(q, one)))
     return ew.sub(rest, chain(g, ew.mul(ew.log(q), ew.pow(q, ew.neg(s)))))

@@ -1,4 +1,4 @@
-"""Elementwise primitives of ``scipy.special`` beyond those of ``elementwise``: integrals, hypergeometric, Bessel functions.
+"""Elementwise primitives of ``scipy.special`` beyond those of ``gamma_functions``: integrals, hypergeometric, Bessel functions.
 
 All have native functions (``_compiler/vmath``), which evaluate them eagerly as well: SciPy's are less accurate in places.
 Where a derivative's formula would lose all digits, it is a series.
@@ -16,25 +16,12 @@ from jitney._core import plugs
 from jitney._core.primitive import Primitive, registry
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
+from jitney._ops import gamma_functions
 from jitney._ops.differences import of_power, slope, to_pole
-from jitney._ops.families import elementwise, literal
+from jitney._ops.families import elementwise, literal, native_function, scipy_function
 from jitney._ops.strong_products import chain
 
 _TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
-
-
-def _scipy(name: str, part: int | None = None) -> Callable[..., Any]:
-    """The meaning: SciPy's function, or a part of its results."""
-
-    def call(*xs: Any) -> Any:
-        import scipy.special
-
-        with np.errstate(all="ignore"):
-            out = getattr(scipy.special, name)(*xs)
-        return np.asarray(out if part is None else out[part]).astype(xs[0].dtype, copy=False)
-
-    call.__name__ = name
-    return call
 
 
 def _native(prim: Primitive) -> Callable[..., Any]:
@@ -47,7 +34,7 @@ def _native(prim: Primitive) -> Callable[..., Any]:
 
 
 def _function(name: str, numpy: Callable[..., Any], jvp: Sequence[Callable[..., Any] | None]) -> Primitive:
-    prim = elementwise(name, "f", numpy=numpy, jvp=jvp, lower=lambda b, *xs: b.math(name, *xs))
+    prim = elementwise(name, "f", numpy=numpy, jvp=jvp, lower=native_function(name))
     prim.impl = _native(prim)
     return prim
 
@@ -112,13 +99,13 @@ def _dawsn_jvp(g: Any, y: Any, x: Any) -> Any:
     return chain(g, where(far, times(series, -0.5), near))
 
 
-erfcx_p = _function("erfcx", _scipy("erfcx"), [_erfcx_jvp])
-dawsn_p = _function("dawsn", _scipy("dawsn"), [_dawsn_jvp])
+erfcx_p = _function("erfcx", scipy_function("erfcx"), [_erfcx_jvp])
+dawsn_p = _function("dawsn", scipy_function("dawsn"), [_dawsn_jvp])
 
 
 def _owens_h(g: Any, y: Any, h: Any, a: Any) -> Any:
     bell = ew.exp(times(ew.square(h), -0.5))
-    slope = ew.mul(bell, ew.erf(times(ew.mul(a, h), math.sqrt(0.5))))
+    slope = ew.mul(bell, gamma_functions.erf(times(ew.mul(a, h), math.sqrt(0.5))))
     return chain(g, times(slope, -0.5 / math.sqrt(2 * math.pi)))
 
 
@@ -128,7 +115,7 @@ def _owens_a(g: Any, y: Any, h: Any, a: Any) -> Any:
     return chain(g, times(ew.div(bell, length), 0.5 / math.pi))
 
 
-owens_t_p = _function("owens_t", _scipy("owens_t"), [_owens_h, _owens_a])
+owens_t_p = _function("owens_t", scipy_function("owens_t"), [_owens_h, _owens_a])
 
 # -- exponential integrals --------------------------------------------------------------------------
 
@@ -151,9 +138,9 @@ def _no_slope(name: str, operand: str) -> Callable[..., Any]:
     return rule
 
 
-exp1_p = _function("exp1", _scipy("exp1"), [_exp1_jvp])
-expi_p = _function("expi", _scipy("expi"), [lambda g, y, x: chain(g, ew.div(ew.exp(x), x))])
-expn_p = _function("expn", _scipy("expn"), [None, _expn_jvp])
+exp1_p = _function("exp1", scipy_function("exp1"), [_exp1_jvp])
+expi_p = _function("expi", scipy_function("expi"), [lambda g, y, x: chain(g, ew.div(ew.exp(x), x))])
+expn_p = _function("expn", scipy_function("expn"), [None, _expn_jvp])
 
 # -- trigonometric integrals ------------------------------------------------------------------------
 
@@ -168,17 +155,17 @@ def _sinc(x: Any) -> Any:
     return where(small, near, ew.div(ew.sin(large), large))
 
 
-sine_integral_p = _function("sine_integral", _scipy("sici", 0), [lambda g, y, x: chain(g, _sinc(x))])
+sine_integral_p = _function("sine_integral", scipy_function("sici", 0), [lambda g, y, x: chain(g, _sinc(x))])
 cosine_integral_p = _function(
     "cosine_integral",
-    _scipy("sici", 1),
+    scipy_function("sici", 1),
     [lambda g, y, x: chain(g, ew.div(ew.cos(inside(ew.ge(x, literal(x, 0.0)), x, math.nan)), x))],
 )
 fresnel_sine_p = _function(
-    "fresnel_sine", _scipy("fresnel", 0), [lambda g, y, x: chain(g, sin_quarter_p.bind(x))]
+    "fresnel_sine", scipy_function("fresnel", 0), [lambda g, y, x: chain(g, sin_quarter_p.bind(x))]
 )
 fresnel_cosine_p = _function(
-    "fresnel_cosine", _scipy("fresnel", 1), [lambda g, y, x: chain(g, cos_quarter_p.bind(x))]
+    "fresnel_cosine", scipy_function("fresnel", 1), [lambda g, y, x: chain(g, cos_quarter_p.bind(x))]
 )
 # sin and cos of pi x^2 / 2
 sin_quarter_p = _function(
@@ -206,7 +193,7 @@ def _spence_jvp(g: Any, y: Any, x: Any) -> Any:
     return chain(g, where(close, near, ew.neg(ew.div(ew.log(away), plus(away, -1.0)))))
 
 
-spence_p = _function("spence", _scipy("spence"), [_spence_jvp])
+spence_p = _function("spence", scipy_function("spence"), [_spence_jvp])
 
 # -- Bessel functions -------------------------------------------------------------------------------
 
@@ -216,7 +203,7 @@ def _bessel_jn_jvp(g: Any, y: Any, n: Any, x: Any) -> Any:
     return chain(g, times(gap, 0.5))
 
 
-bessel_jn_p = _function("bessel_jn", _scipy("jv"), [_no_slope("bessel_jn", "n"), _bessel_jn_jvp])
+bessel_jn_p = _function("bessel_jn", scipy_function("jv"), [_no_slope("bessel_jn", "n"), _bessel_jn_jvp])
 
 # I_1(x)/x in powers of x^2
 _I1_SERIES = [0.5 / (4.0**k * math.factorial(k) * math.factorial(k + 1)) for k in range(12)]
@@ -243,8 +230,10 @@ def _i1_jvp(g: Any, y: Any, x: Any) -> Any:
     return chain(g, ew.sub(bessel_i0_p.bind(x), ratio))
 
 
-bessel_i0_p = _modified("bessel_i0", ew.bessel_i0e_p, lambda g, y, x: chain(g, bessel_i1_p.bind(x)))
-bessel_i1_p = _modified("bessel_i1", ew.bessel_i1e_p, _i1_jvp)
+bessel_i0_p = _modified(
+    "bessel_i0", gamma_functions.bessel_i0e_p, lambda g, y, x: chain(g, bessel_i1_p.bind(x))
+)
+bessel_i1_p = _modified("bessel_i1", gamma_functions.bessel_i1e_p, _i1_jvp)
 
 # -- spherical harmonics ----------------------------------------------------------------------------
 
@@ -274,9 +263,15 @@ spherical_legendre_p = _function(
 # -- gamma ------------------------------------------------------------------------------------------
 
 
-tgamma_p = _function("tgamma", _scipy("gamma"), [lambda g, y, x: chain(g, ew.mul(y, ew.digamma(x)))])
+tgamma_p = _function(
+    "tgamma", scipy_function("gamma"), [lambda g, y, x: chain(g, ew.mul(y, gamma_functions.digamma(x)))]
+)
 # Its reciprocal.
-rgamma_p = _function("rgamma", _scipy("rgamma"), [lambda g, y, x: ew.neg(chain(g, ew.mul(y, ew.digamma(x))))])
+rgamma_p = _function(
+    "rgamma",
+    scipy_function("rgamma"),
+    [lambda g, y, x: ew.neg(chain(g, ew.mul(y, gamma_functions.digamma(x))))],
+)
 
 # -- hypergeometric functions -----------------------------------------------------------------------
 
@@ -295,7 +290,7 @@ def _kummer_radius(a: Any, b: Any, x: Any) -> Any:
 
 hyp1f1_p = _function(
     "hyp1f1",
-    _scipy("hyp1f1"),
+    scipy_function("hyp1f1"),
     [
         _by_parameter("hyp1f1", 0, _kummer_radius),
         _by_parameter("hyp1f1", 1, lambda a, b, x: to_pole(b, _kummer_radius(a, b, x))),
@@ -316,7 +311,7 @@ def _gauss_radius(a: Any, b: Any, c: Any, x: Any) -> Any:
 
 hyp2f1_p = _function(
     "hyp2f1",
-    _scipy("hyp2f1"),
+    scipy_function("hyp2f1"),
     [
         _by_parameter("hyp2f1", 0, _gauss_radius),
         _by_parameter("hyp2f1", 1, _gauss_radius),

@@ -7,6 +7,7 @@ from jitney._control.jit import jit_p
 from jitney._ops.contraction import dot_general_p
 from jitney._ops.dynamic_slices import *
 from jitney._ops.elementwise import *
+from jitney._ops.gamma_functions import *
 from jitney._ops.indexing import *
 from jitney._ops.ordering import *
 from jitney._ops.reductions import *

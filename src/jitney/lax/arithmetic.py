@@ -17,6 +17,7 @@ from jitney._core import tree
 from jitney._core.primitive import Primitive
 from jitney._core.trace import Array, get_aval
 from jitney._ops import elementwise as ew
+from jitney._ops import gamma_functions
 from jitney._ops.barriers import optimization_barrier_p
 from jitney._ops.stopping import stop_gradient_leaf
 from jitney.lax.operands import operand as as_operand
@@ -105,16 +106,22 @@ abs = _unary("abs", ew.abs_p, "Absolute value; of complex input a real result.",
 bitwise_not = _unary("bitwise_not", ew.not_p, "Bitwise (of booleans: logical) inversion.", "bool or integer")
 population_count = _unary("population_count", ew.population_count_p, "Number of set bits.", "integer")
 clz = _unary("clz", ew.clz_p, "Number of leading zero bits.", "integer")
-lgamma = _unary("lgamma", ew.lgamma_p, "Logarithm of ``|Gamma(x)|``.", "float")
-digamma = _unary("digamma", ew.digamma_p, "Derivative of ``lgamma``.", "float")
-erf = _unary("erf", ew.erf_p, "Error function.", "float")
-erfc = _unary("erfc", ew.erfc_p, "Complementary error function ``1 - erf(x)``.", "float")
-erf_inv = _unary("erf_inv", ew.erf_inv_p, "Inverse of ``erf`` on (-1, 1).", "float")
+lgamma = _unary("lgamma", gamma_functions.lgamma_p, "Logarithm of ``|Gamma(x)|``.", "float")
+digamma = _unary("digamma", gamma_functions.digamma_p, "Derivative of ``lgamma``.", "float")
+erf = _unary("erf", gamma_functions.erf_p, "Error function.", "float")
+erfc = _unary("erfc", gamma_functions.erfc_p, "Complementary error function ``1 - erf(x)``.", "float")
+erf_inv = _unary("erf_inv", gamma_functions.erf_inv_p, "Inverse of ``erf`` on (-1, 1).", "float")
 bessel_i0e = _unary(
-    "bessel_i0e", ew.bessel_i0e_p, "``exp(-|x|) I0(x)``, the scaled modified Bessel function.", "float"
+    "bessel_i0e",
+    gamma_functions.bessel_i0e_p,
+    "``exp(-|x|) I0(x)``, the scaled modified Bessel function.",
+    "float",
 )
 bessel_i1e = _unary(
-    "bessel_i1e", ew.bessel_i1e_p, "``exp(-|x|) I1(x)``, the scaled modified Bessel function.", "float"
+    "bessel_i1e",
+    gamma_functions.bessel_i1e_p,
+    "``exp(-|x|) I1(x)``, the scaled modified Bessel function.",
+    "float",
 )
 real = _unary("real", ew.real_p, "Real part of a complex array.", "complex")
 imag = _unary("imag", ew.imag_p, "Imaginary part of a complex array.", "complex")
@@ -145,7 +152,7 @@ shift_right_logical = _binary("shift_right_logical", ew.shift_right_logical_p, "
 complex = _binary("complex", ew.complex_p, "The complex array ``x + 1j * y``.")
 random_gamma_grad = _binary(
     "random_gamma_grad",
-    ew.random_gamma_grad_p,
+    gamma_functions.random_gamma_grad_p,
     "How a gamma variable ``y`` of shape ``x`` moves with ``x`` where its probability stays.",
 )
 
@@ -169,27 +176,27 @@ def nextafter(x1: Any, x2: Any) -> Any:
 
 def polygamma(m: Any, x: Any) -> Any:
     """Derivative of order ``m`` of digamma at ``x``, arrays of equal shape and float dtype."""
-    return ew.polygamma_p.bind(*operands("polygamma", m, x))
+    return gamma_functions.polygamma_p.bind(*operands("polygamma", m, x))
 
 
 def zeta(x: Any, q: Any) -> Any:
     """Hurwitz zeta function of ``x`` and ``q``, arrays of equal shape and float dtype."""
-    return ew.zeta_p.bind(*operands("zeta", x, q))
+    return gamma_functions.zeta_p.bind(*operands("zeta", x, q))
 
 
 def igamma(a: Any, x: Any) -> Any:
     """Regularised lower incomplete gamma function ``P(a, x)`` of arrays of equal shape and float dtype."""
-    return ew.igamma_p.bind(*operands("igamma", a, x))
+    return gamma_functions.igamma_p.bind(*operands("igamma", a, x))
 
 
 def igammac(a: Any, x: Any) -> Any:
     """Regularised upper incomplete gamma function ``Q(a, x)`` of arrays of equal shape and float dtype."""
-    return ew.igammac_p.bind(*operands("igammac", a, x))
+    return gamma_functions.igammac_p.bind(*operands("igammac", a, x))
 
 
 def igamma_grad_a(a: Any, x: Any) -> Any:
     """Derivative of ``igamma(a, x)`` in ``a``."""
-    return ew.igamma_grad_a_p.bind(*operands("igamma_grad_a", a, x))
+    return gamma_functions.igamma_grad_a_p.bind(*operands("igamma_grad_a", a, x))
 
 
 def pow(x: Any, y: Any) -> Any:
@@ -246,7 +253,7 @@ def select(pred: Any, on_true: Any, on_false: Any) -> Any:
 
 def betainc(a: Any, b: Any, x: Any) -> Any:
     """Regularised incomplete beta function."""
-    return ew.regularized_incomplete_beta_p.bind(*operands("betainc", a, b, x))
+    return gamma_functions.regularized_incomplete_beta_p.bind(*operands("betainc", a, b, x))
 
 
 def convert_element_type(operand: Any, new_dtype: Any) -> Any:

@@ -14,6 +14,7 @@ from jitney._base import dtypes
 from jitney._control.guarding import as_one
 from jitney._core.trace import ArrayImpl, current_trace, get_aval
 from jitney._ops import elementwise as ew
+from jitney._ops import gamma_functions
 from jitney._ops.families import literal
 from jitney.numpy import elementwise as el
 from jitney.numpy import ufuncs as uf
@@ -341,7 +342,7 @@ def i0(x: Any) -> Any:
     """Modified Bessel function of the first kind, order 0."""
     (x,) = promote_inexact(operand("i0", x))
     size = ew.abs(x)
-    return ew.mul(ew.exp(size), ew.bessel_i0e(size))
+    return ew.mul(ew.exp(size), gamma_functions.bessel_i0e(size))
 
 
 def angle(z: Any, deg: bool = False) -> Any:

@@ -22,7 +22,7 @@ from jitney._core.primitive import Primitive
 from jitney._core.tangents import Zero
 from jitney._core.trace import current_trace, get_aval
 from jitney._ops import elementwise as ew
-from jitney._ops import raw
+from jitney._ops import gamma_functions, raw
 from jitney._ops.keys import random_split_p
 from jitney.numpy.operands import array_operand, broadcast_to
 from jitney.random import _sampling as sampling
@@ -110,10 +110,10 @@ def _gamma_jvp(primals: Any, tangents: Any, *, log_space: bool) -> tuple[Any, An
     if type(g) is Zero:
         return out, Zero.of(out)
     if not log_space:
-        return out, ew.mul(g, ew.random_gamma_grad_p.bind(a, out))
+        return out, ew.mul(g, gamma_functions.random_gamma_grad_p.bind(a, out))
     x = jnp.exp(out)
     tiny = x < np.finfo(get_aval(x).dtype).tiny
-    slope = ew.random_gamma_grad_p.bind(a, jnp.where(tiny, 1, x)) / jnp.where(tiny, 1, x)
+    slope = gamma_functions.random_gamma_grad_p.bind(a, jnp.where(tiny, 1, x)) / jnp.where(tiny, 1, x)
     # F(x) = x**a / gamma(a + 1) for small x
     return out, ew.mul(g, jnp.where(tiny, (lax.digamma(a + 1) - out) / a, slope))
 

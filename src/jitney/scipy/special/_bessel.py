@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from jitney._core.trace import get_aval
-from jitney._ops import elementwise as ew
-from jitney._ops import raw
+from jitney._ops import gamma_functions, raw
 from jitney._ops import special_functions as sf
 from jitney.numpy.operands import array_operand
 from jitney.scipy.operands import floats, strong
@@ -17,7 +16,7 @@ from jitney.scipy.operands import floats, strong
 
 def i0e(x: Any) -> Any:
     """``exp(-|x|) * i0(x)``, which does not overflow."""
-    return ew.bessel_i0e_p.bind(*floats("i0e", x))
+    return gamma_functions.bessel_i0e_p.bind(*floats("i0e", x))
 
 
 def i0(x: Any) -> Any:
@@ -27,7 +26,7 @@ def i0(x: Any) -> Any:
 
 def i1e(x: Any) -> Any:
     """``exp(-|x|) * i1(x)``, which does not overflow."""
-    return ew.bessel_i1e_p.bind(*floats("i1e", x))
+    return gamma_functions.bessel_i1e_p.bind(*floats("i1e", x))
 
 
 def i1(x: Any) -> Any:

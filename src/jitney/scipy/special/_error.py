@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from jitney._ops import elementwise as ew
+from jitney._ops import gamma_functions
 from jitney.numpy import ufuncs as uf
 from jitney.scipy.operands import floats, is_narrow, strong, where
 
@@ -16,17 +16,17 @@ _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 def erf(x: Any) -> Any:
     """Error function ``2/sqrt(pi) * integral of exp(-t**2) from 0 to x``."""
-    return ew.erf_p.bind(*floats("erf", x))
+    return gamma_functions.erf_p.bind(*floats("erf", x))
 
 
 def erfc(x: Any) -> Any:
     """``1 - erf(x)``, accurate for large ``x``."""
-    return ew.erfc_p.bind(*floats("erfc", x))
+    return gamma_functions.erfc_p.bind(*floats("erfc", x))
 
 
 def erfinv(x: Any) -> Any:
     """Inverse of :func:`erf`; infinite at -1 and 1, NaN beyond."""
-    return ew.erf_inv_p.bind(*floats("erfinv", x))
+    return gamma_functions.erf_inv_p.bind(*floats("erfinv", x))
 
 
 def ndtr(x: Any) -> Any:
@@ -37,7 +37,7 @@ def ndtr(x: Any) -> Any:
     Array(0.5, dtype=float64)
     """
     (x,) = floats("ndtr", x)
-    return 0.5 * ew.erfc_p.bind(strong(x) * -_SQRT_HALF)
+    return 0.5 * gamma_functions.erfc_p.bind(strong(x) * -_SQRT_HALF)
 
 
 def log_ndtr(x: Any, series_order: int = 3) -> Any:
@@ -61,7 +61,7 @@ def log_ndtr(x: Any, series_order: int = 3) -> Any:
     # Beyond -20 the square of the tail, which second derivatives divide by, would soon be zero.
     near_x = where(far, limit, x)
     right = near_x > 0
-    tail = 0.5 * ew.erfc_p.bind(_SQRT_HALF * where(right, near_x, -near_x))
+    tail = 0.5 * gamma_functions.erfc_p.bind(_SQRT_HALF * where(right, near_x, -near_x))
     near = where(right, uf.log1p(-tail), uf.log(where(right, 0.5, tail)))
     return where(far, _log_ndtr_series(where(far, x, limit), max(series_order, 8)), near)
 

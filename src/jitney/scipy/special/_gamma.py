@@ -14,7 +14,7 @@ from jitney import lax
 from jitney._base import dtypes
 from jitney._core.trace import get_aval
 from jitney._ops import elementwise as ew
-from jitney._ops import raw
+from jitney._ops import gamma_functions, raw
 from jitney._ops import special_functions as sf
 from jitney._ops.complex_special import log_gamma_p
 from jitney.numpy import ufuncs as uf
@@ -30,7 +30,7 @@ def gammaln(x: Any) -> Any:
     >>> gammaln(5.0)
     Array(3.17805383, dtype=float64, weak_type=True)
     """
-    return ew.lgamma_p.bind(*floats("gammaln", x))
+    return gamma_functions.lgamma_p.bind(*floats("gammaln", x))
 
 
 def loggamma(x: Any) -> Any:
@@ -47,7 +47,7 @@ def loggamma(x: Any) -> Any:
     (x,) = promoted("loggamma", x)
     if get_aval(x).dtype.kind == "c":
         return log_gamma_p.bind(x)
-    return where(uf.less(x, 0.0), math.nan, ew.lgamma_p.bind(x))
+    return where(uf.less(x, 0.0), math.nan, gamma_functions.lgamma_p.bind(x))
 
 
 def gammasgn(x: Any) -> Any:
@@ -70,7 +70,7 @@ def gamma(x: Any) -> Any:
 
 def digamma(x: Any) -> Any:
     """Derivative of :func:`gammaln`; NaN at 0, -1, -2, ..."""
-    return ew.digamma_p.bind(*floats("digamma", x))
+    return gamma_functions.digamma_p.bind(*floats("digamma", x))
 
 
 def polygamma(n: Any, x: Any) -> Any:
@@ -85,7 +85,7 @@ def polygamma(n: Any, x: Any) -> Any:
             f"Argument `n` to polygamma must be of integer type. Got dtype {get_aval(n).dtype.name}."
         )
     order, x = floats("polygamma", n, x)
-    return ew.polygamma_p.bind(order, x)
+    return gamma_functions.polygamma_p.bind(order, x)
 
 
 def zeta(x: Any, q: Any = None) -> Any:
@@ -94,22 +94,22 @@ def zeta(x: Any, q: Any = None) -> Any:
         raise NotImplementedError(
             "Riemann zeta function is not implemented: pass q=1 (or another q of Hurwitz zeta)."
         )
-    return ew.zeta_p.bind(*floats("zeta", x, q))
+    return gamma_functions.zeta_p.bind(*floats("zeta", x, q))
 
 
 def gammainc(a: Any, x: Any) -> Any:
     """Regularized lower incomplete gamma function."""
-    return ew.igamma_p.bind(*floats("gammainc", a, x))
+    return gamma_functions.igamma_p.bind(*floats("gammainc", a, x))
 
 
 def gammaincc(a: Any, x: Any) -> Any:
     """Regularized upper incomplete gamma function."""
-    return ew.igammac_p.bind(*floats("gammaincc", a, x))
+    return gamma_functions.igammac_p.bind(*floats("gammaincc", a, x))
 
 
 def betainc(a: Any, b: Any, x: Any) -> Any:
     """Regularized incomplete beta function."""
-    return ew.regularized_incomplete_beta_p.bind(*floats("betainc", a, b, x))
+    return gamma_functions.regularized_incomplete_beta_p.bind(*floats("betainc", a, b, x))
 
 
 # Coefficients of 1/x, 1/x**3, ... in Stirling's series of log(gamma).
@@ -142,8 +142,14 @@ def betaln(a: Any, b: Any) -> Any:
     both_large = uf.greater_equal(a, _LARGE)
     big_b = where(one_large, b, 2 * _LARGE)
     small_a = where(one_large & uf.less(a, _LARGE), a, 1.0)
-    half_large = ew.lgamma_p.bind(small_a) + _log_gamma_ratio(small_a, big_b)
-    out = where(one_large, half_large, ew.lgamma_p.bind(a) + ew.lgamma_p.bind(b) - ew.lgamma_p.bind(a + b))
+    half_large = gamma_functions.lgamma_p.bind(small_a) + _log_gamma_ratio(small_a, big_b)
+    out = where(
+        one_large,
+        half_large,
+        gamma_functions.lgamma_p.bind(a)
+        + gamma_functions.lgamma_p.bind(b)
+        - gamma_functions.lgamma_p.bind(a + b),
+    )
     return where(both_large, _betaln_large(where(both_large, a, _LARGE), big_b), out)
 
 
@@ -176,7 +182,7 @@ def _sum_and_error(x: Any, y: Any) -> tuple[Any, Any]:
 def _correction(x: Any, error: Any) -> Any:
     """The relative change of ``gamma(x)`` by an error of ``x``."""
     known = uf.not_equal(error, 0.0)
-    return lax.stop_gradient(error * ew.digamma_p.bind(where(known, x, 1.0)))
+    return lax.stop_gradient(error * gamma_functions.digamma_p.bind(where(known, x, 1.0)))
 
 
 def _moderate(x: Any) -> Any:
@@ -231,7 +237,11 @@ def poch(z: Any, m: Any) -> Any:
     value = where(large, uf.exp(-_log_gamma_ratio(where(large, m, 0.0), b)), value)
     rest = direct | large
     x, y = where(rest, 1.0, first), where(rest, 1.0, last)
-    other = gammasgn(y) * gammasgn(x) * uf.exp(ew.lgamma_p.bind(y) - ew.lgamma_p.bind(x))
+    other = (
+        gammasgn(y)
+        * gammasgn(x)
+        * uf.exp(gamma_functions.lgamma_p.bind(y) - gamma_functions.lgamma_p.bind(x))
+    )
     value = where(rest, value, other)
     odd = uf.not_equal(uf.floor(m * 0.5) * 2.0, m)
     value = where(turned & odd, -value, value)
@@ -244,7 +254,7 @@ def multigammaln(a: Any, d: int) -> Any:
     (a,) = floats("multigammaln", a)
     shifts = array_operand("multigammaln", np.arange(d).astype(dtypes.real_dtype(get_aval(a).dtype)) / 2)
     rank = get_aval(a).ndim
-    terms = ew.lgamma_p.bind(raw.expand_dims(a, (rank,)) - raw.expand_dims(shifts, range(rank)))
+    terms = gamma_functions.lgamma_p.bind(raw.expand_dims(a, (rank,)) - raw.expand_dims(shifts, range(rank)))
     return raw.reduce_sum(strong(terms), (rank,)) + d * (d - 1) / 4 * math.log(math.pi)
 
 
