@@ -80,9 +80,16 @@ def convert(error: BaseException) -> bool:
         try:
             return _convert(code, span, [c for c, _ in frames], error)
         except Unsupported as reason:
-            text, line = reason.args
-            error.add_note(f"It was not converted: {text} ({code.co_filename}:{line or span.line}).")
+            text, line, cure = reason.args
+            _explain(error, f"It was not converted: {text} ({code.co_filename}:{line or span.line}). {cure}")
             return False
+
+
+def _explain(error: BaseException, reason: str) -> None:
+    """Say the reason behind what happened, before the general cures; once, though several functions may have tried."""
+    what, *more = str(error).split("\n")
+    if reason not in more:
+        error.args = ("\n".join([what, reason, *more]),)
 
 
 # Errors of traced values, and what an array says whose item is assigned.
@@ -190,7 +197,11 @@ def _statements(path: list[ast.AST], span: Span, error: BaseException) -> list[a
         if isinstance(parent, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             if found:
                 break
-            raise Unsupported("a comprehension would have a length that is not known", span.line)
+            raise Unsupported(
+                "a comprehension would have a length that is not known",
+                span.line,
+                "Select from an array by a mask (x[x > 0]), or choose values by jnp.where.",
+            )
         if isinstance(parent, (ast.If, ast.While, ast.Assert)) and child is parent.test:
             _add(found, parent)
         if _is_loop_over(parent, child):
@@ -202,7 +213,11 @@ def _statements(path: list[ast.AST], span: Span, error: BaseException) -> list[a
     if isinstance(path[-1], (ast.Assert, ast.If, ast.While, ast.For, ast.AugAssign)) and not found:
         found.append(path[-1])
     if not found:
-        raise Unsupported("the value is used where Python needs it", span.line)
+        raise Unsupported(
+            "the value is used where Python needs it",
+            span.line,
+            "Pass it as a static argument, or compute without asking Python for it.",
+        )
     return found
 
 
@@ -217,7 +232,9 @@ def _check_roots(statements: list[ast.AST], function: Function) -> None:
         if root_of(target) not in own:
             name = root_of(target) or "what it is an item of"
             raise Unsupported(
-                f"{name} is no variable of the function, so that it cannot hold a new array", target.lineno
+                f"{name} is no variable of the function, so that it cannot hold a new array",
+                target.lineno,
+                "Pass the array as an argument and return it, or assign to a copy made in the function.",
             )
 
 

@@ -64,21 +64,33 @@ def _pattern(pattern: Any, subject: ast.expr, call: Any) -> tuple[ast.expr | Non
     if isinstance(pattern, ast.MatchOr):
         found = [_pattern(part, subject, call) for part in pattern.patterns]
         if any(captured for _, captured in found):
-            raise Unsupported("alternatives of a traced `match` that give names values", pattern.lineno)
+            raise Unsupported(
+                "alternatives of a traced `match` that give names values",
+                pattern.lineno,
+                "Write a case for each alternative.",
+            )
         tests = [test for test, _ in found]
         known = [test for test in tests if test is not None]
         return (ast.BoolOp(ast.Or(), known) if len(known) == len(tests) else None), {}
     if isinstance(pattern, ast.MatchSequence):
         return _sequence(pattern, subject, call)
     kind = type(pattern).__name__.removeprefix("Match").lower()
-    raise Unsupported(f"a {kind} pattern of a traced `match`", pattern.lineno)
+    raise Unsupported(
+        f"a {kind} pattern of a traced `match`",
+        pattern.lineno,
+        "Match values, sequences and names, or write `if`.",
+    )
 
 
 def _sequence(
     pattern: ast.MatchSequence, subject: ast.expr, call: Any
 ) -> tuple[ast.expr, dict[str, ast.expr]]:
     if any(isinstance(part, ast.MatchStar) for part in pattern.patterns):
-        raise Unsupported("a pattern of any length of a traced `match`", pattern.lineno)
+        raise Unsupported(
+            "a pattern of any length of a traced `match`",
+            pattern.lineno,
+            "Write a case for each length, without `*`.",
+        )
     tests: list[ast.expr] = [call("is_sequence", copy.deepcopy(subject), ast.Constant(len(pattern.patterns)))]
     captured: dict[str, ast.expr] = {}
     for place, part in enumerate(pattern.patterns):

@@ -71,7 +71,11 @@ def _path_of(filename: str, code: types.CodeType) -> list[ast.AST]:
     for start, end, column, end_column in code.co_positions():
         if None not in (start, end, column, end_column) and start != code.co_firstlineno:
             return path_to(filename, Span(start, end, column, end_column))
-    raise Unsupported("a function in one line", code.co_firstlineno)
+    raise Unsupported(
+        "a function in one line",
+        code.co_firstlineno,
+        "Write its body on lines of its own, or call jitney.debug.print.",
+    )
 
 
 def _is_call_of_print(node: ast.AST) -> bool:

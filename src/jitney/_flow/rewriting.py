@@ -268,7 +268,11 @@ class _Writer:
                 if isinstance(inner, (ast.Global, ast.Nonlocal)):
                     self.outside |= set(inner.names)
                 if isinstance(inner, (ast.Yield, ast.YieldFrom, ast.Await)) and self.touches(node):
-                    raise Unsupported("a generator cannot be traced", inner.lineno)
+                    raise Unsupported(
+                        "a generator cannot be traced",
+                        inner.lineno,
+                        "Return a list or an array in place of `yield`, or choose by jnp.where before it.",
+                    )
         if isinstance(node, ast.Lambda):
             node.body = ast.copy_location(self.expression(node.body), node.body)  # by which it is known
         else:
@@ -329,7 +333,9 @@ class _Writer:
             return call("element", node.value, index_of(node))
         if isinstance(node, ast.Call):
             return self.called_function(node)
-        raise Unsupported(f"a {type(node).__name__} cannot be converted", node.lineno)
+        raise Unsupported(
+            f"a {type(node).__name__} cannot be converted", node.lineno, "Compute it in a statement before."
+        )
 
     def called_function(self, node: ast.Call) -> ast.expr:
         if not is_print(node):
@@ -455,7 +461,11 @@ class _Writer:
         if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) and id(node) in self.marked:
             return _placed(self.item_assigned(node), node), False
         if isinstance(node, (ast.Try, ast.ClassDef, ast.Match)):
-            raise Unsupported(f"`{type(node).__name__.lower()}` around traced control flow", node.lineno)
+            raise Unsupported(
+                f"`{type(node).__name__.lower()}` around traced control flow",
+                node.lineno,
+                "Move the traced part out of it, into a function of its own that is called before.",
+            )
         for field, value in ast.iter_fields(node):
             if isinstance(value, ast.expr):
                 setattr(node, field, self.expression(value))
@@ -630,7 +640,9 @@ class _Writer:
                 isinstance(n, ast.NamedExpr) for n in ast.walk(part)
             ):
                 raise Unsupported(
-                    "an assignment in a part of a condition that is not always evaluated", test.lineno
+                    "an assignment in a part of a condition that is not always evaluated",
+                    test.lineno,
+                    "Assign the name in a statement before.",
                 )
 
         class Names(ast.NodeTransformer):
@@ -670,7 +682,9 @@ class _Writer:
         taken = [name for name in names if name in self.outside]
         if taken:
             raise Unsupported(
-                f"{', '.join(taken)} is global or nonlocal and assigned under a traced condition", line
+                f"{', '.join(taken)} is global or nonlocal and assigned under a traced condition",
+                line,
+                "Return the new value, and assign it where the function is called.",
             )
         return names
 
@@ -690,11 +704,15 @@ class _Writer:
             for node in inside(statement):
                 if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
                     raise Unsupported(
-                        f"the attribute {node.attr} is assigned under a traced condition", node.lineno
+                        f"the attribute {node.attr} is assigned under a traced condition",
+                        node.lineno,
+                        "Assign a local variable there, and return it, or assign the attribute from it behind the condition.",
                     )
                 if isinstance(node, ast.Raise):
                     raise Unsupported(
-                        "an exception cannot be raised under a traced condition: use assert", node.lineno
+                        "an exception cannot be raised under a traced condition",
+                        node.lineno,
+                        "Write `assert condition, message`, which is checked at run time.",
                     )
                 for field in ("body", "orelse", "finalbody"):
                     block = getattr(node, field, None)

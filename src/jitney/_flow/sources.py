@@ -26,7 +26,7 @@ class Span(NamedTuple):
 
 
 class Unsupported(Exception):
-    """Why a statement cannot be converted; ``args`` are the reason and the line."""
+    """Why a statement cannot be converted; ``args`` are the reason, the line (0: that of the error), and the cure."""
 
 
 def span_of_instruction(code: Any, lasti: int) -> Span | None:
@@ -58,11 +58,17 @@ def tree_of(filename: str) -> ast.Module:
     """The tree of a file, or of a notebook's cell; ``Unsupported`` if its text is not to be had."""
     text = "".join(linecache.getlines(filename))
     if not text:
-        raise Unsupported(f"the source of {filename} is not to be had", 0)
+        raise Unsupported(
+            f"the source of {filename} is not to be had",
+            0,
+            "Define the function in a file or a notebook's cell, or write it with jnp.where, lax.cond and lax.while_loop.",
+        )
     try:
         return _parsed(filename, text)
     except SyntaxError as error:
-        raise Unsupported(f"the source of {filename} is not what was compiled ({error})", 0) from None
+        raise Unsupported(
+            f"the source of {filename} is not what was compiled ({error})", 0, "Import the module again."
+        ) from None
 
 
 def path_to(filename: str, span: Span) -> list[ast.AST]:
@@ -100,10 +106,18 @@ def unit_of(path: list[ast.AST]) -> Function:
     """The outermost function on the path, which is converted as a whole."""
     for node in path:
         if isinstance(node, ast.AsyncFunctionDef):
-            raise Unsupported("an async function cannot be traced", node.lineno)
+            raise Unsupported(
+                "an async function cannot be traced",
+                node.lineno,
+                "Compute in a plain function that it calls.",
+            )
         if isinstance(node, (ast.FunctionDef, ast.Lambda)):
             return node
-    raise Unsupported("the statement is in no function", getattr(path[-1], "lineno", 0))
+    raise Unsupported(
+        "the statement is in no function",
+        getattr(path[-1], "lineno", 0),
+        "Put it into the function that is compiled.",
+    )
 
 
 def class_of(path: list[ast.AST], function: Function) -> str | None:
