@@ -161,7 +161,7 @@ def test_what_cannot_be_converted_says_why() -> None:
 
     def raising(x: Any) -> Any:
         if x < 0:
-            raise ValueError("negative")
+            raise
         return x
 
     source = "def no_source(x):\n    if x > 0:\n        return x\n    return -x\n"
@@ -171,12 +171,136 @@ def test_what_cannot_be_converted_says_why() -> None:
         (lambda x: attribute(x, Holder()), "the attribute value is assigned under a traced condition"),
         (comprehension, "a comprehension would have a length that is not known"),
         (trying, "`try` around traced control flow"),
-        (raising, "an exception cannot be raised under a traced condition .* Write `assert condition, message`"),
+        (raising, "`raise` without an exception under a traced condition .* Name the exception"),
         (namespace["no_source"], "the source of .* is not to be had"),
     ):
         with pytest.raises(jitney.errors.TracerBoolConversionError) as error:
             jitney.jit(function)(1.0)
         assert re.search(why, str(error.value)), str(error.value)
+
+
+class Divergence(Exception):
+    """An exception that is not made of one text."""
+
+    def __init__(self, what: str, steps: int) -> None:
+        super().__init__(what, steps)
+
+
+def test_exceptions_are_raised_when_the_program_gets_there() -> None:
+    def newton(x: Any, most: Any) -> Any:
+        if x < 0:
+            raise ValueError(f"no root of {x:.1f}")
+        root, steps = x, 0
+        while abs(root * root - x) > 1e-12:
+            if steps >= most:
+                raise Divergence("no convergence", 3)
+            root = (root + x / root) / 2
+            steps += 1
+        return root
+
+    compiled = jitney.jit(newton)
+    assert float(compiled(9.0, 50)) == pytest.approx(3.0)
+    assert float(jitney.grad(compiled)(9.0, 50)) == pytest.approx(1 / 6)
+    line = newton.__code__.co_firstlineno + 2
+    for function in (
+        compiled,
+        jitney.jit(jitney.grad(newton)),
+        newton,
+        lambda x, n: jitney.jit(newton)(x, n),
+    ):
+        with pytest.raises(ValueError, match="no root of -4.0") as caught:
+            function(-4.0, 50)
+        if function is not newton:
+            assert f"test_python_control_flow.py:{line}" in str(caught.value)
+        with pytest.raises(Divergence) as diverged:
+            function(9.0, 2)
+        assert diverged.value.args == ("no convergence", 3)
+    many = jitney.jit(jitney.vmap(newton, (0, None)))
+    np.testing.assert_allclose(many(jnp.array([1.0, 4.0, 0.25]), 50), [1.0, 2.0, 0.5])
+    with pytest.raises(ValueError, match="no root of -4.0"):
+        many(jnp.array([1.0, -4.0, 0.25]), 50)
+
+    def find(a: Any, wanted: Any) -> Any:
+        for i, x in enumerate(a):
+            if x == wanted:
+                return i
+        raise KeyError("not there")
+
+    assert int(jitney.jit(find)(jnp.arange(4), 2)) == 2
+    with pytest.raises(KeyError, match="not there"):
+        jitney.jit(find)(jnp.arange(4), 7)
+
+    def never(x: Any) -> Any:
+        if x > 0:
+            raise OverflowError
+        else:
+            raise KeyError("below")
+
+    for x, error in ((1.0, OverflowError), (-1.0, KeyError)):
+        with pytest.raises(error):
+            jitney.jit(never)(x)
+
+    def known(x: Any, mode: str) -> Any:
+        if x > 1:
+            y = x
+        else:
+            if mode == "strict":
+                raise ValueError(mode)
+            y = -x
+        return y
+
+    strict = jitney.jit(known, static_argnames="mode")
+    assert [float(strict(2.0, "strict")), float(strict(0.5, "lax"))] == [2.0, -0.5]
+    with pytest.raises(ValueError, match="strict"):
+        strict(0.5, "strict")
+
+
+def test_jumps_under_known_conditions_in_traced_loops() -> None:
+    def run(n: Any, skip: bool, leave: bool) -> Any:
+        total = 0
+        for i in range(n):
+            if skip:
+                if i % 2 == 0:
+                    continue
+            if leave:
+                break
+            total += i
+        return total
+
+    for skip in (False, True):
+        for leave in (False, True):
+            want = run(6, skip, leave)
+            assert int(jitney.jit(run, static_argnums=(1, 2))(6, skip, leave)) == want
+            assert run(6, skip, leave) == want
+
+    def skipping(n: Any, skip: bool) -> Any:
+        total = 0
+        for i in range(n):
+            if skip:
+                continue
+            total += i
+        return total
+
+    assert [int(jitney.jit(skipping, static_argnums=1)(5, skip)) for skip in (False, True)] == [10, 0]
+    assert skipping(5, True) == 0
+
+
+def test_objects_are_not_changed_in_a_known_branch_of_a_traced_one() -> None:
+    def run(x: Any, keep: Any) -> Any:
+        found: list[Any] = []
+        if x > 0:
+            if keep > 0:  # traced in the first call, known in the second
+                y = 1.0
+            else:
+                y = 2.0
+            if y is not None:
+                found.append(y)
+        return sum(found)
+
+    with pytest.raises(TypeError, match="found, a list, is changed under a condition"):
+        jitney.jit(run)(1.0, 1.0)
+    with pytest.raises(TypeError, match="found, a list, is changed under a condition"):
+        jitney.jit(lambda x: run(x, 1.0))(1.0)
 
 
 def test_jax_s_errors_stay_available() -> None:

@@ -45,8 +45,13 @@ class Guard(Site):
         return self.shown.format(*[to_numpy(v).item() for v in values])
 
     def exception(self, values: Sequence[Any]) -> Exception:
-        where = sources.excerpt(self.source, "      ")
-        return self.error("\n  at ".join(filter(None, (self.text(values), where))))
+        text, where = self.text(values), sources.excerpt(self.source, "      ")
+        place = f"  at {where}" if where else ""
+        error = self.error("\n".join(filter(None, (text, place))))
+        if place and place not in str(error):  # a class that shows its arguments in a form of its own
+            error = self.error(text)
+            error.add_note(place)
+        return error
 
 
 def _number(text: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import threading
 import types
 from collections.abc import Callable, Iterator
@@ -12,10 +14,10 @@ from jitney._core.trace import is_array_like
 
 
 class _Running(threading.local):
-    """Of each part of a converted statement that runs, whether it is being traced: then it runs once for all cases."""
+    """Of each part of a converted statement that runs: whether it is being traced, so that it runs once for all cases, and its name."""
 
     def __init__(self) -> None:
-        self.traced: list[bool] = []
+        self.parts: list[tuple[bool, str]] = []
         self.at_end: list[list[Callable[[], None]]] = []
 
 
@@ -23,16 +25,38 @@ _running = _Running()
 
 
 def run(traced: bool, part: Callable[..., Any], *args: Any) -> Any:
-    _running.traced.append(traced)
+    """Call ``part``; also traced is what is inside of a traced part of the same function."""
+    name = _name(part)
+    if not traced and _running.parts:
+        around, outer = _running.parts[-1]
+        traced = around and name.startswith(f"{outer}.<locals>.")
+    _running.parts.append((traced, name))
     try:
         return part(*args)
     finally:
-        _running.traced.pop()
+        _running.parts.pop()
+
+
+def part_of(part: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Marks a function that calls ``part``, to count as it."""
+
+    def mark(function: Any) -> Any:
+        function.__wrapped__ = part
+        return function
+
+    return mark
+
+
+def _name(part: Any) -> str:
+    """A name that begins with those of the functions that ``part`` is defined in."""
+    part = inspect.unwrap(part.func if isinstance(part, functools.partial) else part)
+    code = part.__code__
+    return f"{code.co_filename}:{code.co_qualname}"
 
 
 def is_traced() -> bool:
     """Whether the part that runs is traced."""
-    return bool(_running.traced) and _running.traced[-1]
+    return bool(_running.parts) and _running.parts[-1][0]
 
 
 @contextmanager

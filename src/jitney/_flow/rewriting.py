@@ -29,7 +29,7 @@ def rewritten(function: ast.AST, marked: Iterable[ast.AST]) -> ast.AST:
     """A copy of ``function`` in which the nodes ``marked`` are calls."""
     memo: dict[int, Any] = {}
     made = copy.deepcopy(function, memo)
-    return _Writer({id(memo[id(node)]) for node in marked}).function(made)
+    return _Writer(memo[id(node)] for node in marked).function(made)
 
 
 def call(name: str, *args: ast.expr) -> ast.Call:
@@ -250,13 +250,12 @@ class _Loop:
 
 
 class _Writer:
-    def __init__(self, marked: set[int]) -> None:
-        self.marked = marked
+    def __init__(self, marked: Iterable[ast.AST]) -> None:
+        self.marked = {id(node): node for node in marked}  # all of them are kept, so that their ids stay theirs
         self.count = 0
         self.outside: set[str] = set()  # names that are not the function's own
         self.locals: set[str] = set()
         self.after: _Statements = []  # what a loop that was just written adds behind it
-        self.kept: list[Any] = []  # nodes made here that are marked: their ids stay theirs
 
     # -- functions and expressions
 
@@ -276,9 +275,32 @@ class _Writer:
         if isinstance(node, ast.Lambda):
             node.body = ast.copy_location(self.expression(node.body), node.body)  # by which it is known
         else:
+            if self.touches(node):
+                node.body = self.with_returns(node.body)
             node.body = self.block(node.body, None)
         self.outside, self.locals = before, outer
         return node
+
+    def with_returns(self, statements: _Statements) -> _Statements:
+        """Before each ``raise`` a ``return`` of what ``raised`` gives in traced parts; in ``try`` it raises while tracing."""
+        out: _Statements = []
+        for node in statements:
+            if isinstance(node, ast.Raise) and node.exc is not None:
+                (copied,) = self.copied([node])
+                if isinstance(copied.exc, ast.Call):
+                    copied.exc.args = [_told(part) for part in copied.exc.args]
+                value = call("raised", copied.exc, ast.Constant(node.lineno))
+                out += _placed([ast.If(call("is_traced"), [ast.Return(value)], [])], node)
+            elif not isinstance(node, (ast.Try, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                for part in (node, *getattr(node, "cases", ())):
+                    for field in ("body", "orelse"):
+                        if isinstance(getattr(part, field, None), list):
+                            setattr(part, field, self.with_returns(getattr(part, field)))
+            out.append(node)
+        return out
+
+    def mark(self, *nodes: ast.AST) -> None:
+        self.marked.update({id(node): node for node in nodes})
 
     def touches(self, node: ast.AST) -> bool:
         return any(id(part) in self.marked for part in ast.walk(node))
@@ -393,7 +415,7 @@ class _Writer:
         out: _Statements = []
         for number, statement in enumerate(statements):
             rest = list(statements[number + 1 :])
-            if not self.touches(statement) and not (loop and self.leaves(statement, loop)):
+            if not self.touches(statement) and not (loop and _jumps(statement)):
                 out.append(statement)
                 continue
             if isinstance(statement, ast.Match) and id(statement) in self.marked:
@@ -401,19 +423,17 @@ class _Writer:
             if loop is None and isinstance(statement, ast.If) and self.dynamic(statement):
                 if ast.Return in _jumps(statement):
                     return out + self.last_if(statement, rest)
+            leaves = bool(_jumps(statement))  # before it is written anew
             made, ended = self.statement(statement, loop)
             out += made
             if ended:
                 return out
-            if loop and rest and not self.after and self.leaves(statement, loop):
+            if loop and rest and not self.after and leaves:
                 return out + self.guarded(rest, loop)
             if isinstance(statement, (ast.For, ast.While, ast.With)) and self.after:
                 after, self.after = self.after, []
                 return out + self.block([*after, *rest], loop)
         return out
-
-    def leaves(self, statement: ast.stmt, loop: _Loop) -> bool:
-        return bool(_jumps(statement))
 
     def dynamic(self, node: ast.AST) -> bool:
         """Whether a statement becomes a call: it is marked, or a jump out of a marked part leaves it."""
@@ -436,7 +456,7 @@ class _Writer:
         if isinstance(node, (ast.For, ast.While)):
             if self.dynamic(node) or loop and ast.Return in _jumps(node):
                 return self.loop(node), False
-            return self.plain_loop(node), False
+            return self.plain_loop(node, loop), False
         if isinstance(node, ast.If):
             node.test = self.expression(node.test)
             if self.dynamic(node):
@@ -494,19 +514,16 @@ class _Writer:
         node.subject = self.expression(node.subject)
         statements, conditions = as_ifs(node, self.number(), call)
         for condition in conditions:
-            self.marked |= {
-                id(condition),
-                *[id(part) for part in ast.walk(condition.test) if _is_logical(part)],
-            }
-        self.kept += statements
+            self.mark(condition, *[part for part in ast.walk(condition.test) if _is_logical(part)])
         return statements
 
-    def plain_loop(self, node: Any) -> _Statements:
+    def plain_loop(self, node: Any, loop: _Loop | None) -> _Statements:
+        """A loop of Python's; jumps in its ``else`` leave the loop around it."""
         if isinstance(node, ast.For):
             node.iter = self.expression(node.iter)
         else:
             node.test = self.expression(node.test)
-        node.body, node.orelse = self.block(node.body, None), self.block(node.orelse, None)
+        node.body, node.orelse = self.block(node.body, None), self.block(node.orelse, loop)
         return [node]
 
     def jump(self, node: Any, loop: _Loop) -> _Statements:
@@ -578,8 +595,7 @@ class _Writer:
         for s in statements:
             for node in ast.walk(s):
                 if id(node) in self.marked and id(node) in memo:
-                    self.marked.add(id(memo[id(node)]))
-        self.kept += made
+                    self.mark(memo[id(node)])
         return made
 
     # -- loops
@@ -611,8 +627,7 @@ class _Writer:
     def later_if(self, test: ast.expr, body: _Statements, node: Any) -> ast.stmt:
         """A marked ``if`` that stands behind the loop ``node``."""
         made = ast.fix_missing_locations(ast.copy_location(ast.If(test, body, []), node))
-        self.marked.add(id(made))
-        self.kept.append(made)
+        self.mark(made)
         return made
 
     def _while(self, node: ast.While, body: _Statements, loop: _Loop, line: int) -> _Statements:
@@ -636,9 +651,7 @@ class _Writer:
         """The assignments ``(y := e)`` in the condition of a loop, and the condition of their names."""
         found: _Statements = []
         for part in ast.walk(test):
-            if isinstance(part, (ast.BoolOp, ast.IfExp, ast.Lambda)) and any(
-                isinstance(n, ast.NamedExpr) for n in ast.walk(part)
-            ):
+            if isinstance(part, (ast.BoolOp, ast.IfExp, ast.Lambda)) and any(map(_is_walrus, ast.walk(part))):
                 raise Unsupported(
                     "an assignment in a part of a condition that is not always evaluated",
                     test.lineno,
@@ -648,6 +661,8 @@ class _Writer:
         class Names(ast.NodeTransformer):
             def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
                 self.generic_visit(node)
+                if not _is_walrus(node):
+                    return node
                 found.append(ast.Assign([node.target], node.value))
                 return ast.copy_location(_load(node.target.id), node)
 
@@ -708,11 +723,11 @@ class _Writer:
                         node.lineno,
                         "Assign a local variable there, and return it, or assign the attribute from it behind the condition.",
                     )
-                if isinstance(node, ast.Raise):
+                if isinstance(node, ast.Raise) and node.exc is None:
                     raise Unsupported(
-                        "an exception cannot be raised under a traced condition",
+                        "`raise` without an exception under a traced condition",
                         node.lineno,
-                        "Write `assert condition, message`, which is checked at run time.",
+                        "Name the exception that is to be raised.",
                     )
                 for field in ("body", "orelse", "finalbody"):
                     block = getattr(node, field, None)
@@ -765,6 +780,11 @@ def _endless(node: Any, jumps: set[type]) -> bool:
     """Whether a loop ends by a return only."""
     known = isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and bool(node.test.value)
     return known and ast.Break not in jumps
+
+
+def _is_walrus(node: ast.AST) -> bool:
+    """Whether the user wrote it: chains of comparisons that were converted keep their operands so, too."""
+    return isinstance(node, ast.NamedExpr) and not node.target.id.startswith(OURS)
 
 
 def _is_function(name: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from jitney import lax
@@ -18,7 +20,7 @@ from jitney._core.staging import DebugInfo, hoist_tracers, stage
 from jitney._core.trace import Tracer, current_trace, get_aval, is_array_like
 from jitney._flow import rolling
 from jitney._flow.assigning import is_stale, outdate
-from jitney._flow.parts import run, statement
+from jitney._flow.parts import is_traced, part_of, run, statement
 from jitney._flow.sources import OURS
 
 # -- variables without a value ----------------------------------------------------------------------------
@@ -58,6 +60,12 @@ for _operator in """add radd sub rsub mul rmul truediv rtruediv floordiv rfloord
 
 def unset(name: str = "") -> Unset:
     return Unset(name)
+
+
+class Raised(Unset):
+    """What a function returns where it raises: nobody will see it."""
+
+    __slots__ = ()
 
 
 def _is_value(x: Any) -> bool:
@@ -158,27 +166,58 @@ def choose(test: Any, then: Callable[[], Any], other: Callable[[], Any], line: i
     known = _known(test)
     if known is not None:
         return then() if known else other()
-    (out,) = _branches(test, lambda: (then(),), lambda: (other(),), ("the expression",), line)
+    (out,) = _branches(test, then, other, ("the expression",), line, alone=True)
     return out
 
 
 def assert_(test: Any, message: Callable[[], Any], line: int) -> None:
     known = _known(test)
     if known is None:
-        from jitney._control.guards import require
-
-        text, values = _message(message())
-        where = sources.resolve(sources.here())
-        require(
-            jnp.logical_not(_truth(test)),
-            AssertionError,
-            text,
-            values,
-            source=None if where is None else where._replace(line=line, column=-1),
-        )
+        _fail_where(jnp.logical_not(_truth(test)), AssertionError, message(), line)
     elif not known:
         said = message()
         raise AssertionError(said.text() if isinstance(said, told) else said)
+
+
+def raised(error: Any, line: int) -> Raised:
+    """``raise error`` in a part that is traced: when the program gets there."""
+    error = error() if isinstance(error, type) else error
+    if not isinstance(error, Exception):
+        raise TypeError("exceptions must derive from Exception")
+    said = error.args[0] if len(error.args) == 1 else ""
+    _fail_where(jnp.asarray(True), type(error) if _is_made_of_text(error) else _again(error), said, line)
+    return Raised()
+
+
+def _is_made_of_text(error: Exception) -> bool:
+    try:
+        return len(error.args) < 2 and type(error)("text").args == ("text",)
+    except Exception:
+        return False
+
+
+def _again(error: Exception) -> Any:
+    """Makes exceptions like one that was made while tracing."""
+
+    def make(_: str) -> Exception:
+        return copy.copy(error)
+
+    make.__name__ = type(error).__name__
+    return make
+
+
+def _fail_where(fails: Any, error: Any, said: Any, line: int) -> None:
+    from jitney._control.guards import require
+
+    text, values = _message(said)
+    where = sources.resolve(sources.here())
+    require(
+        fails,
+        error,
+        text,
+        values,
+        source=None if where is None else where._replace(line=line, column=-1),
+    )
 
 
 class told:  # noqa: N801
@@ -189,6 +228,8 @@ class told:  # noqa: N801
 
     def text(self) -> str:
         return "".join(x if isinstance(x, str) else _field(x[1:]).format(x[0]) for x in self.parts)
+
+    __str__ = text
 
     def fields(self) -> tuple[str, list[Any]]:
         """The text with fields for the traced numbers, and these."""
@@ -226,7 +267,7 @@ def if_(test: Any, then: Any, other: Any, state: tuple, names: tuple, line: int)
     known = _known(test)
     if known is not None:
         return run(False, then if known else other, *state)
-    return _branches(test, lambda: then(*state), lambda: other(*state), names, line)
+    return _branches(test, partial(then, *state), partial(other, *state), names, line)
 
 
 def unless_left(test: Any, then: Any, other: Any, state: tuple, names: tuple, line: int) -> tuple:
@@ -234,27 +275,31 @@ def unless_left(test: Any, then: Any, other: Any, state: tuple, names: tuple, li
     known = _known(test)
     if known is not None:
         return run(False, then if known else other, *state)
-    return _branches(test, lambda: then(*state), lambda: other(*state), names, line, reached=True)
+    return _branches(test, partial(then, *state), partial(other, *state), names, line, reached=True)
 
 
 def returned(test: Any, then: Any, other: Any, state: tuple, names: tuple, line: int) -> Any:
     known = _known(test)
     if known is not None:
         return run(False, then if known else other, *state)
-    (out,) = _branches(test, lambda: (then(*state),), lambda: (other(*state),), ("the result",), line)
-    return out
+    parts = [partial(part, *state) for part in (then, other)]
+    (out,) = _branches(test, *parts, ("the result",), line, alone=True)
+    return None if isinstance(out, Raised) and not is_traced() else out
 
 
 class _Part:
     """A branch or loop body as a program, and what it gives each variable."""
 
-    def __init__(self, part: Callable[..., tuple], avals: Sequence[ShapedArray] = ()) -> None:
+    def __init__(
+        self, part: Callable[..., Any], avals: Sequence[ShapedArray] = (), alone: bool = False
+    ) -> None:
         self.values: list[Any] = []
         self.changed: list[Any] = []  # of each input, why it is stale
 
         def flat(*inputs: Any) -> list[Any]:
             current_trace().is_part = True  # type: ignore[union-attr]
-            self.values = [_taken_apart(value) for value in run(True, part, *inputs)]
+            found = run(True, part, *inputs)
+            self.values = [_taken_apart(value) for value in ((found,) if alone else found)]
             self.changed = [x._trace if is_stale(x) else None for x in inputs]
             return [leaf for leaves, _ in self.values for leaf in leaves if _is_value(leaf)]
 
@@ -280,22 +325,30 @@ def _taken_apart(value: Any) -> tuple[list[Any], Any]:
 
 
 def _branches(
-    test: Any, then: Any, other: Any, names: Sequence[str], line: int, reached: bool = False
+    test: Any,
+    then: Any,
+    other: Any,
+    names: Sequence[str],
+    line: int,
+    reached: bool = False,
+    alone: bool = False,
 ) -> tuple:
-    """Both branches as programs; variables as ``cond`` gives them. ``reached``: what one branch sets is read after it only."""
+    """Both branches as programs; variables as ``cond`` gives them.
+
+    ``reached``: what one branch sets is read after it only; ``alone``: a branch gives one value, not a tuple of them.
+    """
     shape = get_aval(test).shape
     if shape:
         raise ValueError(
             f"line {line}: The truth value of an array of shape {shape} is ambiguous. Use a.any() or a.all()."
         )
     with statement():
-        return _traced_branches(test, then, other, names, line, reached)
+        return _traced_branches(test, [_Part(then, (), alone), _Part(other, (), alone)], names, line, reached)
 
 
 def _traced_branches(
-    test: Any, then: Any, other: Any, names: Sequence[str], line: int, reached: bool
+    test: Any, parts: Sequence[_Part], names: Sequence[str], line: int, reached: bool
 ) -> tuple:
-    parts = [_Part(then), _Part(other)]
     plans = [
         _merged(name, a, b, line, reached)
         for name, a, b in zip(names, parts[0].values, parts[1].values, strict=True)
@@ -333,6 +386,9 @@ def _put_together(leaves: Sequence[Any], spec: Any, results: Any) -> Any:
 
 def _merged(name: str, first: Any, second: Any, line: int, reached: bool) -> tuple[list[Any], Any]:
     """The common form of what two branches give a variable."""
+    for one, other in ((first, second), (second, first)):
+        if _never_seen(one):
+            return one if other[1] is None and not other[0][0]._why else other
     (a, a_spec), (b, b_spec) = first, second
     if a_spec is None and b_spec is None:
         return a, None
@@ -355,6 +411,15 @@ def _merged(name: str, first: Any, second: Any, line: int, reached: bool) -> tup
             f"true, {_outline(b_spec)} if not."
         )
     return [_merged_leaf(name, x, y, line) for x, y in zip(a, b, strict=True)], a_spec
+
+
+def _never_seen(value: tuple[list[Any], Any]) -> bool:
+    """The result of a part that raises, or that a jump which is never taken would have returned."""
+    leaves, spec = value
+    if spec is not None:
+        return False
+    (leaf,) = leaves
+    return isinstance(leaf, Raised) or not leaf._why and (not leaf._name or _is_own(leaf._name))
 
 
 def _outline(spec: Any) -> str:
@@ -480,6 +545,7 @@ def _staged_for(
             going = i < items.stop if ahead else i > items.stop
         return going if stop < 0 else and_(lambda: none_of(state[stop]), lambda: going)
 
+    @part_of(body)
     def run(i: Any, *state: Any) -> tuple:
         return (i + step, *body(item_of(i), *state))
 
@@ -502,7 +568,7 @@ def _traced_while(test: Any, body: Any, state: tuple, names: Sequence[str], line
     plan = [([get_aval(x) if _is_value(x) else x for x in leaves], spec) for leaves, spec in taken]
     started = list(taken)
     for _ in range(8):
-        part = _Part(lambda *inputs: body(*_filled(plan, inputs)), _types(plan))
+        part = _Part(part_of(body)(lambda *inputs, p=plan: body(*_filled(p, inputs))), _types(plan))
         after = [
             _after(name, before, found, line)
             for name, before, found in zip(names, plan, part.values, strict=True)
@@ -533,9 +599,10 @@ def _traced_while(test: Any, body: Any, state: tuple, names: Sequence[str], line
         found, out = iter(part(*carry)), []
         for (mine, _), (types, _) in zip(part.values, plan, strict=True):
             given = [next(found) if type(x) is ShapedArray else x for x in mine]
+            given = given if len(given) == len(types) else [None] * len(types)
             for value, aval in zip(given, types, strict=True):
                 if type(aval) is ShapedArray:
-                    out.append(_as(value, aval))
+                    out.append(_as(None if isinstance(value, Unset) else value, aval))
         return out
 
     results = iter(lax.while_loop(go, step, init))
@@ -583,6 +650,8 @@ def _key(entry: Any) -> Any:
 def _after(name: str, before: Any, found: Any, line: int) -> Any:
     """The form of a variable that has ``before`` at the start of a step and ``found`` after it."""
     (a, a_spec), (b, b_spec) = before, found
+    if _never_seen(found) and a_spec is not None:
+        return before
     if b_spec is None and a_spec is not None:
         return [Unset(name, found[0][0]._why)], None
     if a_spec is None:
