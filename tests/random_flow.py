@@ -36,10 +36,19 @@ class _Writer:
         return f"({self.number()} if {self.condition(1)} else {self.number()})"
 
     def value(self) -> str:
-        kind = self.random.randrange(6)
+        kind = self.random.randrange(10)
         if kind == 0:
             return f"helper({self.number()}, {self.number()})"
         if kind == 1:
+            return self.pick(
+                f"max({self.number()}, {self.number()})",
+                f"abs({self.number()})",
+                f"sum([v % 3 if v > {self.number()} else 1 for v in a])",
+                f"min([{self.number()} % 7 for _ in range(k)])",
+                f"int({self.number()} > {self.number()})",
+                f"inner({self.number()})",
+            )
+        if kind == 2:
             return f"(3 * {self.number()} - {self.number()}) % 17"
         return f"({self.number()} + {self.number()}) % 23"
 
@@ -76,8 +85,13 @@ class _Writer:
             self.simple(depth)
         elif kind < 0.62:
             self.choice(depth, loops)
-        elif kind < 0.78:
+        elif kind < 0.75:
             self.loop(depth, loops)
+        elif kind < 0.79:
+            self.line(depth, "with nullcontext():")
+            self.block(depth + 1, self.random.randint(1, 2), loops)
+        elif kind < 0.83:
+            self.match(depth, loops)
         elif depth > 1 and kind < 0.9:
             leave = ["return"] if self.random.random() < 0.5 or not loops else ["break", "continue"]
             chosen = self.pick(*leave, *(["raise"] if self.random.random() < 0.3 else []))
@@ -115,10 +129,19 @@ class _Writer:
             self.line(depth, "else:")
             self.block(depth + 1, self.random.randint(1, 2), loops)
 
+    def match(self, depth: int, loops: int) -> None:
+        self.line(depth, f"match {self.number()}, {self.number()} % 3:")
+        for pattern in self.random.sample(("(0, 1)", "(1 | 2, _)", "(_, 2)", "(p, 0)", "(3, q) if q > r"), 2):
+            self.line(depth + 1, f"case {pattern}:")
+            self.block(depth + 2, 1, loops)
+        if self.random.random() < 0.5:
+            self.line(depth + 1, "case _:")
+            self.block(depth + 2, 1, loops)
+
     def loop(self, depth: int, loops: int) -> None:
         self.counters += 1
         item = f"i{self.counters}"
-        kind = self.random.randrange(5)
+        kind = self.random.randrange(8)
         if kind == 0:
             self.line(depth, f"{item} = 0")
             self.line(depth, f"while {item} < 4 and {self.condition()}:")
@@ -132,9 +155,21 @@ class _Writer:
         elif kind == 3:
             self.line(depth, f"{item} = 0")
             self.line(depth, f"for {item} in a:")
-        else:
+        elif kind == 4:
             self.line(depth, f"{item} = -1")
             self.line(depth, f"for {item} in range(x % 3, 5, 2):")
+        elif kind == 5:
+            self.line(depth, f"{item} = 0")
+            self.line(depth, "while True:")
+            self.line(depth + 1, f"{item} += 1")
+            self.line(depth + 1, f"if {item} > {self.pick('3', 'x % 4', 'k')} or {self.condition(1)}:")
+            self.line(depth + 2, self.pick("break", f"return p, {item}, b.sum()"))
+        elif kind == 6:
+            self.line(depth, f"{item} = -1")
+            self.line(depth, f"for {item}, {self.pick(*NAMES)} in enumerate({self.pick('a', 'b * 2', '[x, k]')}):")
+        else:
+            self.line(depth, f"{item} = -1")
+            self.line(depth, f"for {item}, {self.pick(*NAMES)} in zip(range({self.pick('3', 'k')}), a):")
         self.readable.append(item)
         self.block(depth + 1, self.random.randint(1, 3), loops + 1)
         if kind == 0 and self.lines[-1].strip().startswith(f"while {item}"):
@@ -148,6 +183,8 @@ def program(seed: int) -> str:
     """The text of a function ``program(x, n, a, flag, k)`` and of one that it calls."""
     w = _Writer(seed)
     w.readable = ["u", "v"]
+    w.line(0, "from contextlib import nullcontext")
+    w.line(0, "")
     w.line(0, "def helper(u, v):")
     w.line(1, f"if {w.pick('u < v', 'u % 3 == v % 3', 'u == 2', 'v > 3 or u > 4')}:")
     w.line(2, f"return {w.pick('u', 'v + 1', '(u + v) % 11', '7')}")
@@ -157,6 +194,10 @@ def program(seed: int) -> str:
     w.line(0, "def program(x, n, a, flag, k):")
     w.line(1, "p, q, r = x, 1, n")
     w.line(1, "b = a * 1")
+    w.line(1, "def inner(u):")
+    w.line(2, f"if u > {w.number().replace('b[', 'a[')}:")
+    w.line(3, f"return u - {w.pick('x', 'n', '2')}")
+    w.line(2, f"return {w.pick('u', 'k', '3')}")
     w.block(1, w.random.randint(2, 4), 0)
     w.line(1, "return p, q + r, b.sum()")
     return "\n".join(w.lines) + "\n"
