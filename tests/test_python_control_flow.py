@@ -164,6 +164,11 @@ def test_what_cannot_be_converted_says_why() -> None:
             raise ValueError("negative")
         return x
 
+    def place(x: Any) -> Any:
+        if [1.0, 2.0].index(x) > 0:
+            return x
+        return -x
+
     source = "def no_source(x):\n    if x > 0:\n        return x\n    return -x\n"
     namespace: dict[str, Any] = {}
     exec(source, namespace)
@@ -172,11 +177,17 @@ def test_what_cannot_be_converted_says_why() -> None:
         (comprehension, "a comprehension would have a length that is not known"),
         (trying, "`try` around traced control flow"),
         (raising, "an exception cannot be raised under a traced condition: use assert"),
+        (place, "the value is used where Python needs it"),
         (namespace["no_source"], "the source of .* is not to be had"),
     ):
         with pytest.raises(jitney.errors.TracerBoolConversionError) as error:
             jitney.jit(function)(1.0)
         assert any(re.search(why, note) for note in error.value.__notes__), error.value.__notes__
+
+
+def test_a_dict_has_no_traced_keys() -> None:
+    with pytest.raises(TypeError, match="a dict is asked for a traced key .*list or an array"):
+        jitney.jit(lambda k: {1: 2.0, 3: 4.0}[k])(3)
 
 
 def test_jax_s_errors_stay_available() -> None:

@@ -174,6 +174,11 @@ def element(items: Any, index: Any) -> Any:
         return _chosen(items, index)
     if isinstance(items, np.ndarray) and _is_traced(index):
         return jnp.asarray(items)[index]
+    if isinstance(items, dict) and _is_traced(index):
+        raise TypeError(
+            f"a dict is asked for a traced key ({get_aval(index).str_short()}), which it cannot look up. Keep the values in a list or "
+            "an array and index that, or choose with jnp.select([key == k for k in items], list(items.values()))."
+        )
     return items[index]
 
 

@@ -21,7 +21,7 @@ from jitney._base.errors import (
 from jitney._base.forks import renew
 from jitney._base.sources import PACKAGE_DIR
 from jitney._flow.compiling import compiled, functions_of, is_ours
-from jitney._flow.rewriting import inside, item_targets, locals_of, rewritten, root_of
+from jitney._flow.rewriting import asks_for_members, inside, item_targets, locals_of, rewritten, root_of
 from jitney._flow.sources import (
     Function,
     Span,
@@ -85,6 +85,8 @@ def convert(error: BaseException) -> bool:
             return False
 
 
+_NEEDED = "the value is used where Python needs it"
+
 # Errors of traced values, and what an array says whose item is assigned.
 _KINDS = (
     ConcretizationTypeError,
@@ -94,6 +96,7 @@ _KINDS = (
 _IMMUTABLE = re.compile(
     "immutable and do(es)? not support (in-place )?item assignment|was to write a traced result"
 )
+_UNHASHABLE = re.compile("unhashable type: '(Tracer|TracedArray)'")  # ``x in {1, 2}``
 _ASKED_BY_PYTHON = (os.path.join("_core", "trace.py"), os.path.join("numpy", "protocols.py"))
 
 
@@ -104,7 +107,10 @@ def _asks_for_conversion(error: BaseException, frames: list[tuple[types.CodeType
     if isinstance(error, TracerBoolConversionError | TracerIntegerConversionError):
         return True
     direct = all(code.co_filename.endswith(_ASKED_BY_PYTHON) for code, _ in frames[1:])
-    return direct and (isinstance(error, _KINDS) or _IMMUTABLE.search(str(error)) is not None)
+    said = str(error)
+    return direct and (
+        isinstance(error, _KINDS) or (_IMMUTABLE.search(said) or _UNHASHABLE.search(said)) is not None
+    )
 
 
 def _traceback(error: BaseException) -> Iterator[types.TracebackType]:
@@ -131,7 +137,9 @@ def _convert(code: types.CodeType, span: Span, frames: list[types.CodeType], err
         return True
     # Another thread was faster; or the function was made by one that runs since before the conversion; or nothing helps.
     exchanged = _install(unit)
-    return any(c in exchanged or _is(c, inner) and _done.get(_key(c), (unit, c))[1] is not c for c in frames)
+    if any(c in exchanged or _is(c, inner) and _done.get(_key(c), (unit, c))[1] is not c for c in frames):
+        return True
+    raise Unsupported(_NEEDED, span.line)
 
 
 def _fills_arrays(node: ast.AST) -> bool:
@@ -179,7 +187,7 @@ def _statements(path: list[ast.AST], span: Span, error: BaseException) -> list[a
             and isinstance(child.op, ast.Not)
         ):
             _add(found, child)
-        if isinstance(child, ast.Compare) and len(child.ops) > 1:
+        if isinstance(child, ast.Compare) and (len(child.ops) > 1 or asks_for_members(child)):
             _add(found, child)
         if child is path[-1] and isinstance(child, ast.Call) and not _is_loop_over(parent, child):
             _add(found, child)
@@ -202,7 +210,7 @@ def _statements(path: list[ast.AST], span: Span, error: BaseException) -> list[a
     if isinstance(path[-1], (ast.Assert, ast.If, ast.While, ast.For, ast.AugAssign)) and not found:
         found.append(path[-1])
     if not found:
-        raise Unsupported("the value is used where Python needs it", span.line)
+        raise Unsupported(_NEEDED, span.line)
     return found
 
 

@@ -143,6 +143,19 @@ def locals_of(function: Any) -> set[str]:
     return (names | set(stores(function.body))) - outside
 
 
+def asks_for_members(node: ast.Compare) -> bool:
+    """Whether a comparison holds an ``in``, which compares with one member after the other."""
+    return any(isinstance(op, (ast.In, ast.NotIn)) for op in node.ops)
+
+
+def _compared(first: ast.expr, op: ast.cmpop, later: ast.expr) -> ast.expr:
+    if isinstance(op, ast.In):
+        return call("in_", first, later)
+    if isinstance(op, ast.NotIn):
+        return call("not_", call("in_", first, later))
+    return ast.Compare(first, [op], [later])
+
+
 def _is_logical(node: ast.AST) -> bool:
     return isinstance(node, ast.BoolOp)
 
@@ -322,7 +335,7 @@ class _Writer:
             for here, after, op, right in pairs:
                 first = ast.NamedExpr(_store(here), left) if not values else _load(here)
                 later = ast.NamedExpr(_store(after), right)
-                values.append(ast.Compare(first, [op], [later]))
+                values.append(_compared(first, op, later))
             # Each operand is evaluated once and in order, all of them: comparing has no effects.
             return call("all_of", *values)
         if isinstance(node, ast.Subscript):

@@ -137,6 +137,29 @@ def all_of(*values: Any) -> Any:
     return _joined([lambda v=v: v for v in values], True)
 
 
+def in_(value: Any, items: Any) -> Any:
+    """``value in items``: members of lists, tuples and sets are compared one after the other, those of arrays at once."""
+    if isinstance(items, Tracer) or is_array_like(items) and isinstance(value, Tracer):
+        return jnp.any(jnp.equal(items, value))
+    if isinstance(items, range) and isinstance(value, Tracer):
+        return _in_range(value, items)
+    if isinstance(items, (list, tuple, set, frozenset)) and _any_traced(value, *items):
+        return _joined([lambda item=item: value is item or value == item for item in items], False)
+    return value in items
+
+
+def _in_range(value: Any, items: range) -> Any:
+    if not items:
+        return False
+    ends = sorted((items[0], items[-1]))
+    steps = jnp.subtract(value, items[0]) % items.step
+    return all_of(value >= ends[0], value <= ends[1], steps == 0)
+
+
+def _any_traced(*values: Any) -> bool:
+    return any(isinstance(value, Tracer) for value in values)
+
+
 def none_of(*values: Any) -> Any:
     """Whether none of the flags is set."""
     return not_(_joined([lambda v=v: v for v in values], False))
