@@ -55,9 +55,23 @@ PROGRAMS: dict[str, Callable[..., Any]] = {
     "indexed by places": lambda xp, x: xp.arange(6.0)[xp.nonzero(x > 0)[0]].sum(),
     "where inside": lambda xp, x: xp.where(x[x > 0] > 2, x[x > 0], 0.0).sum(),
     "assigned": assigned,
+    "complex": lambda xp, x: [
+        xp.vdot((x * 1j + 1)[x > 0], (x * 1j + 1)[x > 0]), (x * 1j)[x > 0].real.sum(), xp.angle((1j * x - 1)[x > 0]),
+    ],
+    "infinite": lambda xp, x: [
+        xp.argmax(xp.where(x > 0, -xp.inf, x)[x > 0]), xp.argmin(xp.where(x > 0, xp.inf, x)[x > 0]),
+        xp.average(xp.where(x == 3, xp.inf, x)[x > 1], weights=x[x > 1]),
+    ],
+    "large integers": lambda xp, x: xp.argmax((2**60 + x.astype(int) * (x > 0))[x < 4]),
+    "skipping": lambda xp, x: [
+        xp.nanmax(xp.where(x > 0, xp.nan, x)[x > 0]), xp.nanmin(xp.where(x > 0, xp.nan, x)[x < 4]),
+        xp.nanmedian(xp.where(x < -1, xp.nan, x)[x < 4]), xp.nanpercentile(xp.where(x < -1, xp.nan, x)[x < 4], [20, 60]),
+    ],
+    "initial": lambda xp, x: [xp.max(x[x > 9], initial=0.5), xp.min(x[x > 0], initial=0.5)],
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:All-NaN")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_vectors(name: str) -> None:
     same(PROGRAMS[name], X)
@@ -110,6 +124,7 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "an array": (lambda x, y: x[x > 0] + y, "not known to have as many elements"),
     "assigned an array": (lambda x, y: x.at[x > 0].set(y), "not known to have as many"),
     "assigned another": (lambda x, y: x.at[x > 0].set(y[y > 1]), "two different|another"),
+    "weights": (lambda x, y: jnp.histogram(x[x > 0], weights=y), "weights that the same mask selects"),
     "diff": (lambda x, y: jnp.diff(x[x > 0]), "diff of x.mask. needs the number"),
     "transform": (lambda x, y: jnp.fft.fft(x[x > 0]), "needs the number"),
     "loop": (lambda x, y: [v for v in x[x > 0]], "loop over"),

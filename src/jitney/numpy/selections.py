@@ -439,6 +439,10 @@ def _aligned(x: Any, depth: int, rest: int) -> Any:
 _STILL = frozenset(("broadcast_in_dim", "copy", "stop_gradient", "name", "squeeze", "reshape"))
 
 
+# The same of complex numbers, which are pairs where elements are computed: of them an operation takes a part or makes one.
+_OF_PAIRS = frozenset(("real", "imag", "conj", "complex"))
+
+
 def _is_elementwise(jaxpr: Jaxpr, rest: tuple[int, ...]) -> bool:
     """Whether every number of the results is one of the operands' numbers at its place, or varies along the axes ``rest`` only."""
     for eqn in jaxpr.eqns:
@@ -452,7 +456,9 @@ def _is_elementwise(jaxpr: Jaxpr, rest: tuple[int, ...]) -> bool:
             shapes = {v.aval.shape for v in (*eqn.invars, *eqn.outvars)}
             if len(shapes) > 1 and not all(_is_below(v.aval.shape, rest) for v in eqn.invars):
                 return False
-        elif not isinstance(eqn.primitive.lower, Map) and not _expands_elementwise(eqn, rest):
+        elif eqn.primitive.name in _OF_PAIRS or isinstance(eqn.primitive.lower, Map):
+            continue
+        elif not _expands_elementwise(eqn, rest):
             return False
     return True
 
