@@ -136,12 +136,29 @@ def _arg(name: str) -> Callable[..., Any]:
 
 def _dot(a: Any, b: Any, **options: Any) -> Any:
     if not isinstance(a, Selection) or not isinstance(b, Selection) or a.rest or b.rest:
-        raise unknown("jnp.dot of x[mask] and an array")
+        raise unknown("a product of x[mask] and an array")
     return reduce_of("sum")(a * b)
 
 
 def _vdot(a: Any, b: Any) -> Any:
     return _dot(a.conj() if isinstance(a, Selection) else a, b)
+
+
+def _matmul(a: Any, b: Any, **options: Any) -> Any:
+    if (
+        isinstance(a, Selection)
+        and len(a.rest) == 1
+        and not isinstance(b, Selection)
+        and get_aval(b).ndim < 3
+    ):
+        return Selection(whole_numpy().matmul(a.values, b, **options), a.mask)
+    return _dot(a, b, **options)
+
+
+def _take(a: Any, indices: Any, axis: Any = None, **options: Any) -> Any:
+    if isinstance(a, Selection) or axis not in (None, 0) or options:
+        raise unknown("jnp.take along this axis, or with options,")
+    return (whole_numpy().ravel(a) if axis is None else whole_numpy().asarray(a))[indices]
 
 
 def _average(x: Any, axis: Any = None, weights: Any = None, returned: bool = False, **_: Any) -> Any:
@@ -185,6 +202,7 @@ def _fill() -> None:
         FUNCTIONS[name] = _arg(name)
     FUNCTIONS["cumsum"], FUNCTIONS["cumprod"] = _cumulative("cumsum", 0), _cumulative("cumprod", 1)
     FUNCTIONS.update({"sort": _sort, "dot": _dot, "vdot": _vdot, "inner": _dot, "average": _average})
+    FUNCTIONS.update({"matmul": _matmul, "take": _take})
     FUNCTIONS.update({"histogram": _histogram, "size": lambda x: x.size, "shape": lambda x: x.shape})
     FUNCTIONS.update({"ndim": lambda x: x.ndim, "where": _where, "ravel": _ravel})
 
