@@ -128,6 +128,22 @@ def test_indices_that_the_mask_drops_are_not_out_of_bounds() -> None:
             jitney.jit(lambda x: jnp.zeros(6).at[jnp.nonzero(x < 0)[0] + 1].set(9.0))(X)
 
 
+def test_integers_that_the_mask_drops_do_not_overflow() -> None:
+    n = np.array([2**62, 5, 0, 7])
+    program = lambda xp, n: [
+        n[n < 9] + 1,
+        (100 // n[n % 2 > 0]).sum(),
+        n[n < 9].astype(float).astype(int) * 2,
+    ]
+    with jitney.check_overflow(True):
+        same(program, n)
+        with pytest.raises(OverflowError, match="does not fit int64"):
+            jitney.jit(lambda n: (n[n > 0] * 2).sum())(n)
+        with pytest.raises(ZeroDivisionError):
+            jitney.jit(lambda n: (100 // n[n < 9]).sum())(n)
+        assert float(jitney.jit(lambda n: (100 // n[n == 3]).sum())(n)) == 0.0
+
+
 @pytest.mark.parametrize("kind", ["i4", "f4", "c16", "bool"])
 def test_kinds(kind: str) -> None:
     x = (X > 0) if kind == "bool" else X.astype(kind)

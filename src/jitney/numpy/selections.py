@@ -20,7 +20,7 @@ from jitney import _ext
 from jitney._base import dtypes
 from jitney._base.config import config
 from jitney._base.sources import PACKAGE_DIR
-from jitney._control.guarding import check_places
+from jitney._control.guarding import check_places, quietly, wanted
 from jitney._core import tree
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, Literal, evaluate, subjaxprs
@@ -472,14 +472,28 @@ def elementwise(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any
         out_spec[:] = [made]
         return outs
 
-    closed, outer = hoist_tracers(stage(flat, [get_aval(v) for v in values]))
+    with quietly():
+        closed, outer = hoist_tracers(stage(flat, [get_aval(v) for v in values]))
     shape = np.broadcast_shapes(*[get_aval(v).shape for v in values])
     if not _is_elementwise(closed.jaxpr, shape[len(shape) - rest :]) or any(
         a.shape != shape for a in closed.out_avals
     ):
         raise unknown(f"{getattr(function, '__name__', 'a function')} of x[mask]")
-    outs = evaluate(closed.jaxpr, closed.consts, *outer, *values)
+    with quietly():
+        outs = evaluate(closed.jaxpr, closed.consts, *outer, *values)
+    if config.check_overflow and wanted():
+        whole(
+            *[
+                _with_ones(v, mask) if isinstance(x, Selection) else v
+                for x, v in zip(operands, values, strict=True)
+            ]
+        )
     return tree.unflatten(out_spec[0], [Selection(out, mask) for out in outs])
+
+
+def _with_ones(values: Any, mask: Any) -> Any:
+    """Numbers for guards to look at: those that the mask drops are such as do not overflow, and may be divisors."""
+    return whole_numpy().where(over(mask, get_aval(values).ndim), values, get_aval(values).dtype.type(1))
 
 
 def _is_array(x: Any) -> bool:
