@@ -467,6 +467,41 @@ def test_a_break_leaves_a_known_range() -> None:
     assert float(jitney.grad(jitney.jit(root))(2.0)) == pytest.approx(0.5 / math.sqrt(2.0), rel=1e-12)
 
 
+def test_steps_behind_a_break_that_python_must_know() -> None:
+    def correlated(x: Any) -> Any:
+        total = 1.0
+        for lag in range(1, 6):
+            share = (x[:-lag] @ x[lag:]) / (x @ x)
+            if share < 0.2:
+                break
+            total += 2 * share
+        return total, lag
+
+    for x in (np.ones(12), np.cos(np.arange(12.0)), np.cos(np.arange(12.0) / 3)):
+        np.testing.assert_allclose(jitney.jit(correlated)(x), correlated(x), rtol=1e-12)
+
+
+def test_an_error_elsewhere_writes_no_loop_out_for_good() -> None:
+    def filled(x: Any, other: Any) -> Any:
+        a = jnp.zeros(10)
+        for i in range(500):
+            a[i % 10] += x
+        return a + other
+
+    with pytest.raises(TypeError, match="broadcast"):
+        jitney.jit(filled)(1.0, np.zeros(3))
+    assert equations(filled, 1.0, np.zeros(10)) < 20
+
+    def many(x: Any) -> Any:
+        a = jnp.zeros(10)
+        for i in range(10**9):
+            a[i % 10] += x
+        return a + np.zeros(3)
+
+    with pytest.raises(TypeError, match="broadcast"):  # soon
+        jitney.jit(many)(1.0)
+
+
 def test_conditions_inside_of_comprehensions_and_assignments_in_conditions() -> None:
     def folded(x: Any) -> Any:
         return sum([a if a > 0 else -a for a in x])

@@ -461,10 +461,14 @@ def for_(items: Any, body: Any, state: tuple, stop: int, names: tuple, line: int
         known = _known(state[stop]) if stop >= 0 else False
         if known:
             break
-        if known is None or number == 1 and rolling.wanted(items, body, line):
+        if (
+            known is None
+            and rolling.possible(items, body, line)
+            or number == 1
+            and rolling.wanted(items, body, line)
+        ):
             rest = _rest(items, number)
-            if rest is not None:
-                return _staged_for(*rest, body, state, stop, names, line, sure=known is False)
+            return _staged_for(*rest, body, state, stop, names, line, sure=known is False)
         if known is None:
             state = if_(
                 none_of(state[stop]), lambda *s, item=item: body(item, *s), lambda *s: s, state, names, line
@@ -474,13 +478,11 @@ def for_(items: Any, body: Any, state: tuple, stop: int, names: tuple, line: int
     return state
 
 
-def _rest(items: Any, number: int) -> tuple[TracedRange, Callable[[Any], Any]] | None:
+def _rest(items: Any, number: int) -> tuple[TracedRange, Callable[[Any], Any]]:
     """The steps from ``number`` on as a traced range, and the item of a step."""
     if isinstance(items, range):
         return TracedRange(items[number], items.stop, items.step), lambda i: i
-    if isinstance(items, Tracer):
-        return TracedRange(number, get_aval(items).shape[0], 1), lambda i: items[i]
-    return None
+    return TracedRange(number, get_aval(items).shape[0], 1), lambda i: items[i]
 
 
 def _staged_for(
