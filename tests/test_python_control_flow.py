@@ -13,6 +13,7 @@ import jitney
 import jitney.numpy as jnp
 from flow_programs import CASES, DIFFERENTIABLE, checked
 from jitney import lax
+from jitney._core.staging import StagingTrace
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -136,6 +137,29 @@ def test_what_changes_in_a_loop() -> None:
 
     with pytest.raises(TypeError, match="x changes its shape in a step"):
         jitney.jit(grows)(3)
+
+
+def test_a_traced_truth_is_not_looked_into_at_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def peak(x: Any) -> Any:
+        top = 0.0
+        for v in x:
+            if v > top:
+                top = v
+        return top
+
+    asked = 0
+    behind = StagingTrace.arguments_behind
+
+    def counted(
+        self: StagingTrace, var: Any
+    ) -> list[str]:  # goes through the program, for the text of an error
+        nonlocal asked
+        asked += 1
+        return behind(self, var)
+
+    monkeypatch.setattr(StagingTrace, "arguments_behind", counted)
+    assert float(jitney.jit(peak)(np.sin(np.arange(30.0)))) == np.sin(np.arange(30.0)).max()
+    assert asked < 5
 
 
 class Holder:

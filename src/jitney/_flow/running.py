@@ -76,12 +76,20 @@ def _known(value: Any) -> bool | None:
     """The truth of a value, None if it is traced."""
     if not isinstance(value, Tracer):
         return bool(value)
+    if config.jitney_python_control_flow and _is_hidden(value):
+        return None
     try:
         return bool(value)
     except TracerBoolConversionError:
         if not config.jitney_python_control_flow:
             raise
         return None
+
+
+def _is_hidden(value: Tracer) -> bool:
+    """Whether asking for the truth would raise that it is traced: an error that looks for its origins in the whole program."""
+    usual = type(value).__bool__ is Tracer.__bool__ and getattr(value._trace, "alive", True)
+    return usual and value.concrete() is None
 
 
 def _truth(value: Any) -> Any:
