@@ -421,6 +421,25 @@ def test_long_loops_over_known_ranges_are_loops_of_the_program() -> None:
     assert equations(recurrence, steps) < 40
 
 
+def test_long_loops_over_numbered_items_are_loops_of_the_program() -> None:
+    def filtered(x: Any, weights: Any) -> Any:
+        out = np.zeros(len(x))
+        for i, (v, w) in enumerate(zip(x, weights, strict=False)):
+            out[i] = v * w if i < 1 else 0.5 * out[i - 1] + v * w
+        for i in reversed(range(len(x) - 1)):
+            out[i] += 0.5 * out[i + 1]
+        for v in enumerate(weights[:3]):
+            out[v[0]] += v[1]
+        return out
+
+    x, weights = np.sin(np.arange(900.0)), np.cos(np.arange(800.0))
+    np.testing.assert_allclose(jitney.jit(filtered)(x, weights), filtered(x, weights), rtol=1e-10, atol=1e-12)
+    assert equations(filtered, x, weights) < 60
+    np.testing.assert_allclose(
+        jitney.jit(lambda x: filtered(x, weights))(x), filtered(x, weights), rtol=1e-10, atol=1e-12
+    )
+
+
 def test_rows_and_columns() -> None:
     def products(x: Any) -> Any:
         table = jnp.zeros((40, 50))

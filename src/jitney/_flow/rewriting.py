@@ -111,6 +111,13 @@ def is_print(node: ast.Call) -> bool:
     return isinstance(node.func, ast.Name) and node.func.id == "print"
 
 
+def is_counting(node: ast.AST) -> bool:
+    """Whether it is a call in the head of a loop that ``steps.py`` has."""
+    names = ("range", "reversed", "enumerate", "zip")
+    plain = isinstance(node, ast.Call) and not any(isinstance(x, ast.Starred) for x in node.args)
+    return plain and isinstance(node.func, ast.Name) and node.func.id in names  # type: ignore[attr-defined]
+
+
 def item_targets(statement: ast.AST) -> list[ast.Subscript]:
     """The items that a statement assigns."""
     if not isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
@@ -662,12 +669,18 @@ class _Writer:
         step = self.name("body")
         out = self.defined(names)
         out.append(_define(step, [item, *names], [*body, ast.Return(_tuple(names, ast.Load))]))
-        source = self.expression(node.iter)
-        if isinstance(source, ast.Call) and isinstance(source.func, ast.Name) and source.func.id == "range":
-            source = call("range_", source.func, *source.args) if not source.keywords else source
+        source = self.head(node.iter)
         stop = ast.Constant(names.index(loop.stop) if loop.stop else -1)
         made = call("for_", source, _load(step), _tuple(names, ast.Load), stop, *_labels(names, line))
         return _placed([*out, ast.Assign([_tuple(names, ast.Store)], made)], node.iter)
+
+    def head(self, node: ast.expr) -> ast.expr:
+        """What a loop goes through: ``range``, ``reversed`` and the like tell the item of a step by its number."""
+        if not is_counting(node):
+            return self.expression(node)
+        made = call(f"{node.func.id}_", node.func, *map(self.head, node.args))  # type: ignore[attr-defined]
+        made.keywords = [ast.keyword(k.arg, self.expression(k.value)) for k in node.keywords]  # type: ignore[attr-defined]
+        return made
 
     # -- names
 

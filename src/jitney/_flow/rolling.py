@@ -13,7 +13,8 @@ import threading
 from typing import Any
 
 from jitney._core import plugs
-from jitney._core.trace import Tracer, current_trace
+from jitney._core.trace import current_trace
+from jitney._flow.steps import COUNTED
 
 plugs.rolled_loops = sys.modules[__name__]
 
@@ -37,7 +38,7 @@ _rolled = _Rolled()
 
 def wanted(items: Any, body: Any, line: int) -> bool:
     """Whether a loop over ``items`` (None: a ``while``) is to be one of the program, which is noted."""
-    if current_trace() is None or isinstance(items, (range, Tracer)) and len(items) <= STEPS:
+    if current_trace() is None or isinstance(items, COUNTED) and len(items) <= STEPS:
         return False
     return possible(items, body, line)
 
@@ -45,7 +46,7 @@ def wanted(items: Any, body: Any, line: int) -> bool:
 def possible(items: Any, body: Any, line: int) -> bool:
     """Whether nothing is known against a loop of the program, which is noted."""
     loop = body.__code__.co_filename, line
-    if loop in _written_out or items is not None and not isinstance(items, (range, Tracer)):
+    if loop in _written_out or items is not None and not isinstance(items, COUNTED):
         return False
     _rolled.loops.append((loop, 0 if items is None else len(items)))
     return True

@@ -10,7 +10,7 @@ from jitney import lax
 from jitney import numpy as jnp
 from jitney._base import dtypes, sources
 from jitney._base.config import config
-from jitney._base.errors import TracerBoolConversionError, TracerIntegerConversionError
+from jitney._base.errors import TracerBoolConversionError
 from jitney._core import tree
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.jaxpr import ClosedJaxpr, evaluate
@@ -20,6 +20,7 @@ from jitney._flow import rolling
 from jitney._flow.assigning import is_stale, outdate
 from jitney._flow.parts import run, statement
 from jitney._flow.sources import OURS
+from jitney._flow.steps import Numbered, TracedRange, rest
 
 # -- variables without a value ----------------------------------------------------------------------------
 
@@ -439,32 +440,11 @@ def while_(test: Any, body: Any, state: tuple, names: tuple, line: int) -> tuple
     return state
 
 
-class TracedRange:
-    """``range`` of bounds that are traced."""
-
-    def __init__(self, start: Any, stop: Any, step: Any) -> None:
-        self.start, self.stop, self.step = start, stop, step
-
-    def __len__(self) -> int:
-        raise TypeError("the length of a traced range is not known")
-
-    def __iter__(self) -> Any:
-        raise TypeError("a traced range can be looped over by a `for` statement only")
-
-
-def range_(kind: Any, *args: Any) -> Any:
-    try:
-        return kind(*args)
-    except TracerIntegerConversionError:
-        if not config.jitney_python_control_flow or kind is not range:
-            raise
-    start, stop, step = {1: (0, *args, 1), 2: (*args, 1), 3: args}[len(args)]
-    return TracedRange(start, stop, step)
-
-
 def for_(items: Any, body: Any, state: tuple, stop: int, names: tuple, line: int) -> tuple:
     if isinstance(items, TracedRange):
         return _staged_for(items, lambda i: i, body, state, stop, names, line)
+    if isinstance(items, Numbered) and items.plain is None:
+        return _staged_for(TracedRange(0, items.count, 1), items.item, body, state, stop, names, line)
     for number, item in enumerate(items):
         known = _known(state[stop]) if stop >= 0 else False
         if known:
@@ -475,8 +455,7 @@ def for_(items: Any, body: Any, state: tuple, stop: int, names: tuple, line: int
             or number == 1
             and rolling.wanted(items, body, line)
         ):
-            rest = _rest(items, number)
-            return _staged_for(*rest, body, state, stop, names, line, sure=known is False)
+            return _staged_for(*rest(items, number), body, state, stop, names, line, sure=known is False)
         if known is None:
             state = if_(
                 none_of(state[stop]), lambda *s, item=item: body(item, *s), lambda *s: s, state, names, line
@@ -484,13 +463,6 @@ def for_(items: Any, body: Any, state: tuple, stop: int, names: tuple, line: int
         else:
             state = run(False, body, item, *state)
     return state
-
-
-def _rest(items: Any, number: int) -> tuple[TracedRange, Callable[[Any], Any]]:
-    """The steps from ``number`` on as a traced range, and the item of a step."""
-    if isinstance(items, range):
-        return TracedRange(items[number], items.stop, items.step), lambda i: i
-    return TracedRange(number, get_aval(items).shape[0], 1), lambda i: items[i]
 
 
 def _staged_for(
