@@ -440,6 +440,88 @@ def test_long_loops_over_numbered_items_are_loops_of_the_program() -> None:
     )
 
 
+def test_arrays_of_numpy_are_changed_where_the_condition_holds() -> None:
+    """Also where neither the place nor the value is traced."""
+
+    def branches(x: Any) -> Any:
+        a, b, table = np.zeros(3), np.zeros(3), np.zeros((2, 2))
+        if x > 1:
+            a[0] = 1
+            b += 2
+            table[0][1] = 5
+        if x > 5:
+            a[1] = 1
+        else:
+            for k in range(1, 3):
+                a[k] += k
+        return a, b, table
+
+    def counted(x: Any) -> Any:
+        counts = np.zeros(len(x), dtype=int)
+        for i in range(len(x)):
+            v = x[i]
+            while v > 1:
+                v = v / 2
+                counts[i] += 1
+        return counts
+
+    def inside(x: Any) -> Any:
+        total = x
+        if x > 1:
+            own = np.ones(2)
+            own[0] = 5
+            own *= 2
+            total = total + own.sum()
+        return total
+
+    for x in (0.0, 2.0, 7.0):
+        for got, wanted in zip(jitney.jit(branches)(x), branches(x), strict=True):
+            np.testing.assert_array_equal(got, wanted)
+        assert float(jitney.jit(inside)(x)) == inside(x)
+    lengths = np.array([0.5, 3.0, 20.0])
+    np.testing.assert_array_equal(jitney.jit(counted)(lengths), counted(lengths))
+    np.testing.assert_array_equal(
+        jitney.vmap(jitney.jit(counted))(np.stack([lengths, 9 * lengths]))[1], counted(9 * lengths)
+    )
+
+
+class Keeper:
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.array = np.zeros(2)
+
+    def listed(self, x: Any) -> Any:
+        if x > 1:
+            self.seen.append(1)
+        return x * len(self.seen)
+
+    def assigned(self, x: Any) -> Any:
+        if x > 1:
+            self.array[0] = 1
+        return x * self.array
+
+
+def test_what_objects_hold_is_not_changed_in_every_case() -> None:
+    def filled(x: Any) -> Any:
+        a = np.zeros(3)
+        if x > 1:
+            a.fill(3)
+        else:
+            a[0] = 1
+        return a
+
+    outer = np.zeros(2)
+
+    def outside(x: Any) -> Any:
+        if x > 1:
+            outer[0] = 1
+        return outer + x
+
+    for program in (Keeper().listed, Keeper().assigned, filled, outside):
+        with pytest.raises(TypeError, match="is changed .*under a condition .*in every case"):
+            jitney.jit(program)(0.0)
+
+
 def test_rows_and_columns() -> None:
     def products(x: Any) -> Any:
         table = jnp.zeros((40, 50))

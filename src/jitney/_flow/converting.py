@@ -97,7 +97,9 @@ _IMMUTABLE = re.compile(
     "immutable and do(es)? not support (in-place )?item assignment|was to write a traced result"
 )
 _UNHASHABLE = re.compile("unhashable type: '(Tracer|TracedArray)'")  # ``x in {1, 2}``
-_ASKED_BY_PYTHON = (os.path.join("_core", "trace.py"), os.path.join("numpy", "protocols.py"))
+_ASKED_BY_PYTHON = tuple(
+    os.path.join(*path) for path in (("_core", "trace.py"), ("numpy", "protocols.py"), ("_flow", "parts.py"))
+)
 
 
 def _asks_for_conversion(error: BaseException, frames: list[tuple[types.CodeType, int]]) -> bool:
@@ -207,7 +209,10 @@ def _statements(path: list[ast.AST], span: Span, error: BaseException) -> list[a
             _add(found, next(n for n in reversed(path) if isinstance(n, ast.Match)))
         if isinstance(child, ast.stmt) or isinstance(parent, ast.Lambda):
             break
-    if isinstance(path[-1], (ast.Assert, ast.If, ast.While, ast.For, ast.AugAssign)) and not found:
+    if (
+        isinstance(path[-1], (ast.Assert, ast.If, ast.While, ast.For, ast.AugAssign, ast.Assign))
+        and not found
+    ):
         found.append(path[-1])
     if not found:
         raise Unsupported(_NEEDED, span.line)

@@ -741,22 +741,29 @@ def _watched(statements: _Statements, own: set[str]) -> _Statements:
     """A check before each statement that changes an object by a name that the part does not assign."""
     out: _Statements = []
     for statement in statements:
-        for name in _changed(statement):
-            if name not in own:
-                arguments = [_load(name), ast.Constant(name), ast.Constant(getattr(statement, "lineno", 0))]
-                out += _placed([ast.Expr(call("unchanged", *arguments))], statement)
+        line = ast.Constant(getattr(statement, "lineno", 0))
+        for thing in _changed(statement):
+            name = root_of(thing)
+            whole = isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name)
+            check = "unchanged_array" if whole or name in own else "unchanged"
+            assigned = ast.Constant(not isinstance(statement, ast.Expr))
+            made = call(check, copy.deepcopy(thing), ast.Constant(ast.unparse(thing)), line, assigned)
+            out += _placed([ast.Expr(made)], statement)
         out.append(statement)
     return out
 
 
-def _changed(statement: ast.stmt) -> list[str]:
+def _changed(statement: ast.stmt) -> list[ast.expr]:
+    """What a statement changes: of which it assigns an item, or calls such a method; in place, of ``x += y``, arrays alone."""
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+        return [_load(statement.target.id)]
     value = getattr(statement, "value", None)
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in _CHANGES:
         found: list[Any] = [value.func]
     else:
         targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
         found = [t for t in targets if isinstance(t, ast.Subscript)]
-    return [node.value.id for node in found if isinstance(node.value, ast.Name)]
+    return [node.value for node in found if root_of(node) is not None]
 
 
 class _At:
