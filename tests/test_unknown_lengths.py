@@ -187,6 +187,7 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     ),
     "assigned another": (lambda x, y: x.at[x > 0].set(y[y > 1]), "two different|another"),
     "weights": (lambda x, y: jnp.histogram(x[x > 0], weights=y), "weights that the same mask selects"),
+    "bincount": (lambda x, y: jnp.bincount(x.astype(int)), "Pass length="),
     "diff": (lambda x, y: jnp.diff(x[x > 0]), "diff of x.mask. needs the number"),
     "transform": (lambda x, y: jnp.fft.fft(x[x > 0]), "needs the number"),
     "loop": (lambda x, y: [v for v in x[x > 0]], "loop over"),
