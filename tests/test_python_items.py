@@ -522,6 +522,23 @@ def test_what_objects_hold_is_not_changed_in_every_case() -> None:
             jitney.jit(program)(0.0)
 
 
+def test_loops_around_loops_of_the_program_are_some_too() -> None:
+    def halvings(x: Any) -> Any:
+        counts = np.zeros(x.shape, dtype=int)
+        for i in range(x.shape[0]):
+            for j in range(x.shape[1]):
+                v = x[i, j]
+                while v > 1:
+                    v = v / 2
+                    counts[i, j] += 1
+        return counts
+
+    x = np.arange(63.0).reshape(7, 9) ** 3
+    np.testing.assert_array_equal(jitney.jit(halvings)(x), halvings(x))
+    assert equations(halvings, x) < 120
+    np.testing.assert_array_equal(jitney.jit(jitney.vmap(halvings))(np.stack([x, x + 9]))[1], halvings(x + 9))
+
+
 def test_rows_and_columns() -> None:
     def products(x: Any) -> Any:
         table = jnp.zeros((40, 50))

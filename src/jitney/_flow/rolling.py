@@ -19,6 +19,9 @@ from jitney._flow.steps import COUNTED
 plugs.rolled_loops = sys.modules[__name__]
 
 STEPS = 32  # so many are written out always
+OUTER_STEPS = (
+    4  # the same of a loop around loops of the program: as many loops take long to compile, and run no faster
+)
 MOST = 10_000  # more never: it would take long, to end in the same error in most cases
 
 _Loop = tuple[str, int]  # its file and line
@@ -31,14 +34,26 @@ class _Rolled(threading.local):
 
     def __init__(self) -> None:
         self.loops: list[tuple[_Loop, int]] = []  # with the number of their steps, 0 if it is not known
+        self.made = 0  # loops of the program, of all kinds, so far
 
 
 _rolled = _Rolled()
 
 
-def wanted(items: Any, body: Any, line: int) -> bool:
-    """Whether a loop over ``items`` (None: a ``while``) is to be one of the program, which is noted."""
-    if current_trace() is None or isinstance(items, COUNTED) and len(items) <= STEPS:
+def made() -> int:
+    """How many loops of the program were made."""
+    return _rolled.made
+
+
+def count_one() -> None:
+    _rolled.made += 1
+
+
+def wanted(items: Any, body: Any, line: int, around: bool = False) -> bool:
+    """Whether a loop over ``items`` (None: a ``while``) is to be one of the program, which is noted. ``around``: loops of the
+    program are inside of it."""
+    few = OUTER_STEPS if around else STEPS
+    if current_trace() is None or isinstance(items, COUNTED) and len(items) <= few:
         return False
     return possible(items, body, line)
 

@@ -445,6 +445,7 @@ def for_(items: Any, body: Any, state: tuple, stop: int, names: tuple, line: int
         return _staged_for(items, lambda i: i, body, state, stop, names, line)
     if isinstance(items, Numbered) and items.plain is None:
         return _staged_for(TracedRange(0, items.count, 1), items.item, body, state, stop, names, line)
+    before = rolling.made()
     for number, item in enumerate(items):
         known = _known(state[stop]) if stop >= 0 else False
         if known:
@@ -453,7 +454,7 @@ def for_(items: Any, body: Any, state: tuple, stop: int, names: tuple, line: int
             known is None
             and rolling.possible(items, body, line)
             or number == 1
-            and rolling.wanted(items, body, line)
+            and rolling.wanted(items, body, line, around=rolling.made() > before)
         ):
             return _staged_for(*rest(items, number), body, state, stop, names, line, sure=known is False)
         if known is None:
@@ -498,6 +499,7 @@ def _staged_while(
     test: Any, body: Any, state: tuple, names: Sequence[str], line: int, sure: bool = False
 ) -> tuple:
     """A loop of the program; ``sure``: it makes a step at least."""
+    rolling.count_one()
     with statement():
         return _traced_while(test, body, state, names, line, sure)
 
