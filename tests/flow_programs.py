@@ -229,6 +229,33 @@ def static_parts(x: Any, flag: bool = True) -> Any:
     return total
 
 
+def backwards(n: Any, x: Any) -> Any:
+    s = 0.0
+    for i in reversed(range(n)):
+        s = s * 2 + i
+    for i in reversed(range(7, n, -3)):
+        s = s * 3 - i
+    for k, (i, v) in enumerate(zip(range(1, n, 2), x), start=2):
+        s += k * i * v
+    for v in reversed(x):
+        if v > s:
+            break
+        s += v
+    return s
+
+
+def members(x: Any, codes: Any) -> Any:
+    n = 0 if x in codes else 1
+    for c in codes:
+        if c not in [40, 41] and c > 5:
+            n += 10
+        elif c in (1, 2) or c in range(1, 30, 7):
+            n += 100
+    while x not in {0, 1, 4}:
+        x, n = x // 2, n + 1000
+    return n + (x in [x, 7])
+
+
 def checked(x: Any) -> Any:
     assert x > 0, "x must be positive"
     return jnp.sqrt(x)
@@ -260,6 +287,8 @@ CASES: dict[str, tuple[Any, list[tuple]]] = {
     "newton": (newton, [(2.0,), (9.0,)]),
     "structures": (structures, [(3.0,), (1.0,)]),
     "static parts": (static_parts, [(3.0,), (-1.0,)]),
+    "backwards": (backwards, [(6, jnp.arange(4.0)), (0, jnp.arange(4.0) - 2), (12, jnp.ones(4))]),
+    "members": (members, [(37, jnp.array([41, 7, 1, 2, 15])), (2, jnp.array([40, 2, 22, 23, 8]))]),
 }
 DIFFERENTIABLE = [
     "branches",

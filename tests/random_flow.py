@@ -166,7 +166,9 @@ class _Writer:
             self.line(depth + 2, self.pick("break", f"return p, {item}, b.sum()"))
         elif kind == 6:
             self.line(depth, f"{item} = -1")
-            self.line(depth, f"for {item}, {self.pick(*NAMES)} in enumerate({self.pick('a', 'b * 2', '[x, k]')}):")
+            self.line(
+                depth, f"for {item}, {self.pick(*NAMES)} in enumerate({self.pick('a', 'b * 2', '[x, k]')}):"
+            )
         else:
             self.line(depth, f"{item} = -1")
             self.line(depth, f"for {item}, {self.pick(*NAMES)} in zip(range({self.pick('3', 'k')}), a):")

@@ -243,3 +243,10 @@ def test_no_attribute_of_a_tracer_hides_a_method_of_arrays() -> None:
     jitney.vmap(look)(x)
     jitney.jvp(look, (x,), (x,))
     jitney.vjp(look, x)
+
+
+def test_arrays_are_gone_through_backwards() -> None:
+    assert [float(v) for v in reversed(jnp.arange(3.0))] == [2.0, 1.0, 0.0]
+    assert [v.shape for v in reversed(jnp.ones((2, 3)))] == [(3,), (3,)]
+    with pytest.raises(TypeError, match="0-d"):
+        reversed(jnp.array(1.0))

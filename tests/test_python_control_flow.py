@@ -13,6 +13,7 @@ import jitney
 import jitney.numpy as jnp
 from flow_programs import CASES, DIFFERENTIABLE, checked
 from jitney import lax
+from jitney._core.staging import StagingTrace
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -138,6 +139,29 @@ def test_what_changes_in_a_loop() -> None:
         jitney.jit(grows)(3)
 
 
+def test_a_traced_truth_is_not_looked_into_at_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def peak(x: Any) -> Any:
+        top = 0.0
+        for v in x:
+            if v > top:
+                top = v
+        return top
+
+    asked = 0
+    behind = StagingTrace.arguments_behind
+
+    def counted(
+        self: StagingTrace, var: Any
+    ) -> list[str]:  # goes through the program, for the text of an error
+        nonlocal asked
+        asked += 1
+        return behind(self, var)
+
+    monkeypatch.setattr(StagingTrace, "arguments_behind", counted)
+    assert float(jitney.jit(peak)(np.sin(np.arange(30.0)))) == np.sin(np.arange(30.0)).max()
+    assert asked < 5
+
+
 class Holder:
     value = 0.0
 
@@ -164,6 +188,11 @@ def test_what_cannot_be_converted_says_why() -> None:
             raise
         return x
 
+    def place(x: Any) -> Any:
+        if [1.0, 2.0].index(x) > 0:
+            return x
+        return -x
+
     source = "def no_source(x):\n    if x > 0:\n        return x\n    return -x\n"
     namespace: dict[str, Any] = {}
     exec(source, namespace)
@@ -172,6 +201,7 @@ def test_what_cannot_be_converted_says_why() -> None:
         (comprehension, "a comprehension would have a length that is not known"),
         (trying, "`try` around traced control flow"),
         (raising, "`raise` without an exception under a traced condition .* Name the exception"),
+        (place, "the value is used where Python needs it"),
         (namespace["no_source"], "the source of .* is not to be had"),
     ):
         with pytest.raises(jitney.errors.TracerBoolConversionError) as error:
@@ -301,6 +331,11 @@ def test_objects_are_not_changed_in_a_known_branch_of_a_traced_one() -> None:
         jitney.jit(run)(1.0, 1.0)
     with pytest.raises(TypeError, match="found, a list, is changed under a condition"):
         jitney.jit(lambda x: run(x, 1.0))(1.0)
+
+
+def test_a_dict_has_no_traced_keys() -> None:
+    with pytest.raises(TypeError, match="a dict is asked for a traced key .*list or an array"):
+        jitney.jit(lambda k: {1: 2.0, 3: 4.0}[k])(3)
 
 
 def test_jax_s_errors_stay_available() -> None:

@@ -421,6 +421,124 @@ def test_long_loops_over_known_ranges_are_loops_of_the_program() -> None:
     assert equations(recurrence, steps) < 40
 
 
+def test_long_loops_over_numbered_items_are_loops_of_the_program() -> None:
+    def filtered(x: Any, weights: Any) -> Any:
+        out = np.zeros(len(x))
+        for i, (v, w) in enumerate(zip(x, weights, strict=False)):
+            out[i] = v * w if i < 1 else 0.5 * out[i - 1] + v * w
+        for i in reversed(range(len(x) - 1)):
+            out[i] += 0.5 * out[i + 1]
+        for v in enumerate(weights[:3]):
+            out[v[0]] += v[1]
+        return out
+
+    x, weights = np.sin(np.arange(900.0)), np.cos(np.arange(800.0))
+    np.testing.assert_allclose(jitney.jit(filtered)(x, weights), filtered(x, weights), rtol=1e-10, atol=1e-12)
+    assert equations(filtered, x, weights) < 60
+    np.testing.assert_allclose(
+        jitney.jit(lambda x: filtered(x, weights))(x), filtered(x, weights), rtol=1e-10, atol=1e-12
+    )
+
+
+def test_arrays_of_numpy_are_changed_where_the_condition_holds() -> None:
+    """Also where neither the place nor the value is traced."""
+
+    def branches(x: Any) -> Any:
+        a, b, table = np.zeros(3), np.zeros(3), np.zeros((2, 2))
+        if x > 1:
+            a[0] = 1
+            b += 2
+            table[0][1] = 5
+        if x > 5:
+            a[1] = 1
+        else:
+            for k in range(1, 3):
+                a[k] += k
+        return a, b, table
+
+    def counted(x: Any) -> Any:
+        counts = np.zeros(len(x), dtype=int)
+        for i in range(len(x)):
+            v = x[i]
+            while v > 1:
+                v = v / 2
+                counts[i] += 1
+        return counts
+
+    def inside(x: Any) -> Any:
+        total = x
+        if x > 1:
+            own = np.ones(2)
+            own[0] = 5
+            own *= 2
+            total = total + own.sum()
+        return total
+
+    for x in (0.0, 2.0, 7.0):
+        for got, wanted in zip(jitney.jit(branches)(x), branches(x), strict=True):
+            np.testing.assert_array_equal(got, wanted)
+        assert float(jitney.jit(inside)(x)) == inside(x)
+    lengths = np.array([0.5, 3.0, 20.0])
+    np.testing.assert_array_equal(jitney.jit(counted)(lengths), counted(lengths))
+    np.testing.assert_array_equal(
+        jitney.vmap(jitney.jit(counted))(np.stack([lengths, 9 * lengths]))[1], counted(9 * lengths)
+    )
+
+
+class Keeper:
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.array = np.zeros(2)
+
+    def listed(self, x: Any) -> Any:
+        if x > 1:
+            self.seen.append(1)
+        return x * len(self.seen)
+
+    def assigned(self, x: Any) -> Any:
+        if x > 1:
+            self.array[0] = 1
+        return x * self.array
+
+
+def test_what_objects_hold_is_not_changed_in_every_case() -> None:
+    def filled(x: Any) -> Any:
+        a = np.zeros(3)
+        if x > 1:
+            a.fill(3)
+        else:
+            a[0] = 1
+        return a
+
+    outer = np.zeros(2)
+
+    def outside(x: Any) -> Any:
+        if x > 1:
+            outer[0] = 1
+        return outer + x
+
+    for program in (Keeper().listed, Keeper().assigned, filled, outside):
+        with pytest.raises(TypeError, match="is changed .*under a condition .*in every case"):
+            jitney.jit(program)(0.0)
+
+
+def test_loops_around_loops_of_the_program_are_some_too() -> None:
+    def halvings(x: Any) -> Any:
+        counts = np.zeros(x.shape, dtype=int)
+        for i in range(x.shape[0]):
+            for j in range(x.shape[1]):
+                v = x[i, j]
+                while v > 1:
+                    v = v / 2
+                    counts[i, j] += 1
+        return counts
+
+    x = np.arange(63.0).reshape(7, 9) ** 3
+    np.testing.assert_array_equal(jitney.jit(halvings)(x), halvings(x))
+    assert equations(halvings, x) < 120
+    np.testing.assert_array_equal(jitney.jit(jitney.vmap(halvings))(np.stack([x, x + 9]))[1], halvings(x + 9))
+
+
 def test_rows_and_columns() -> None:
     def products(x: Any) -> Any:
         table = jnp.zeros((40, 50))
@@ -465,6 +583,41 @@ def test_a_break_leaves_a_known_range() -> None:
     assert equations(root, 2.0) < 20
     assert float(jitney.jit(root)(2.0)) == pytest.approx(math.sqrt(2.0), rel=1e-15)
     assert float(jitney.grad(jitney.jit(root))(2.0)) == pytest.approx(0.5 / math.sqrt(2.0), rel=1e-12)
+
+
+def test_steps_behind_a_break_that_python_must_know() -> None:
+    def correlated(x: Any) -> Any:
+        total = 1.0
+        for lag in range(1, 6):
+            share = (x[:-lag] @ x[lag:]) / (x @ x)
+            if share < 0.2:
+                break
+            total += 2 * share
+        return total, lag
+
+    for x in (np.ones(12), np.cos(np.arange(12.0)), np.cos(np.arange(12.0) / 3)):
+        np.testing.assert_allclose(jitney.jit(correlated)(x), correlated(x), rtol=1e-12)
+
+
+def test_an_error_elsewhere_writes_no_loop_out_for_good() -> None:
+    def filled(x: Any, other: Any) -> Any:
+        a = jnp.zeros(10)
+        for i in range(500):
+            a[i % 10] += x
+        return a + other
+
+    with pytest.raises(TypeError, match="broadcast"):
+        jitney.jit(filled)(1.0, np.zeros(3))
+    assert equations(filled, 1.0, np.zeros(10)) < 20
+
+    def many(x: Any) -> Any:
+        a = jnp.zeros(10)
+        for i in range(10**9):
+            a[i % 10] += x
+        return a + np.zeros(3)
+
+    with pytest.raises(TypeError, match="broadcast"):  # soon
+        jitney.jit(many)(1.0)
 
 
 def test_conditions_inside_of_comprehensions_and_assignments_in_conditions() -> None:

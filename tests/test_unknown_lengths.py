@@ -55,9 +55,26 @@ PROGRAMS: dict[str, Callable[..., Any]] = {
     "indexed by places": lambda xp, x: xp.arange(6.0)[xp.nonzero(x > 0)[0]].sum(),
     "where inside": lambda xp, x: xp.where(x[x > 0] > 2, x[x > 0], 0.0).sum(),
     "assigned": assigned,
+    "beside numbers": lambda xp, x: [
+        np.maximum(x.mean(), x[x > 0]), np.hypot(x[0], x[x > 0]).sum(), np.isclose(x.max(), x[x > 0]), np.take(x, np.nonzero(x)[0]),
+    ],
+    "complex": lambda xp, x: [
+        xp.vdot((x * 1j + 1)[x > 0], (x * 1j + 1)[x > 0]), (x * 1j)[x > 0].real.sum(), xp.angle((1j * x - 1)[x > 0]),
+    ],
+    "infinite": lambda xp, x: [
+        xp.argmax(xp.where(x > 0, -xp.inf, x)[x > 0]), xp.argmin(xp.where(x > 0, xp.inf, x)[x > 0]),
+        xp.average(xp.where(x == 3, xp.inf, x)[x > 1], weights=x[x > 1]),
+    ],
+    "large integers": lambda xp, x: xp.argmax((2**60 + x.astype(int) * (x > 0))[x < 4]),
+    "skipping": lambda xp, x: [
+        xp.nanmax(xp.where(x > 0, xp.nan, x)[x > 0]), xp.nanmin(xp.where(x > 0, xp.nan, x)[x < 4]),
+        xp.nanmedian(xp.where(x < -1, xp.nan, x)[x < 4]), xp.nanpercentile(xp.where(x < -1, xp.nan, x)[x < 4], [20, 60]),
+    ],
+    "initial": lambda xp, x: [xp.max(x[x > 9], initial=0.5), xp.min(x[x > 0], initial=0.5)],
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:All-NaN")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_vectors(name: str) -> None:
     same(PROGRAMS[name], X)
@@ -72,6 +89,59 @@ def test_rows_and_planes() -> None:
         ],
         M,
     )  # fmt: skip
+
+
+def at_places(xp: Any, m: Any) -> list[Any]:
+    rows, columns = xp.nonzero(m > 0)
+    zeroed, doubled, column = m.copy(), m.copy(), m.copy()
+    zeroed[rows, columns] = 0
+    doubled[rows, columns] += m[rows, columns]
+    column[rows, 0] = 7
+    stack = xp.zeros((4, 3, 2))
+    stack[rows, columns] = xp.array([1.0, 2.0])
+    stack[rows, columns, 1] = m[rows, columns]
+    return [
+        m[rows, columns], m[rows].sum(), m.T[columns, rows], m[rows, 1:].sum(axis=0), m[0, columns], xp.take(m, rows), zeroed,
+        doubled, column, stack, xp.take(m, rows, axis=0).sum(axis=0), m[m > 0] @ m[m > 0], m[m[:, 0] > -3] @ xp.ones(3),
+    ]  # fmt: skip
+
+
+def test_places_in_several_axes() -> None:
+    for m in (M, -M, M - 99):
+        same(at_places, m)
+
+
+def test_indices_that_the_mask_drops_are_not_out_of_bounds() -> None:
+    @jitney.jit
+    def behind(x: Any) -> Any:
+        (places,) = jnp.nonzero(x > 0)
+        y = jnp.zeros(6)
+        y[places + 1] = 9.0
+        return x[places + 1], y
+
+    with jitney.check_bounds(True):
+        for one, many in zip(behind(X), ([-2.0, 0.0, -1.0], [0, 9, 0, 9, 0, 9]), strict=True):
+            np.testing.assert_array_equal(one, many)
+        with pytest.raises(IndexError, match="index 6 is out of bounds"):
+            behind(-X)
+        with pytest.raises(IndexError, match="index 6 is out of bounds"):
+            jitney.jit(lambda x: jnp.zeros(6).at[jnp.nonzero(x < 0)[0] + 1].set(9.0))(X)
+
+
+def test_integers_that_the_mask_drops_do_not_overflow() -> None:
+    n = np.array([2**62, 5, 0, 7])
+    program = lambda xp, n: [
+        n[n < 9] + 1,
+        (100 // n[n % 2 > 0]).sum(),
+        n[n < 9].astype(float).astype(int) * 2,
+    ]
+    with jitney.check_overflow(True):
+        same(program, n)
+        with pytest.raises(OverflowError, match="does not fit int64"):
+            jitney.jit(lambda n: (n[n > 0] * 2).sum())(n)
+        with pytest.raises(ZeroDivisionError):
+            jitney.jit(lambda n: (100 // n[n < 9]).sum())(n)
+        assert float(jitney.jit(lambda n: (100 // n[n == 3]).sum())(n)) == 0.0
 
 
 @pytest.mark.parametrize("kind", ["i4", "f4", "c16", "bool"])
@@ -109,7 +179,15 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "two masks": (lambda x, y: x[x > 0] * y[y > 0], "two different masks"),
     "an array": (lambda x, y: x[x > 0] + y, "not known to have as many elements"),
     "assigned an array": (lambda x, y: x.at[x > 0].set(y), "not known to have as many"),
+    "assigned at places": (lambda x, y: x.at[jnp.nonzero(x)[0]].set(y), "not known to have as many"),
+    "places behind": (lambda x, y: jnp.ones((2, 6))[:, jnp.nonzero(x)[0]], "come first in an index"),
+    "places of two masks": (
+        lambda x, y: jnp.ones((6, 6))[jnp.nonzero(x)[0], jnp.nonzero(y)[0]],
+        "two different masks",
+    ),
     "assigned another": (lambda x, y: x.at[x > 0].set(y[y > 1]), "two different|another"),
+    "weights": (lambda x, y: jnp.histogram(x[x > 0], weights=y), "weights that the same mask selects"),
+    "bincount": (lambda x, y: jnp.bincount(x.astype(int)), "Pass length="),
     "diff": (lambda x, y: jnp.diff(x[x > 0]), "diff of x.mask. needs the number"),
     "transform": (lambda x, y: jnp.fft.fft(x[x > 0]), "needs the number"),
     "loop": (lambda x, y: [v for v in x[x > 0]], "loop over"),

@@ -199,6 +199,7 @@ _ATTEMPTS = 2000  # a statement or a function of the user's each
 def with_control_flow(run: Callable[[], Any]) -> Any:
     """``run()``; again where Python asked in it for the truth of a traced value and the function that asks was converted."""
     since = plugs.rolled_loops.mark() if plugs.rolled_loops is not None else 0
+    written_out: set[Any] = set()
     for attempt in itertools.count():
         try:
             out = run()
@@ -210,9 +211,14 @@ def with_control_flow(run: Callable[[], Any]) -> Any:
             # Of traced values are most: a ValueError where NumPy met one, the others where Python needed one.
             if not config.jitney_python_control_flow or attempt > _ATTEMPTS:
                 raise
-            if not plugs.convert_control_flow(error):
-                if plugs.rolled_loops is None or not plugs.rolled_loops.write_out(since):
-                    raise
+            if plugs.convert_control_flow(error):
+                continue
+            more = plugs.rolled_loops.write_out(since) if plugs.rolled_loops is not None else set()
+            if not more:
+                if written_out:
+                    plugs.rolled_loops.take_back(written_out)
+                raise
+            written_out |= more
 
 
 def _stage_checked(

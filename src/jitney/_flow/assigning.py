@@ -95,10 +95,13 @@ def assign(root: Any, path: Path, index: Any, value: Any, how: str, name: str, l
         parts.unchanged(root, name, line)
         setattr(root, key, made)
         return root
-    parts.unchanged(root, name, line)
+    if not isinstance(root, np.ndarray):
+        parts.unchanged(root, name, line)
     if how:
         value = _OPERATORS[how](element(root, index), value)
-    if isinstance(root, (Tracer, ArrayImpl)) or isinstance(root, np.ndarray) and _is_traced(index, value):
+    # Of an array of NumPy's a new one is made, too, where the assignment itself depends on a traced condition.
+    traced = _is_traced(index, value) or parts.is_inside_traced()
+    if isinstance(root, (Tracer, ArrayImpl)) or isinstance(root, np.ndarray) and traced:
         return _updated(root, index, value)
     if isinstance(root, list) and _is_traced(index):
         _choose_item(root, index, value)
@@ -109,7 +112,7 @@ def assign(root: Any, path: Path, index: Any, value: Any, how: str, name: str, l
 
 def augmented(x: Any, value: Any, how: str) -> Any:
     """``x += value``, where an array of NumPy's becomes a traced one."""
-    if isinstance(x, np.ndarray) and _is_traced(value):
+    if isinstance(x, np.ndarray) and (_is_traced(value) or parts.is_inside_traced()):
         _refuse_shown(x)
         x = jnp.asarray(x)
     return _OPERATORS[how](x, value)
@@ -174,6 +177,11 @@ def element(items: Any, index: Any) -> Any:
         return _chosen(items, index)
     if isinstance(items, np.ndarray) and _is_traced(index):
         return jnp.asarray(items)[index]
+    if isinstance(items, dict) and _is_traced(index):
+        raise TypeError(
+            f"a dict is asked for a traced key ({get_aval(index).str_short()}), which it cannot look up. Keep the values in a list or "
+            "an array and index that, or choose with jnp.select([key == k for k in items], list(items.values()))."
+        )
     return items[index]
 
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jitney._flow import assigning, functions, parts, running
+from jitney._flow import assigning, functions, parts, running, steps
 from jitney._flow.rewriting import CALLED
 from jitney._flow.sources import OURS, Function
 
@@ -68,7 +68,7 @@ def _constant(value: Any, within: str) -> Any:
     if isinstance(value, str) and value.startswith(CALLED):
         name = value.removeprefix(CALLED)
         return next(
-            vars(m)[name] for m in (running, parts, assigning, functions, builtins) if name in vars(m)
+            vars(m)[name] for m in (running, steps, parts, assigning, functions, builtins) if name in vars(m)
         )
     return value
 

@@ -21,7 +21,7 @@ from jitney._base.errors import (
 from jitney._base.forks import renew
 from jitney._base.sources import PACKAGE_DIR
 from jitney._flow.compiling import compiled, functions_of, is_ours
-from jitney._flow.rewriting import inside, item_targets, locals_of, rewritten, root_of
+from jitney._flow.rewriting import asks_for_members, inside, item_targets, locals_of, rewritten, root_of
 from jitney._flow.sources import (
     Function,
     Span,
@@ -92,6 +92,11 @@ def _explain(error: BaseException, reason: str) -> None:
         error.args = ("\n".join([what, reason, *more]),)
 
 
+_NEEDED = (
+    "the value is used where Python needs it",
+    "Pass it as a static argument, or compute without asking Python for it.",
+)
+
 # Errors of traced values, and what an array says whose item is assigned.
 _KINDS = (
     ConcretizationTypeError,
@@ -101,7 +106,10 @@ _KINDS = (
 _IMMUTABLE = re.compile(
     "immutable and do(es)? not support (in-place )?item assignment|was to write a traced result"
 )
-_ASKED_BY_PYTHON = (os.path.join("_core", "trace.py"), os.path.join("numpy", "protocols.py"))
+_UNHASHABLE = re.compile("unhashable type: '(Tracer|TracedArray)'")  # ``x in {1, 2}``
+_ASKED_BY_PYTHON = tuple(
+    os.path.join(*path) for path in (("_core", "trace.py"), ("numpy", "protocols.py"), ("_flow", "parts.py"))
+)
 
 
 def _asks_for_conversion(error: BaseException, frames: list[tuple[types.CodeType, int]]) -> bool:
@@ -111,7 +119,10 @@ def _asks_for_conversion(error: BaseException, frames: list[tuple[types.CodeType
     if isinstance(error, TracerBoolConversionError | TracerIntegerConversionError):
         return True
     direct = all(code.co_filename.endswith(_ASKED_BY_PYTHON) for code, _ in frames[1:])
-    return direct and (isinstance(error, _KINDS) or _IMMUTABLE.search(str(error)) is not None)
+    said = str(error)
+    return direct and (
+        isinstance(error, _KINDS) or (_IMMUTABLE.search(said) or _UNHASHABLE.search(said)) is not None
+    )
 
 
 def _traceback(error: BaseException) -> Iterator[types.TracebackType]:
@@ -138,7 +149,9 @@ def _convert(code: types.CodeType, span: Span, frames: list[types.CodeType], err
         return True
     # Another thread was faster; or the function was made by one that runs since before the conversion; or nothing helps.
     exchanged = _install(unit)
-    return any(c in exchanged or _is(c, inner) and _done.get(_key(c), (unit, c))[1] is not c for c in frames)
+    if any(c in exchanged or _is(c, inner) and _done.get(_key(c), (unit, c))[1] is not c for c in frames):
+        return True
+    raise Unsupported(_NEEDED[0], span.line, _NEEDED[1])
 
 
 def _fills_arrays(node: ast.AST) -> bool:
@@ -186,7 +199,7 @@ def _statements(path: list[ast.AST], span: Span, error: BaseException) -> list[a
             and isinstance(child.op, ast.Not)
         ):
             _add(found, child)
-        if isinstance(child, ast.Compare) and len(child.ops) > 1:
+        if isinstance(child, ast.Compare) and (len(child.ops) > 1 or asks_for_members(child)):
             _add(found, child)
         if child is path[-1] and isinstance(child, ast.Call) and not _is_loop_over(parent, child):
             _add(found, child)
@@ -210,14 +223,13 @@ def _statements(path: list[ast.AST], span: Span, error: BaseException) -> list[a
             _add(found, next(n for n in reversed(path) if isinstance(n, ast.Match)))
         if isinstance(child, ast.stmt) or isinstance(parent, ast.Lambda):
             break
-    if isinstance(path[-1], (ast.Assert, ast.If, ast.While, ast.For, ast.AugAssign)) and not found:
+    if (
+        isinstance(path[-1], (ast.Assert, ast.If, ast.While, ast.For, ast.AugAssign, ast.Assign))
+        and not found
+    ):
         found.append(path[-1])
     if not found:
-        raise Unsupported(
-            "the value is used where Python needs it",
-            span.line,
-            "Pass it as a static argument, or compute without asking Python for it.",
-        )
+        raise Unsupported(_NEEDED[0], span.line, _NEEDED[1])
     return found
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from jitney._core.trace import is_array_like
 
 
@@ -59,6 +61,11 @@ def is_traced() -> bool:
     return bool(_running.parts) and _running.parts[-1][0]
 
 
+def is_inside_traced() -> bool:
+    """Whether a part that runs, or one around it, is traced: then what it does to an object is done in every case."""
+    return any(traced for traced, _ in _running.parts)
+
+
 @contextmanager
 def statement() -> Iterator[None]:
     """Around a statement whose parts are traced: one part must not see what another one did."""
@@ -78,10 +85,21 @@ def at_end(action: Callable[[], None]) -> bool:
     return bool(_running.at_end)
 
 
-def unchanged(thing: Any, name: str, line: int) -> None:
+def unchanged(thing: Any, name: str, line: int, assigned: bool = False) -> None:
     """Refuses to change ``thing`` in a part that is traced: it would be changed in every case."""
+    unchanged_array(thing, name, line, assigned)
     if is_traced() and not is_array_like(thing) and not isinstance(thing, (types.ModuleType, type)):
         raise TypeError(
             f"line {line}: {name}, a {type(thing).__name__}, is changed under a condition (or in a loop) that is traced, so that "
             "it would be changed in every case. Collect values in arrays, or change it outside."
+        )
+
+
+def unchanged_array(thing: Any, name: str, line: int, assigned: bool = False) -> None:
+    """Refuses to change an array of NumPy's so; a statement that assigns to it is converted then, and makes a new one."""
+    if isinstance(thing, np.ndarray) and is_inside_traced():
+        asks = "; there it is immutable and does not support item assignment" if assigned else ""
+        raise TypeError(
+            f"line {line}: {name}, an array of NumPy's, is changed in place under a condition (or in a loop) that is traced, so that "
+            f"it would be changed in every case{asks}. Make a new array of it, {name} = ..."
         )

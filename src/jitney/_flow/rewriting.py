@@ -111,6 +111,13 @@ def is_print(node: ast.Call) -> bool:
     return isinstance(node.func, ast.Name) and node.func.id == "print"
 
 
+def is_counting(node: ast.AST) -> bool:
+    """Whether it is a call in the head of a loop that ``steps.py`` has."""
+    names = ("range", "reversed", "enumerate", "zip")
+    plain = isinstance(node, ast.Call) and not any(isinstance(x, ast.Starred) for x in node.args)
+    return plain and isinstance(node.func, ast.Name) and node.func.id in names  # type: ignore[attr-defined]
+
+
 def item_targets(statement: ast.AST) -> list[ast.Subscript]:
     """The items that a statement assigns."""
     if not isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
@@ -141,6 +148,19 @@ def locals_of(function: Any) -> set[str]:
             if isinstance(inner, (ast.Global, ast.Nonlocal)):
                 outside |= set(inner.names)
     return (names | set(stores(function.body))) - outside
+
+
+def asks_for_members(node: ast.Compare) -> bool:
+    """Whether a comparison holds an ``in``, which compares with one member after the other."""
+    return any(isinstance(op, (ast.In, ast.NotIn)) for op in node.ops)
+
+
+def _compared(first: ast.expr, op: ast.cmpop, later: ast.expr) -> ast.expr:
+    if isinstance(op, ast.In):
+        return call("in_", first, later)
+    if isinstance(op, ast.NotIn):
+        return call("not_", call("in_", first, later))
+    return ast.Compare(first, [op], [later])
 
 
 def _is_logical(node: ast.AST) -> bool:
@@ -251,7 +271,9 @@ class _Loop:
 
 class _Writer:
     def __init__(self, marked: Iterable[ast.AST]) -> None:
-        self.marked = {id(node): node for node in marked}  # all of them are kept, so that their ids stay theirs
+        self.marked = {
+            id(node): node for node in marked
+        }  # all of them are kept, so that their ids stay theirs
         self.count = 0
         self.outside: set[str] = set()  # names that are not the function's own
         self.locals: set[str] = set()
@@ -348,7 +370,7 @@ class _Writer:
             for here, after, op, right in pairs:
                 first = ast.NamedExpr(_store(here), left) if not values else _load(here)
                 later = ast.NamedExpr(_store(after), right)
-                values.append(ast.Compare(first, [op], [later]))
+                values.append(_compared(first, op, later))
             # Each operand is evaluated once and in order, all of them: comparing has no effects.
             return call("all_of", *values)
         if isinstance(node, ast.Subscript):
@@ -676,12 +698,18 @@ class _Writer:
         step = self.name("body")
         out = self.defined(names)
         out.append(_define(step, [item, *names], [*body, ast.Return(_tuple(names, ast.Load))]))
-        source = self.expression(node.iter)
-        if isinstance(source, ast.Call) and isinstance(source.func, ast.Name) and source.func.id == "range":
-            source = call("range_", source.func, *source.args) if not source.keywords else source
+        source = self.head(node.iter)
         stop = ast.Constant(names.index(loop.stop) if loop.stop else -1)
         made = call("for_", source, _load(step), _tuple(names, ast.Load), stop, *_labels(names, line))
         return _placed([*out, ast.Assign([_tuple(names, ast.Store)], made)], node.iter)
+
+    def head(self, node: ast.expr) -> ast.expr:
+        """What a loop goes through: ``range``, ``reversed`` and the like tell the item of a step by its number."""
+        if not is_counting(node):
+            return self.expression(node)
+        made = call(f"{node.func.id}_", node.func, *map(self.head, node.args))  # type: ignore[attr-defined]
+        made.keywords = [ast.keyword(k.arg, self.expression(k.value)) for k in node.keywords]  # type: ignore[attr-defined]
+        return made
 
     # -- names
 
@@ -748,22 +776,29 @@ def _watched(statements: _Statements, own: set[str]) -> _Statements:
     """A check before each statement that changes an object by a name that the part does not assign."""
     out: _Statements = []
     for statement in statements:
-        for name in _changed(statement):
-            if name not in own:
-                arguments = [_load(name), ast.Constant(name), ast.Constant(getattr(statement, "lineno", 0))]
-                out += _placed([ast.Expr(call("unchanged", *arguments))], statement)
+        line = ast.Constant(getattr(statement, "lineno", 0))
+        for thing in _changed(statement):
+            name = root_of(thing)
+            whole = isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name)
+            check = "unchanged_array" if whole or name in own else "unchanged"
+            assigned = ast.Constant(not isinstance(statement, ast.Expr))
+            made = call(check, copy.deepcopy(thing), ast.Constant(ast.unparse(thing)), line, assigned)
+            out += _placed([ast.Expr(made)], statement)
         out.append(statement)
     return out
 
 
-def _changed(statement: ast.stmt) -> list[str]:
+def _changed(statement: ast.stmt) -> list[ast.expr]:
+    """What a statement changes: of which it assigns an item, or calls such a method; in place, of ``x += y``, arrays alone."""
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+        return [_load(statement.target.id)]
     value = getattr(statement, "value", None)
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in _CHANGES:
         found: list[Any] = [value.func]
     else:
         targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
         found = [t for t in targets if isinstance(t, ast.Subscript)]
-    return [node.value.id for node in found if isinstance(node.value, ast.Name)]
+    return [node.value for node in found if root_of(node) is not None]
 
 
 class _At:

@@ -12,7 +12,7 @@ from jitney import lax
 from jitney import numpy as jnp
 from jitney._base import dtypes, sources
 from jitney._base.config import config
-from jitney._base.errors import TracerBoolConversionError, TracerIntegerConversionError
+from jitney._base.errors import TracerBoolConversionError
 from jitney._core import tree
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.jaxpr import ClosedJaxpr, evaluate
@@ -22,6 +22,7 @@ from jitney._flow import rolling
 from jitney._flow.assigning import is_stale, outdate
 from jitney._flow.parts import is_traced, part_of, run, statement
 from jitney._flow.sources import OURS
+from jitney._flow.steps import Numbered, TracedRange, rest
 
 # -- variables without a value ----------------------------------------------------------------------------
 
@@ -84,12 +85,20 @@ def _known(value: Any) -> bool | None:
     """The truth of a value, None if it is traced."""
     if not isinstance(value, Tracer):
         return bool(value)
+    if config.jitney_python_control_flow and _is_hidden(value):
+        return None
     try:
         return bool(value)
     except TracerBoolConversionError:
         if not config.jitney_python_control_flow:
             raise
         return None
+
+
+def _is_hidden(value: Tracer) -> bool:
+    """Whether asking for the truth would raise that it is traced: an error that looks for its origins in the whole program."""
+    usual = type(value).__bool__ is Tracer.__bool__ and getattr(value._trace, "alive", True)
+    return usual and value.concrete() is None
 
 
 def _truth(value: Any) -> Any:
@@ -143,6 +152,29 @@ def not_(value: Any) -> Any:
 def all_of(*values: Any) -> Any:
     """A chain of comparisons."""
     return _joined([lambda v=v: v for v in values], True)
+
+
+def in_(value: Any, items: Any) -> Any:
+    """``value in items``: members of lists, tuples and sets are compared one after the other, those of arrays at once."""
+    if isinstance(items, Tracer) or is_array_like(items) and isinstance(value, Tracer):
+        return jnp.any(jnp.equal(items, value))
+    if isinstance(items, range) and isinstance(value, Tracer):
+        return _in_range(value, items)
+    if isinstance(items, (list, tuple, set, frozenset)) and _any_traced(value, *items):
+        return _joined([lambda item=item: value is item or value == item for item in items], False)
+    return value in items
+
+
+def _in_range(value: Any, items: range) -> Any:
+    if not items:
+        return False
+    ends = sorted((items[0], items[-1]))
+    steps = jnp.subtract(value, items[0]) % items.step
+    return all_of(value >= ends[0], value <= ends[1], steps == 0)
+
+
+def _any_traced(*values: Any) -> bool:
+    return any(isinstance(value, Tracer) for value in values)
 
 
 def none_of(*values: Any) -> Any:
@@ -282,8 +314,7 @@ def returned(test: Any, then: Any, other: Any, state: tuple, names: tuple, line:
     known = _known(test)
     if known is not None:
         return run(False, then if known else other, *state)
-    parts = [partial(part, *state) for part in (then, other)]
-    (out,) = _branches(test, *parts, ("the result",), line, alone=True)
+    (out,) = _branches(test, partial(then, *state), partial(other, *state), ("the result",), line, alone=True)
     return None if isinstance(out, Raised) and not is_traced() else out
 
 
@@ -473,40 +504,23 @@ def while_(test: Any, body: Any, state: tuple, names: tuple, line: int) -> tuple
     return state
 
 
-class TracedRange:
-    """``range`` of bounds that are traced."""
-
-    def __init__(self, start: Any, stop: Any, step: Any) -> None:
-        self.start, self.stop, self.step = start, stop, step
-
-    def __len__(self) -> int:
-        raise TypeError("the length of a traced range is not known")
-
-    def __iter__(self) -> Any:
-        raise TypeError("a traced range can be looped over by a `for` statement only")
-
-
-def range_(kind: Any, *args: Any) -> Any:
-    try:
-        return kind(*args)
-    except TracerIntegerConversionError:
-        if not config.jitney_python_control_flow or kind is not range:
-            raise
-    start, stop, step = {1: (0, *args, 1), 2: (*args, 1), 3: args}[len(args)]
-    return TracedRange(start, stop, step)
-
-
 def for_(items: Any, body: Any, state: tuple, stop: int, names: tuple, line: int) -> tuple:
     if isinstance(items, TracedRange):
         return _staged_for(items, lambda i: i, body, state, stop, names, line)
+    if isinstance(items, Numbered) and items.plain is None:
+        return _staged_for(TracedRange(0, items.count, 1), items.item, body, state, stop, names, line)
+    before = rolling.made()
     for number, item in enumerate(items):
         known = _known(state[stop]) if stop >= 0 else False
         if known:
             break
-        if known is None or number == 1 and rolling.wanted(items, body, line):
-            rest = _rest(items, number)
-            if rest is not None:
-                return _staged_for(*rest, body, state, stop, names, line, sure=known is False)
+        if (
+            known is None
+            and rolling.possible(items, body, line)
+            or number == 1
+            and rolling.wanted(items, body, line, around=rolling.made() > before)
+        ):
+            return _staged_for(*rest(items, number), body, state, stop, names, line, sure=known is False)
         if known is None:
             state = if_(
                 none_of(state[stop]), lambda *s, item=item: body(item, *s), lambda *s: s, state, names, line
@@ -514,15 +528,6 @@ def for_(items: Any, body: Any, state: tuple, stop: int, names: tuple, line: int
         else:
             state = run(False, body, item, *state)
     return state
-
-
-def _rest(items: Any, number: int) -> tuple[TracedRange, Callable[[Any], Any]] | None:
-    """The steps from ``number`` on as a traced range, and the item of a step."""
-    if isinstance(items, range):
-        return TracedRange(items[number], items.stop, items.step), lambda i: i
-    if isinstance(items, Tracer):
-        return TracedRange(number, get_aval(items).shape[0], 1), lambda i: items[i]
-    return None
 
 
 def _staged_for(
@@ -559,6 +564,7 @@ def _staged_while(
     test: Any, body: Any, state: tuple, names: Sequence[str], line: int, sure: bool = False
 ) -> tuple:
     """A loop of the program; ``sure``: it makes a step at least."""
+    rolling.count_one()
     with statement():
         return _traced_while(test, body, state, names, line, sure)
 

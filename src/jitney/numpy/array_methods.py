@@ -341,6 +341,7 @@ def _compress(
 
 
 _CONCRETE_METHODS: dict[str, Function] = {
+    "__reversed__": lambda self: reversed(list(self)),
     "addressable_data": lambda self, index: self,
     "block_until_ready": _block_until_ready,
     "copy_to_host_async": _no_effect,

@@ -66,7 +66,7 @@ def bincount(
     minlength = operator.index(creation._concrete("bincount", minlength))
     x = ew.convert(x, dtypes.default_dtype("i")) if aval.dtype.kind == "b" else x
     if length is None:
-        values = concrete("bincount", x)
+        values = concrete("bincount", x, "length=")
         length = max(minlength, int(values.max()) + 1 if values.size else 0, 1 if values.size else 0)
     else:
         length = static_size("bincount", length)

@@ -35,6 +35,10 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
 
     Operators between an array of NumPy's and a traced one come here as well, and work with all settings.
     """
+    from jitney.numpy import selections
+
+    if selections.found_in(inputs, {}):
+        return NotImplemented  # they know what the function is of them
     name = ufunc.__name__
     function = _of_numpy(name, "numpy")
     operator = len(inputs) == 2 and method == "__call__" and not kwargs
@@ -51,11 +55,15 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
 
 def array_function(self: Tracer, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
     """``function(*args, **kwargs)``, one of NumPy's that is no ufunc, as a function of jitney's."""
+    from jitney.numpy import selections
+
     if not config.jitney_python_control_flow:
         return function._implementation(*args, **kwargs)
     ours = _of_numpy(function.__name__, function.__module__)
     if ours is None:
         _refuse(self, function.__name__)
+    if selections.found_in(args, kwargs):
+        return selections.call(ours, args, kwargs)
     return ours(*args, **kwargs)
 
 

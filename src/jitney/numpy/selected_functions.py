@@ -10,7 +10,7 @@ import numpy as np
 
 from jitney._base import dtypes
 from jitney._core.trace import get_aval
-from jitney.numpy.selections import Selection, elementwise, over, unknown, whole_numpy
+from jitney.numpy.selections import Selection, elementwise, over, same_mask, unknown, whole_numpy
 
 # -- reductions -------------------------------------------------------------------------------------------
 
@@ -54,23 +54,27 @@ def reduce_of(name: str) -> Callable[..., Any]:
     return FUNCTIONS[name]
 
 
+def _end(dtype: np.dtype, largest: bool) -> Any:
+    """The largest (least) number of a type."""
+    if dtypes.is_inexact(dtype):
+        return dtype.type(np.inf if largest else -np.inf)
+    if dtype.kind == "b":
+        return dtype.type(largest)
+    limits = np.iinfo(dtype)
+    return dtype.type(limits.max if largest else limits.min)
+
+
 def _extreme(name: str, x: Selection, axes: Any, keep: Any, options: dict[str, Any]) -> Any:
     """The largest or smallest; of no elements NaN, and of integers the last that there is."""
     jnp = whole_numpy()
-    largest = "max" in name
-    dtype = x.dtype
-    if dtypes.is_inexact(dtype):
-        start = dtype.type(-np.inf if largest else np.inf)
-    else:
-        limits = None if dtype.kind == "b" else np.iinfo(dtype)
-        start = (
-            dtype.type(not largest) if limits is None else dtype.type(limits.min if largest else limits.max)
-        )
-    start = options.pop("initial", start)
+    if "initial" in options:
+        return getattr(jnp, name)(x.values, axis=axes, where=keep, **options)
+    start = _end(x.dtype, largest="max" not in name)
     found = getattr(jnp, name)(x.values, axis=axes, where=keep, initial=start, **options)
-    if not dtypes.is_inexact(dtype):
+    if not dtypes.is_inexact(x.dtype):
         return found
-    return jnp.where(jnp.any(keep, axis=axes), found, dtype.type(np.nan))
+    counts = keep & ~jnp.isnan(x.values) if name.startswith("nan") else keep
+    return jnp.where(jnp.any(counts, axis=axes), found, x.dtype.type(np.nan))
 
 
 def _quantile(name: str) -> Callable[..., Any]:
@@ -81,7 +85,10 @@ def _quantile(name: str) -> Callable[..., Any]:
             raise unknown(f"jnp.{name} of x[mask] along an axis that is not selected")
         values = x.values if dtypes.is_inexact(x.dtype) else x.values.astype(float)
         keep = over(x.mask, get_aval(values).ndim)
-        whole = getattr(jnp, f"nan{name}")(jnp.where(keep, values, np.nan), *args, axis=axes, **options)
+        skipping = f"nan{name.removeprefix('nan')}"
+        whole = getattr(jnp, skipping)(jnp.where(keep, values, np.nan), *args, axis=axes, **options)
+        if name == skipping:
+            return whole
         broken = jnp.any(jnp.isnan(values) & keep, axis=axes)
         return jnp.where(broken, np.nan, whole)
 
@@ -119,24 +126,48 @@ def _arg(name: str) -> Callable[..., Any]:
     def place(x: Any, axis: Any = None, **options: Any) -> Any:
         jnp = whole_numpy()
         _flat(name, x)
-        lowest = -np.inf if name == "argmax" else np.inf
-        values = x.values if dtypes.is_inexact(x.dtype) else x.values.astype(float)
-        at = getattr(jnp, name)(jnp.where(x.mask, values, lowest))
-        return jnp.cumsum(x.mask)[at] - 1
+        last = _end(x.dtype, largest="max" not in name)
+        at = getattr(jnp, name)(jnp.where(x.mask, x.values, last))
+        # Where one that is dropped is found, all that are kept are the last that there is: the first of them.
+        return jnp.where(x.mask[at], jnp.cumsum(x.mask)[at] - 1, 0)
 
     return place
 
 
 def _dot(a: Any, b: Any, **options: Any) -> Any:
     if not isinstance(a, Selection) or not isinstance(b, Selection) or a.rest or b.rest:
-        raise unknown("jnp.dot of x[mask] and an array")
+        raise unknown("a product of x[mask] and an array")
     return reduce_of("sum")(a * b)
+
+
+def _vdot(a: Any, b: Any) -> Any:
+    return _dot(a.conj() if isinstance(a, Selection) else a, b)
+
+
+def _matmul(a: Any, b: Any, **options: Any) -> Any:
+    if (
+        isinstance(a, Selection)
+        and len(a.rest) == 1
+        and not isinstance(b, Selection)
+        and get_aval(b).ndim < 3
+    ):
+        return Selection(whole_numpy().matmul(a.values, b, **options), a.mask)
+    return _dot(a, b, **options)
+
+
+def _take(a: Any, indices: Any, axis: Any = None, **options: Any) -> Any:
+    if isinstance(a, Selection) or axis not in (None, 0) or options:
+        raise unknown("jnp.take along this axis, or with options,")
+    return (whole_numpy().ravel(a) if axis is None else whole_numpy().asarray(a))[indices]
 
 
 def _average(x: Any, axis: Any = None, weights: Any = None, returned: bool = False, **_: Any) -> Any:
     if weights is None:
         return reduce_of("mean")(x, axis)
-    total = reduce_of("sum")(weights + 0 * x, axis)
+    weights = elementwise(
+        lambda w, v: w + whole_numpy().zeros_like(v), (weights, x), {}
+    )  # one for each element
+    total = reduce_of("sum")(weights, axis)
     mean = reduce_of("sum")(x * weights, axis) / total
     return (mean, total) if returned else mean
 
@@ -146,6 +177,8 @@ def _histogram(a: Any, bins: Any = 10, range: Any = None, weights: Any = None, d
     if isinstance(bins, (int, np.integer)) and range is None:
         range = (reduce_of("min")(a), reduce_of("max")(a))  # noqa: A001
     kept = whole_numpy().broadcast_to(over(a.mask, get_aval(a.values).ndim), get_aval(a.values).shape)
+    if weights is not None and not (isinstance(weights, Selection) and same_mask(weights.mask, a.mask)):
+        raise TypeError("jnp.histogram of x[mask] takes weights that the same mask selects, w[mask].")
     counted = kept.astype(float) if weights is None else jnp.where(kept, weights.values, 0)
     found, edges = jnp.histogram(a.values, bins, range, weights=counted, density=density)
     return (found if weights is not None or density else found.astype(int)), edges
@@ -163,12 +196,13 @@ def _fill() -> None:
         nanmin""".split()
     for name in names:
         FUNCTIONS[name] = _reduction(name)
-    for name in ("median", "quantile", "percentile"):
+    for name in ("median", "quantile", "percentile", "nanmedian", "nanquantile", "nanpercentile"):
         FUNCTIONS[name] = _quantile(name)
     for name in ("argmax", "argmin"):
         FUNCTIONS[name] = _arg(name)
     FUNCTIONS["cumsum"], FUNCTIONS["cumprod"] = _cumulative("cumsum", 0), _cumulative("cumprod", 1)
-    FUNCTIONS.update({"sort": _sort, "dot": _dot, "vdot": _dot, "inner": _dot, "average": _average})
+    FUNCTIONS.update({"sort": _sort, "dot": _dot, "vdot": _vdot, "inner": _dot, "average": _average})
+    FUNCTIONS.update({"matmul": _matmul, "take": _take})
     FUNCTIONS.update({"histogram": _histogram, "size": lambda x: x.size, "shape": lambda x: x.shape})
     FUNCTIONS.update({"ndim": lambda x: x.ndim, "where": _where, "ravel": _ravel})
 

@@ -28,8 +28,8 @@ def static_size(name: str, size: Any) -> int:
     return size
 
 
-def concrete(name: str, x: Any) -> np.ndarray:
-    """The values of ``x``, on which the shape of a result depends; an error for traced arrays."""
+def concrete(name: str, x: Any, cure: str = "size= (and fill_value=)") -> np.ndarray:
+    """The values of ``x``, on which the shape of a result depends; an error for traced arrays, with the ``cure``."""
     value = x.concrete() if isinstance(x, Tracer) else x
     if value is None:
         raise_for_tracer(
@@ -37,7 +37,7 @@ def concrete(name: str, x: Any) -> np.ndarray:
             errors.ConcretizationTypeError,
             (
                 f"The size of the result of jnp.{name} depends on the values of an array that is traced ({{aval}}).",
-                "Pass size= (and fill_value=), which fixes the shape of the result.",
+                f"Pass {cure}, which fixes the shape of the result.",
             ),
         )
     return value._np if type(value) is ArrayImpl else np.asarray(value)

@@ -12,7 +12,7 @@ import math
 import operator
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from jitney import _ext
 from jitney._base import dtypes
 from jitney._base.config import config
 from jitney._base.sources import PACKAGE_DIR
+from jitney._control.guarding import check_places, quietly, wanted
 from jitney._core import tree
 from jitney._core.avals import ShapedArray, shaped_array
 from jitney._core.jaxpr import ClosedJaxpr, Jaxpr, Literal, evaluate, subjaxprs
@@ -91,10 +92,10 @@ class Selection:
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method != "__call__" or kwargs.get("out") is not None:
             raise unknown(f"np.{ufunc.__name__}.{method}")
-        return _call(_jnp(ufunc.__name__), inputs, kwargs)
+        return call(_jnp(ufunc.__name__), inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return _call(_jnp(function.__name__), args, kwargs)
+        return call(_jnp(function.__name__), args, kwargs)
 
     # -- items
 
@@ -212,8 +213,10 @@ tree.register_node(Selection, _flatten, _unflatten)
 
 def taken(x: Any, index: Any) -> Any:
     """``x[index]`` where a traced mask or a selection of places is in the index; None if that is not so."""
-    if isinstance(index, Selection) and index.dtype.kind in "iu":
-        return Selection(x[index.values], index.mask)
+    chosen = _places_of(index)
+    if chosen is not None:
+        kept = [_kept(part) if isinstance(part, Selection) else part for part in chosen.entries]
+        return Selection(x[tuple(kept)], chosen.mask)
     if not isinstance(index, tuple):
         mask = traced_mask(index)
         return None if mask is None else select(x, mask)
@@ -222,6 +225,45 @@ def taken(x: Any, index: Any) -> Any:
         return None
     ahead = (slice(None),) * get_aval(mask).ndim
     return select(x[(*ahead, *index[1:])], mask)
+
+
+class _Places(NamedTuple):
+    """An index that begins with selections of places by one mask, or with integers beside them."""
+
+    entries: tuple[Any, ...]
+    mask: Any
+    axis: int  # along which the first selection takes places
+    rest: int  # how many axes of an array are left out by the index
+
+
+def _places_of(index: Any) -> _Places | None:
+    entries = index if isinstance(index, tuple) else (index,)
+    chosen = [part for part in entries if isinstance(part, Selection)]
+    if not chosen or any(part.dtype.kind not in "iu" for part in chosen):
+        return None
+    if not all(same_mask(part.mask, chosen[0].mask) for part in chosen):
+        raise IndexError("an index has places that two different masks select: their numbers may differ.")
+    takes = [isinstance(part, Selection) or _is_integer(part) for part in entries]
+    if not takes[0] or not all(t or isinstance(p, slice) for t, p in zip(takes, entries, strict=True)):
+        raise IndexError(
+            "places that a traced mask selects come first in an index, x[places, 1:], with integers and slices beside them: "
+            "move their axes to the front, jnp.moveaxis(x, axis, 0)[places]."
+        )
+    return _Places(
+        entries,
+        chosen[0].mask,
+        next(i for i, p in enumerate(entries) if isinstance(p, Selection)),
+        sum(takes),
+    )
+
+
+def _is_integer(part: Any) -> bool:
+    return is_array_like(part) and get_aval(part).ndim == 0 and get_aval(part).dtype.kind in "iu"
+
+
+def _kept(places: Selection) -> Any:
+    """Places to read at; those that the mask drops may lie anywhere, so that they would be found out of bounds."""
+    return whole_numpy().where(places.mask, places.values, 0) if config.check_bounds else places.values
 
 
 _UPDATES: dict[str, Callable[[Any, Any], Any]] = {
@@ -237,13 +279,9 @@ _UPDATES: dict[str, Callable[[Any, Any], Any]] = {
 def updated(name: str, x: Any, index: Any, values: Any) -> Any:
     """``x.at[index].set(values)`` and the like where the index is a traced mask or a selection of places; None if not."""
     jnp = whole_numpy()
-    if isinstance(index, Selection) and index.dtype.kind in "iu":
-        if isinstance(values, Selection):
-            if not same_mask(values.mask, index.mask):
-                raise unknown("an assignment of elements that another mask selects")
-            values = values.values
-        outside = jnp.where(index.mask, index.values, get_aval(x).shape[0])
-        return getattr(x.at[outside], name)(values, mode="drop")
+    chosen = _places_of(index)
+    if chosen is not None:
+        return _updated_at(name, x, chosen, values)
     mask = traced_mask(index)
     if mask is None:
         return None
@@ -255,13 +293,37 @@ def updated(name: str, x: Any, index: Any, values: Any) -> Any:
                 "Elements that one mask selects are assigned to those that another one selects: their numbers may differ."
             )
         values = values.values
-    elif get_aval(values).ndim > rest:
+    else:
+        _check_assigned(values, rest)
+    new = _UPDATES[name](x, values)
+    return jnp.where(over(mask, get_aval(x).ndim), jnp.asarray(new).astype(x.dtype), x)
+
+
+def _check_assigned(values: Any, rest: int) -> None:
+    if get_aval(values).ndim > rest:
         raise TypeError(
             f"values of shape {get_aval(values).shape} are assigned to x[mask], which is not known to have as many elements. "
             "Assign a number, or elements selected by the same mask: x[mask] = y[mask]."
         )
-    new = _UPDATES[name](x, values)
-    return jnp.where(over(mask, get_aval(x).ndim), jnp.asarray(new).astype(x.dtype), x)
+
+
+def _updated_at(name: str, x: Any, chosen: _Places, values: Any) -> Any:
+    shape = get_aval(x).shape
+    rest = len(shape) - chosen.rest
+    if isinstance(values, Selection):
+        if not same_mask(values.mask, chosen.mask) or len(values.rest) > rest:
+            raise unknown("an assignment of elements that another mask selects")
+        values = _aligned(values, get_aval(values.mask).ndim, rest)
+    else:
+        _check_assigned(values, rest)
+    entries = list(chosen.entries)
+    for axis, part in enumerate(entries):
+        if isinstance(part, Selection):
+            check_places(shape, axis, _kept(part))
+            entries[axis] = part.values
+    # What the mask drops is written behind the end: nowhere.
+    entries[chosen.axis] = whole_numpy().where(chosen.mask, entries[chosen.axis], shape[chosen.axis])
+    return getattr(x.at[tuple(entries)], name)(values, mode="drop")
 
 
 def places(mask: Any) -> tuple[Selection, ...]:
@@ -350,12 +412,10 @@ def _equal(a: Any, b: Any) -> bool:
 # -- functions --------------------------------------------------------------------------------------------
 
 
-def _selections(args: Any, kwargs: dict[str, Any]) -> list[Selection]:
+def found_in(args: Any, kwargs: dict[str, Any]) -> list[Selection]:
     found: list[Selection] = []
     for x in (*args, *kwargs.values()):
-        found += (
-            [x] if isinstance(x, Selection) else _selections(x, {}) if isinstance(x, (list, tuple)) else []
-        )
+        found += [x] if isinstance(x, Selection) else found_in(x, {}) if isinstance(x, (list, tuple)) else []
     return found
 
 
@@ -363,12 +423,12 @@ def refused(function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     """A public function of jitney's refused its arguments: what it gives for selections, if the user called it with some."""
     if "." in getattr(function, "__qualname__", "."):
         return NotImplemented  # a method, such as x.at[mask].set, which knows them
-    if not _selections(args, kwargs) or sys._getframe(1).f_code.co_filename.startswith(PACKAGE_DIR):
+    if not found_in(args, kwargs) or sys._getframe(1).f_code.co_filename.startswith(PACKAGE_DIR):
         return NotImplemented
-    return _call(function, args, kwargs)
+    return call(function, args, kwargs)
 
 
-def _call(function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+def call(function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     name = getattr(function, "__name__", "")
     from jitney.numpy.selected_functions import FUNCTIONS
 
@@ -380,7 +440,7 @@ def _call(function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
 
 def elementwise(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
     """An elementwise function of selections by one mask and of what broadcasts against their elements."""
-    selections = _selections(args, kwargs)
+    selections = found_in(args, kwargs)
     mask = selections[0].mask
     if not all(same_mask(s.mask, mask) for s in selections):
         raise TypeError(
@@ -412,14 +472,28 @@ def elementwise(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any
         out_spec[:] = [made]
         return outs
 
-    closed, outer = hoist_tracers(stage(flat, [get_aval(v) for v in values]))
+    with quietly():
+        closed, outer = hoist_tracers(stage(flat, [get_aval(v) for v in values]))
     shape = np.broadcast_shapes(*[get_aval(v).shape for v in values])
     if not _is_elementwise(closed.jaxpr, shape[len(shape) - rest :]) or any(
         a.shape != shape for a in closed.out_avals
     ):
         raise unknown(f"{getattr(function, '__name__', 'a function')} of x[mask]")
-    outs = evaluate(closed.jaxpr, closed.consts, *outer, *values)
+    with quietly():
+        outs = evaluate(closed.jaxpr, closed.consts, *outer, *values)
+    if config.check_overflow and wanted():
+        whole(
+            *[
+                _with_ones(v, mask) if isinstance(x, Selection) else v
+                for x, v in zip(operands, values, strict=True)
+            ]
+        )
     return tree.unflatten(out_spec[0], [Selection(out, mask) for out in outs])
+
+
+def _with_ones(values: Any, mask: Any) -> Any:
+    """Numbers for guards to look at: those that the mask drops are such as do not overflow, and may be divisors."""
+    return whole_numpy().where(over(mask, get_aval(values).ndim), values, get_aval(values).dtype.type(1))
 
 
 def _is_array(x: Any) -> bool:
@@ -439,6 +513,10 @@ def _aligned(x: Any, depth: int, rest: int) -> Any:
 _STILL = frozenset(("broadcast_in_dim", "copy", "stop_gradient", "name", "squeeze", "reshape"))
 
 
+# The same of complex numbers, which are pairs where elements are computed: of them an operation takes a part or makes one.
+_OF_PAIRS = frozenset(("real", "imag", "conj", "complex"))
+
+
 def _is_elementwise(jaxpr: Jaxpr, rest: tuple[int, ...]) -> bool:
     """Whether every number of the results is one of the operands' numbers at its place, or varies along the axes ``rest`` only."""
     for eqn in jaxpr.eqns:
@@ -452,7 +530,9 @@ def _is_elementwise(jaxpr: Jaxpr, rest: tuple[int, ...]) -> bool:
             shapes = {v.aval.shape for v in (*eqn.invars, *eqn.outvars)}
             if len(shapes) > 1 and not all(_is_below(v.aval.shape, rest) for v in eqn.invars):
                 return False
-        elif not isinstance(eqn.primitive.lower, Map) and not _expands_elementwise(eqn, rest):
+        elif eqn.primitive.name in _OF_PAIRS or isinstance(eqn.primitive.lower, Map):
+            continue
+        elif not _expands_elementwise(eqn, rest):
             return False
     return True
 
@@ -494,16 +574,16 @@ for _name in [*_BINARY, *"eq ne lt le gt ge neg pos abs invert".split()]:
     _operator(_name)
 for _name in _BINARY:
     _reversed(_name)
-# A selection is not known to have the length of an array: @ is a function of whole axes.
+# A selection is not known to have the length of an array: @ sums over elements of the same mask, or over an axis of each.
+Selection.__matmul__ = lambda self, other: call(_jnp("matmul"), (self, other), {})  # type: ignore[attr-defined]
+Selection.__rmatmul__ = lambda self, other: call(_jnp("matmul"), (other, self), {})  # type: ignore[attr-defined]
 for _name in ("real", "imag"):
     setattr(Selection, _name, property(lambda self, _name=_name: elementwise(_jnp(_name), (self,), {})))
 
 
 def _methods() -> None:
     for name in "sum mean var std prod max min any all ptp argmax argmin cumsum cumprod sort dot".split():
-        setattr(
-            Selection, name, lambda self, *args, _n=name, **kwargs: _call(_jnp(_n), (self, *args), kwargs)
-        )
+        setattr(Selection, name, lambda self, *args, _n=name, **kwargs: call(_jnp(_n), (self, *args), kwargs))
     for name in "round conj clip".split():
         setattr(
             Selection,
