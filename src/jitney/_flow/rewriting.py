@@ -69,11 +69,31 @@ def _lambda(body: ast.expr) -> ast.Lambda:
     return ast.Lambda(ast.arguments([], [], None, [], [], None, []), body)
 
 
-def _define(name: str, parameters: Sequence[str], body: _Statements) -> ast.stmt:
-    arguments = ast.arguments([], [ast.arg(p) for p in parameters], None, [], [], None, [])
-    made = ast.FunctionDef(name, arguments, body, [], None)
-    made.type_params = []  # type: ignore[attr-defined]
-    return made
+class _Shared:
+    """The variables that a function shares with those inside or around it."""
+
+    def __init__(self, function: Any) -> None:
+        self.around: set[str] = set()  # those of functions around it that it assigns
+        self.cells: set[str] = set()  # all
+        self.changed: list[str] = []  # those that functions inside assign
+        if isinstance(function, ast.FunctionDef):
+            self._look(function)
+
+    def _look(self, function: ast.FunctionDef) -> None:
+        assigned: dict[str, None] = {}
+        for part in function.body:
+            self.around |= {name for n in inside(part) if isinstance(n, ast.Nonlocal) for name in n.names}
+            for inner in ast.walk(part):
+                if isinstance(inner, (ast.FunctionDef, ast.Lambda)):
+                    own = locals_of(inner)
+                    names = {n.id for n in ast.walk(inner) if isinstance(n, ast.Name)}
+                    self.cells |= names - own
+                    for node in ast.walk(inner):
+                        if isinstance(node, ast.Nonlocal):
+                            assigned |= dict.fromkeys(node.names)
+        local = locals_of(function) | self.around
+        self.changed = [name for name in assigned if name in local]
+        self.cells = self.cells & local | self.around | set(self.changed)
 
 
 def _placed(statements: _Statements, origin: Any) -> _Statements:
@@ -277,16 +297,17 @@ class _Writer:
         self.count = 0
         self.outside: set[str] = set()  # names that are not the function's own
         self.locals: set[str] = set()
+        self.shared = _Shared(None)
         self.after: _Statements = []  # what a loop that was just written adds behind it
 
     # -- functions and expressions
 
     def function(self, node: Any) -> Any:
-        before, self.outside = self.outside, set()
-        outer, self.locals = self.locals, locals_of(node)
+        before = self.outside, self.locals, self.shared
+        self.outside, self.locals, self.shared = set(), locals_of(node), _Shared(node)
         for part in node.body if isinstance(node, ast.FunctionDef) else ():
             for inner in inside(part):
-                if isinstance(inner, (ast.Global, ast.Nonlocal)):
+                if isinstance(inner, ast.Global):
                     self.outside |= set(inner.names)
                 if isinstance(inner, (ast.Yield, ast.YieldFrom, ast.Await)) and self.touches(node):
                     raise Unsupported(
@@ -300,7 +321,7 @@ class _Writer:
             if self.touches(node):
                 node.body = self.with_returns(node.body)
             node.body = self.block(node.body, None)
-        self.outside, self.locals = before, outer
+        self.outside, self.locals, self.shared = before
         return node
 
     def with_returns(self, statements: _Statements) -> _Statements:
@@ -579,8 +600,8 @@ class _Writer:
         result = ast.Return(_tuple(names, ast.Load))
         out = self.defined(names)
         out += [
-            _define(then, names, [*body, result]),
-            _define(other, names, [*orelse, copy.deepcopy(result)]),
+            self.define(then, names, [*body, result]),
+            self.define(other, names, [*orelse, copy.deepcopy(result)]),
         ]
         made = call(kind, test, _load(then), _load(other), _tuple(names, ast.Load), *_labels(names, line))
         result = ast.Assign([_tuple(names, ast.Store)], made) if names else ast.Expr(made)
@@ -602,12 +623,16 @@ class _Writer:
         then, other = self.name("then"), self.name("else")
         out = self.defined(names)
         out += [
-            _define(name, names, block or [ast.Pass()])
+            self.define(name, names, block or [ast.Pass()])
             for name, block in zip((then, other), blocks, strict=True)
         ]
-        made = call(
-            "returned", test, _load(then), _load(other), _tuple(names, ast.Load), *_labels(names, node.lineno)
-        )
+        labels = _labels(names, node.lineno)
+        made = call("returned", test, _load(then), _load(other), _tuple(names, ast.Load), *labels)
+        around = [name for name in names if name in self.shared.around]
+        if around:  # behind the return others see them
+            put = self.name("then")
+            out.append(self.define(put, around, [ast.Pass()]))
+            made.args += [_labels(around, 0)[0], _lambda(_tuple(around, ast.Load)), _load(put)]
         return _placed([*out, ast.Return(made)], node.test if hasattr(node.test, "lineno") else node)
 
     def copied(self, statements: _Statements) -> _Statements:
@@ -662,8 +687,8 @@ class _Writer:
         go, step = self.name("test"), self.name("body")
         out = [*assigned, *self.defined(names)]
         out += [
-            _define(go, names, [ast.Return(test)]),
-            _define(step, names, [*body, ast.Return(_tuple(names, ast.Load))]),
+            self.define(go, names, [ast.Return(test)]),
+            self.define(step, names, [*body, ast.Return(_tuple(names, ast.Load))]),
         ]
         made = call("while_", _load(go), _load(step), _tuple(names, ast.Load), *_labels(names, line))
         result = ast.Assign([_tuple(names, ast.Store)], made) if names else ast.Expr(made)
@@ -697,7 +722,7 @@ class _Writer:
         self.refuse_effects(body)
         step = self.name("body")
         out = self.defined(names)
-        out.append(_define(step, [item, *names], [*body, ast.Return(_tuple(names, ast.Load))]))
+        out.append(self.define(step, [item, *names], [*body, ast.Return(_tuple(names, ast.Load))]))
         source = self.head(node.iter)
         stop = ast.Constant(names.index(loop.stop) if loop.stop else -1)
         made = call("for_", source, _load(step), _tuple(names, ast.Load), stop, *_labels(names, line))
@@ -720,12 +745,25 @@ class _Writer:
     def name(self, what: str) -> str:
         return f"{OURS}{what}{self.number()}"
 
+    def define(self, name: str, parameters: Sequence[str], body: _Statements) -> ast.stmt:
+        """A part of the function. Variables that others share stay where those see them; they begin with what it is given."""
+        cells = [p for p in parameters if p in self.shared.cells]
+        given = {p: f"{OURS}given_{p}" for p in cells}
+        start: _Statements = [ast.Nonlocal(cells)] if cells else []
+        start += [_assign(p, _load(given[p])) for p in cells]
+        arguments = ast.arguments([], [ast.arg(given.get(p, p)) for p in parameters], None, [], [], None, [])
+        made = ast.FunctionDef(name, arguments, [*start, *body], [], None)
+        made.type_params = []  # type: ignore[attr-defined]
+        return made
+
     def own(self, statements: _Statements, line: int) -> list[str]:
         names = [n for n in stores(statements) if not _is_function(n)]
+        if any(isinstance(part, ast.Call) for statement in statements for part in ast.walk(statement)):
+            names += [name for name in self.shared.changed if name not in names]
         taken = [name for name in names if name in self.outside]
         if taken:
             raise Unsupported(
-                f"{', '.join(taken)} is global or nonlocal and assigned under a traced condition",
+                f"{', '.join(taken)} is global and assigned under a traced condition",
                 line,
                 "Return the new value, and assign it where the function is called.",
             )

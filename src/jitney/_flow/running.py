@@ -310,11 +310,28 @@ def unless_left(test: Any, then: Any, other: Any, state: tuple, names: tuple, li
     return _branches(test, partial(then, *state), partial(other, *state), names, line, reached=True)
 
 
-def returned(test: Any, then: Any, other: Any, state: tuple, names: tuple, line: int) -> Any:
+def returned(
+    test: Any,
+    then: Any,
+    other: Any,
+    state: tuple,
+    names: tuple,
+    line: int,
+    shared: tuple = (),
+    get: Any = tuple,
+    put: Any = None,
+) -> Any:
+    """What one of two branches returns; ``get`` and ``put`` reach variables of functions around (``shared``) that they assign."""
     known = _known(test)
     if known is not None:
         return run(False, then if known else other, *state)
-    (out,) = _branches(test, partial(then, *state), partial(other, *state), ("the result",), line, alone=True)
+
+    def whole(part: Any) -> Any:
+        return part_of(part)(lambda: (part(*state), *get()))
+
+    out, *after = _branches(test, whole(then), whole(other), ("the result", *shared), line)
+    if shared:
+        put(*after)
     return None if isinstance(out, Raised) and not is_traced() else out
 
 
