@@ -25,25 +25,33 @@ def as_ifs(node: ast.Match, number: int, call: Any) -> tuple[list[ast.stmt], lis
     rest: list[ast.stmt] = []
     for case in reversed(node.cases):
         test, captured = _pattern(case.pattern, subject, call)
-        if case.guard is not None:
-            guard = _Captured(captured).visit(copy.deepcopy(case.guard))
-            test = guard if test is None else _both([test, guard])
         bound: list[ast.stmt] = [
             ast.Assign([ast.Name(name, ast.Store())], copy.deepcopy(value))
             for name, value in captured.items()
         ]
-        body = [*bound, *case.body]
-        if test is None:  # matches everything
-            rest = body
+        if case.guard is None:
+            rest = _if(test, [*bound, *case.body], rest, made)
             continue
-        made.append(ast.If(test, body, rest))
-        rest = [made[-1]]
+        guard = _Captured(captured).visit(copy.deepcopy(case.guard))
+        whole = guard if test is None else _both([copy.deepcopy(test), guard])
+        # What the pattern gives names to they keep, though the guard fails.
+        rest = [*(_if(test, bound, [], made) if bound else []), *_if(whole, case.body, rest, made)]
     out: list[ast.stmt] = [ast.Assign([ast.Name(name, ast.Store())], node.subject), *rest]
     for statement in out:
         for part in ast.walk(statement):
             if isinstance(part, (ast.stmt, ast.expr)) and not hasattr(part, "lineno"):
                 ast.copy_location(part, node)
     return out, made
+
+
+def _if(
+    test: ast.expr | None, body: list[ast.stmt], rest: list[ast.stmt], made: list[ast.If]
+) -> list[ast.stmt]:
+    """``body`` where ``test`` holds, else ``rest``; without a test always."""
+    if test is None:
+        return body
+    made.append(ast.If(test, body, rest))
+    return [made[-1]]
 
 
 def _both(tests: list[ast.expr]) -> ast.expr:

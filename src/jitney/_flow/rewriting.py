@@ -218,9 +218,16 @@ class _Stores(ast.NodeVisitor):
 
     visit_ImportFrom = visit_Import
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+    def _named(self, node: Any) -> None:
         if node.name:
             self.names[node.name] = None
+        self.generic_visit(node)
+
+    visit_ExceptHandler = visit_MatchAs = visit_MatchStar = _named
+
+    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
+        if node.rest:
+            self.names[node.rest] = None
         self.generic_visit(node)
 
 
@@ -461,7 +468,9 @@ class _Writer:
             if not self.touches(statement) and not (loop and _jumps(statement)):
                 out.append(statement)
                 continue
-            if isinstance(statement, ast.Match) and id(statement) in self.marked:
+            if isinstance(statement, ast.Match) and (
+                id(statement) in self.marked or self.dynamic_inside(statement)
+            ):
                 return out + self.block([*self.match(statement), *rest], loop)
             if loop is None and isinstance(statement, ast.If) and self.dynamic(statement):
                 if ast.Return in _jumps(statement):
@@ -482,13 +491,7 @@ class _Writer:
         """Whether a statement becomes a call: it is marked, or a jump out of a marked part leaves it."""
         if id(node) in self.marked:
             return True
-        if not isinstance(node, (ast.If, ast.For, ast.While)):
-            return False
-        return any(
-            self.dynamic(part) and _jumps(part)
-            for part in inside(node)
-            if part is not node and isinstance(part, (ast.If, ast.For, ast.While))
-        )
+        return isinstance(node, (ast.If, ast.For, ast.While)) and self.dynamic_inside(node)
 
     def statement(self, node: Any, loop: _Loop | None) -> tuple[_Statements, bool]:
         """What stands for ``node``, and whether its end is never reached."""
@@ -523,7 +526,13 @@ class _Writer:
             return self.with_(node, loop), False
         if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) and id(node) in self.marked:
             return _placed(self.item_assigned(node), node), False
-        if isinstance(node, (ast.Try, ast.ClassDef, ast.Match)):
+        if isinstance(node, ast.Match):
+            node.subject = self.expression(node.subject)
+            for case in node.cases:
+                case.guard = self.expression(case.guard)
+                case.body = self.block(case.body, loop) or [ast.Pass()]
+            return [node], False
+        if isinstance(node, (ast.Try, ast.ClassDef)):
             raise Unsupported(
                 f"`{type(node).__name__.lower()}` around traced control flow",
                 node.lineno,
@@ -539,7 +548,7 @@ class _Writer:
     def with_(self, node: ast.With, loop: _Loop | None) -> _Statements:
         """Jumps out of it become conditions on the rest of it, and of what follows."""
         node.items = [self._part(item) for item in node.items]
-        if loop or not any(_jumps(part) and self.dynamicinside(part) for part in node.body):
+        if loop or not self.dynamic_inside(node):
             node.body = self.block(node.body, loop)
             return [node]
         around, ends = _Loop(self.number(), {ast.Return}, once=True), _ends(node.body)
@@ -549,9 +558,13 @@ class _Writer:
         self.after = [left if ends else self.later_if(_load(around.left), [left], node)]  # type: ignore[arg-type]
         return [*before, node]
 
-    def dynamicinside(self, node: ast.AST) -> bool:
-        kinds = (ast.If, ast.For, ast.While, ast.With)
-        return any(self.dynamic(part) for part in inside(node) if isinstance(part, kinds))
+    def dynamic_inside(self, node: ast.AST) -> bool:
+        """Whether a part of ``node`` that becomes a call jumps out of it."""
+        kinds = (ast.If, ast.For, ast.While, ast.With, ast.Match)
+        return any(
+            part is not node and isinstance(part, kinds) and _jumps(part) and self.dynamic(part)
+            for part in inside(node)
+        )
 
     def match(self, node: ast.Match) -> _Statements:
         node.subject = self.expression(node.subject)
