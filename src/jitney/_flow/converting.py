@@ -219,7 +219,7 @@ def _statements(path: list[ast.AST], span: Span, error: BaseException) -> list[a
             _add(found, parent)
         if _is_loop_over(parent, child):
             _add(found, parent)
-        if isinstance(parent, (ast.Match, ast.match_case)):
+        if isinstance(parent, (ast.Match, ast.match_case)) and not isinstance(child, ast.stmt):
             _add(found, next(n for n in reversed(path) if isinstance(n, ast.Match)))
         if isinstance(child, ast.stmt) or isinstance(parent, ast.Lambda):
             break
