@@ -315,6 +315,122 @@ def test_jumps_under_known_conditions_in_traced_loops() -> None:
     assert skipping(5, True) == 0
 
 
+def test_variables_that_inner_functions_see_and_assign() -> None:
+    def counting(x: Any, n: Any) -> Any:
+        count = 0
+
+        def bump(k: Any) -> Any:
+            nonlocal count
+            count += k
+            return count
+
+        total = x
+        for _ in range(n):
+            if total > 10:
+                total = total - bump(2)
+            else:
+                total = total + bump(1)
+        return total, count
+
+    def hits(x: Any) -> Any:
+        found = 0
+
+        def step(y: Any) -> Any:
+            nonlocal found
+            if y > 2:
+                found += 1
+                return y - 2
+            return y
+
+        while x > 2:
+            x = step(x)
+        return x, found
+
+    def components(edges: Any, n: Any) -> Any:
+        parent = np.arange(6)
+
+        def find(i: Any) -> Any:
+            while parent[i] != i:
+                i = parent[i]
+            return i
+
+        count = 6
+        for k in range(n):
+            a, b = find(edges[k, 0]), find(edges[k, 1])
+            if a != b:
+                parent[a] = b
+                count -= 1
+        return count
+
+    def scale(x: Any) -> Any:
+        factor = 1.0
+        grow = lambda y: y * factor  # noqa: E731
+        if x > 2:
+            factor = 3.0
+            x = grow(x)
+        return grow(x) + factor
+
+    edges = np.array([[0, 1], [2, 3], [1, 2], [0, 3], [4, 5]])
+    for function, args in (
+        (counting, (3, 9)),
+        (counting, (20, 4)),
+        (hits, (9,)),
+        (hits, (1,)),
+        (components, (edges, 4)),
+        (components, (edges, 5)),
+        (scale, (5.0,)),
+        (scale, (1.0,)),
+    ):
+        want = function(*args)
+        assert jitney.tree.map(float, jitney.jit(function)(*args)) == jitney.tree.map(float, want)
+        assert function(*args) == want
+
+
+def test_names_of_a_pattern_whose_guard_fails() -> None:
+    def run(n: Any, q: Any) -> Any:
+        match n, q % 3:
+            case (3, q) if q > n:
+                return 100
+            case (_, 2):
+                if n % 2:
+                    q = 7
+        return q
+
+    for n, q in ((3, 7), (3, 8), (5, 2), (4, 2), (2, 9)):
+        want = run(n, q)
+        assert int(jitney.jit(run)(n, q)) == want
+        assert run(n, q) == want
+
+
+def _fill(c: Any) -> None:
+    c[0] = 1
+
+
+def test_called_functions_do_not_change_arrays_in_every_case() -> None:
+    def run(x: Any) -> Any:
+        c = np.zeros(3)
+        if x > 1:
+            _fill(c)
+        return c + 0 * x
+
+    with pytest.raises(TypeError, match="c, an array of NumPy's, was changed by a function"):
+        jitney.jit(run)(0.0)
+
+
+_generator = np.random.default_rng(3)
+
+
+def test_random_numbers_of_python_s_are_drawn_at_each_step() -> None:
+    def run(x: Any, n: int) -> Any:
+        out = np.zeros(n)
+        for i in range(n):
+            out[i] = x + _generator.random()
+        return out
+
+    for n in (10, 40):
+        assert len(np.unique(jitney.jit(run, static_argnums=1)(1.0, n))) == n
+
+
 def test_objects_are_not_changed_in_a_known_branch_of_a_traced_one() -> None:
     def run(x: Any, keep: Any) -> Any:
         found: list[Any] = []

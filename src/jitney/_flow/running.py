@@ -23,6 +23,7 @@ from jitney._flow.assigning import is_stale, outdate
 from jitney._flow.parts import is_traced, part_of, run, statement
 from jitney._flow.sources import OURS
 from jitney._flow.steps import Numbered, TracedRange, rest
+from jitney._flow.watching import unchanged_arrays, undrawn, user_frame
 
 # -- variables without a value ----------------------------------------------------------------------------
 
@@ -346,7 +347,8 @@ class _Part:
 
         def flat(*inputs: Any) -> list[Any]:
             current_trace().is_part = True  # type: ignore[union-attr]
-            found = run(True, part, *inputs)
+            with unchanged_arrays(user_frame()):
+                found = run(True, part, *inputs)
             self.values = [_taken_apart(value) for value in ((found,) if alone else found)]
             self.changed = [x._trace if is_stale(x) else None for x in inputs]
             return [leaf for leaves, _ in self.values for leaf in leaves if _is_value(leaf)]
@@ -537,7 +539,8 @@ def for_(items: Any, body: Any, state: tuple, stop: int, names: tuple, line: int
             or number == 1
             and rolling.wanted(items, body, line, around=rolling.made() > before)
         ):
-            return _staged_for(*rest(items, number), body, state, stop, names, line, sure=known is False)
+            with undrawn(user_frame()):
+                return _staged_for(*rest(items, number), body, state, stop, names, line, sure=known is False)
         if known is None:
             state = if_(
                 none_of(state[stop]), lambda *s, item=item: body(item, *s), lambda *s: s, state, names, line
