@@ -287,3 +287,16 @@ def test_bounds_of_fits():
         jitney.jit(lambda x: optimize.least_squares(banana, x, bounds=(1, 0)).x)(np.ones(2))
     with pytest.raises(ValueError, match="'lm'"):
         optimize.least_squares(banana, [1.0, 1.0], bounds=(0, 2), method="lm")
+
+
+def test_residuals_of_unknown_length_say_so():
+    x = np.linspace(0, 1, 20)
+
+    def residuals(p):
+        r = 2 * x + 1 - (p[0] * x + p[1])
+        return r[jnp.abs(r) < 10]
+
+    with pytest.raises(TypeError, match=r"x\[mask\].* Return jnp.where"):
+        optimize.least_squares(residuals, [1.0, 0.0])
+    kept = lambda p: jnp.where(jnp.abs(p[0] * x) < 10, 2 * x + 1 - (p[0] * x + p[1]), 0)  # noqa: E731
+    np.testing.assert_allclose(optimize.least_squares(kept, [1.0, 0.0]).x, [2.0, 1.0])

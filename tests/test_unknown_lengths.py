@@ -210,6 +210,21 @@ def test_rows_of_different_lengths_fit_no_array() -> None:
         jitney.vmap(lambda x: x[x > 0])(np.stack([X, -X]))
 
 
+def test_derivatives_of_results_of_unknown_length() -> None:
+    def positive(x):
+        return x[x > 0] ** 2
+
+    x = X[:4]
+    rows = np.diag(2 * x)[x > 0]
+    for transform in (jitney.jacfwd, jitney.jacrev):
+        np.testing.assert_allclose(transform(positive)(x), rows)  # the values are known: so is the length
+        with pytest.raises(TypeError, match=r"x\[mask\].* under jac.* Return jnp.where"):
+            jitney.jit(transform(positive))(x)
+    for function in (lambda x: jitney.jvp(positive, (x,), (x,)), lambda x: jitney.vjp(positive, x)[0]):
+        with pytest.raises(TypeError, match="whose length depends on values"):
+            jitney.jit(function)(x)
+
+
 def test_results_of_a_bounded_size() -> None:
     f = jitney.jit(lambda x: (x[x > 0] ** 2, jnp.nonzero(x < 0)[0], x.sum()), max_size=4)
     squares, places, total = f(X)

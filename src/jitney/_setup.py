@@ -55,6 +55,12 @@ def _bound_lengths(out: Any, size: int) -> Any:
     return bounded(out, size)
 
 
+def _refuse_lengths(out: Any, what: str) -> None:
+    from jitney.numpy.selections import refuse_in
+
+    refuse_in(out, what)
+
+
 def _note_text(frame: Any) -> None:
     from jitney._flow.printing import note_text
 
@@ -98,6 +104,7 @@ plugs.program_of_all_lengths = _program_of_all_lengths
 plugs.forget_lengths = _forget_lengths
 plugs.convert_control_flow = _convert_control_flow
 plugs.bound_lengths = _bound_lengths
+plugs.refuse_lengths = _refuse_lengths
 plugs.note_text = _note_text
 plugs.convert_prints = _convert_prints
 plugs.converted_source = _converted_source

@@ -12,7 +12,7 @@ import numpy as np
 
 from jitney import _ext
 from jitney._base import dtypes, sources
-from jitney._core import refs, tree
+from jitney._core import plugs, refs, tree
 from jitney._core.avals import ShapedArray
 from jitney._core.staging import DebugInfo, argument_names
 from jitney._core.trace import ArrayImpl, Tracer, get_aval, is_array_like, to_numpy
@@ -111,6 +111,8 @@ class FlatFunction:
             self._aux_leaves, self._aux_tree = tree.flatten(aux)
         flat, self.out_tree = tree.flatten(out)
         check_outputs(flat, self.fun, self.what, self.out_tree)
+        if any([isinstance(x, Tracer) and x.aval.dtype == bool for x in flat]):  # it may be a mask
+            plugs.refuse_lengths(out, self.what)
         return flat + [x for x in self._aux_leaves if isinstance(x, Tracer)]
 
     def aux_count(self) -> int:

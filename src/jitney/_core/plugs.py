@@ -26,6 +26,7 @@ rolled_loops: Any = None  # _flow: the room ``rolling``, once it was needed
 bound_lengths: Callable[[Any, int], Any] = (
     _empty  # numpy: a result with arrays of a size in place of selections
 )
+refuse_lengths: Callable[[Any, str], None] = lambda *_: None  # numpy: an error for selections in a result
 converted_source: Callable[[Any], str | None] = lambda _: (
     None
 )  # _flow: the text of a function that was written anew

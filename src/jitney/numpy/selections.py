@@ -342,6 +342,17 @@ def rows(columns: Sequence[Selection]) -> Selection:
     return Selection(whole_numpy().stack([c.values for c in columns], -1), columns[0].mask)
 
 
+def refuse_in(out: Any, what: str) -> None:
+    """An error for selections in what a function returns that is differentiated."""
+    for x in tree.leaves(out, is_leaf=lambda x: isinstance(x, Selection)):
+        if isinstance(x, Selection):
+            raise TypeError(
+                f"x[mask], whose length depends on values, was returned from a function under {what} in a traced program: no array "
+                "holds its derivative. Return jnp.where(mask, x, 0), which has the same sums and squares, or what is computed of "
+                "x[mask]; or differentiate outside of jit."
+            )
+
+
 def bounded(out: Any, size: int) -> Any:
     """A result whose selections are arrays of ``size`` elements, zeros behind the selected ones; more of them are an error."""
     from jitney._control.guards import require

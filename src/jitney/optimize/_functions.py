@@ -14,6 +14,7 @@ from jitney._api.jit import jit
 from jitney._api.reuse import Operands, Programs, reads
 from jitney._base import dtypes
 from jitney._base.errors import JitneyTypeError
+from jitney._core import plugs
 from jitney._core.trace import current_trace, get_aval
 
 _PROGRAMS = Programs()
@@ -163,6 +164,7 @@ def number(value: Any) -> Any:
 
 def vector(value: Any) -> Any:
     """What a function of residuals or constraints returned, as a vector."""
+    plugs.refuse_lengths(value, "optimize")
     aval = get_aval(value)
     if aval.ndim > 1:
         raise ValueError(
