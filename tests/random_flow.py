@@ -12,7 +12,8 @@ NAMES = ("p", "q", "r")
 
 
 class _Writer:
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, smooth: bool) -> None:
+        self.smooth = smooth
         self.random = random.Random(seed)
         self.lines: list[str] = []
         self.counters = 0
@@ -66,6 +67,9 @@ class _Writer:
             return f"0 < {self.number()} <= {self.number()} + 3"
         return f"({self.condition(depth + 1)} {self.pick('and', 'or')} {self.condition(depth + 1)})"
 
+    def last(self) -> str:
+        return "s" if self.smooth else "b.sum()"
+
     # -- statements
 
     def line(self, depth: int, text: str) -> None:
@@ -96,7 +100,7 @@ class _Writer:
             leave = ["return"] if self.random.random() < 0.5 or not loops else ["break", "continue"]
             chosen = self.pick(*leave, *(["raise"] if self.random.random() < 0.3 else []))
             if chosen == "return":
-                self.line(depth, f"return {self.number()}, {self.number()}, b.sum()")
+                self.line(depth, f"return {self.number()}, {self.number()}, {self.last()}")
             elif chosen == "raise":
                 self.line(depth, 'raise ValueError(f"not {p}")')
             else:
@@ -118,6 +122,15 @@ class _Writer:
             self.line(depth, f"{one}, {two} = {two}, {self.value()}")
         else:
             self.line(depth, f"{name} = {self.value()}")
+        if self.smooth:
+            self.line(
+                depth,
+                self.pick(
+                    f"s = s * t * 0.5 + 0.1 * {name}",
+                    f"s = t * jnp.sin(s) + {name} * 0.1 * t",
+                    f"s = s + t * {name} * 0.01",
+                ),
+            )
 
     def choice(self, depth: int, loops: int) -> None:
         self.line(depth, f"if {self.condition()}:")
@@ -163,7 +176,7 @@ class _Writer:
             self.line(depth, "while True:")
             self.line(depth + 1, f"{item} += 1")
             self.line(depth + 1, f"if {item} > {self.pick('3', 'x % 4', 'k')} or {self.condition(1)}:")
-            self.line(depth + 2, self.pick("break", f"return p, {item}, b.sum()"))
+            self.line(depth + 2, self.pick("break", f"return p, {item}, {self.last()}"))
         elif kind == 6:
             self.line(depth, f"{item} = -1")
             self.line(
@@ -181,11 +194,13 @@ class _Writer:
             self.block(depth + 1, 1, loops)
 
 
-def program(seed: int) -> str:
-    """The text of a function ``program(x, n, a, flag, k)`` and of one that it calls."""
-    w = _Writer(seed)
+def program(seed: int, smooth: bool = False) -> str:
+    """The text of a function ``program(x, n, a, flag, k)`` and of one that it calls; ``smooth``: of ``(t, x, n, a, flag, k)``,
+    with a number ``s`` that depends on ``t`` smoothly as its last result."""
+    w = _Writer(seed, smooth)
     w.readable = ["u", "v"]
     w.line(0, "from contextlib import nullcontext")
+    w.line(0, "import jitney.numpy as jnp")
     w.line(0, "")
     w.line(0, "def helper(u, v):")
     w.line(1, f"if {w.pick('u < v', 'u % 3 == v % 3', 'u == 2', 'v > 3 or u > 4')}:")
@@ -193,13 +208,13 @@ def program(seed: int) -> str:
     w.line(1, f"return {w.pick('v', 'u - v', '(2 * u) % 13', '1')}")
     w.line(0, "")
     w.readable = [*NAMES, "x", "n", "k"]
-    w.line(0, "def program(x, n, a, flag, k):")
-    w.line(1, "p, q, r = x, 1, n")
+    w.line(0, f"def program({'t, ' if smooth else ''}x, n, a, flag, k):")
+    w.line(1, f"p, q, r{', s' if smooth else ''} = x, 1, n{', t' if smooth else ''}")
     w.line(1, "b = a * 1")
     w.line(1, "def inner(u):")
     w.line(2, f"if u > {w.number().replace('b[', 'a[')}:")
     w.line(3, f"return u - {w.pick('x', 'n', '2')}")
     w.line(2, f"return {w.pick('u', 'k', '3')}")
     w.block(1, w.random.randint(2, 4), 0)
-    w.line(1, "return p, q + r, b.sum()")
+    w.line(1, f"return p, q + r, {w.last()}")
     return "\n".join(w.lines) + "\n"
