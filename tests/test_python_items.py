@@ -191,6 +191,19 @@ def test_arguments_belong_to_the_caller() -> None:
     np.testing.assert_array_equal(jitney.jit(lambda x: scaled(x * 2))(X)[:2], [-1.0, -4.0])
 
 
+def test_items_at_places_that_items_tell() -> None:
+    def run(x: Any, p: Any) -> Any:
+        b = np.array([2, 0, 1, 4, 3])
+        order = np.array([1, 0, 2, 4, 3])
+        if x > 0:
+            b[b[order[p % 5]] % 5] -= b[x % 5]
+            b[(p if 0 < p <= b[p % 5] + 3 else 3) % 5] += 7
+        return b
+
+    for x, p in ((1, 2), (3, 4), (-1, 2)):
+        np.testing.assert_array_equal(jitney.jit(run)(x, p), run(x, p))
+
+
 def test_errors_name_what_cannot_be() -> None:
     outer = jnp.zeros(3)
 

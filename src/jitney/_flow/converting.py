@@ -205,7 +205,7 @@ def _statements(path: list[ast.AST], span: Span, error: BaseException) -> list[a
             _add(found, child)
         if child is path[-1] and isinstance(child, ast.Subscript):
             statement = next(n for n in reversed(path) if isinstance(n, ast.stmt))
-            targets = [part for target in item_targets(statement) for part in ast.walk(target)]
+            targets = [part for target in item_targets(statement) for part in _chain(target)]
             _add(found, statement if child in targets else child)
         if isinstance(parent, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             if found:
@@ -231,6 +231,14 @@ def _statements(path: list[ast.AST], span: Span, error: BaseException) -> list[a
     if not found:
         raise Unsupported(_NEEDED[0], span.line, _NEEDED[1])
     return found
+
+
+def _chain(target: Any) -> Iterator[ast.AST]:
+    """``x.y[i][j]``, ``x.y[i]``, ``x.y`` and ``x``; indices are no part of it."""
+    while isinstance(target, (ast.Subscript, ast.Attribute)):
+        yield target
+        target = target.value
+    yield target
 
 
 def _is_loop_over(parent: ast.AST, child: ast.AST) -> bool:
