@@ -72,6 +72,8 @@ CASES: dict[str, tuple] = {
     "svd_wide": (lambda m, a: rebuilt(*m.svd(a, full_matrices=False)), TALL.T.copy()),
     "svd_complex": (lambda m, a: rebuilt(*m.svd(a, full_matrices=False)), C),
     "qr": (lambda m, a: tuple(m.qr(a)), TALL),
+    "qr_wide": (lambda m, a: tuple(m.qr(a)), TALL.T.copy()),
+    "qr_wide_complex": (lambda m, a: (lambda q, r: q @ (r * r))(*m.qr(a, "complete")), C[:2]),
     "qr_complex": (lambda m, a: (lambda q, r: q @ (r * r))(*m.qr(a)), C),
     "lstsq": (lambda m, a, b: m.lstsq(a, b)[:2], TALL, TALL[:, 0] ** 2),
     "pinv": (lambda m, a: m.pinv(a), TALL),
@@ -148,7 +150,7 @@ def test_values_and_gradients(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["solve", "inv", "det_2", "slogdet", "cholesky", "eigh", "svd_tall", "qr", "lu"]
+    "name", ["solve", "inv", "det_2", "slogdet", "cholesky", "eigh", "svd_tall", "qr", "qr_wide", "lu"]
 )
 def test_second_derivatives(name: str) -> None:
     ours, theirs, (f, *xs) = modules(name)
@@ -158,7 +160,19 @@ def test_second_derivatives(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["solve", "solve_large", "inv_stack", "det_4", "cholesky", "eigh", "svd_tall", "qr", "cho_solve", "lu"],
+    [
+        "solve",
+        "solve_large",
+        "inv_stack",
+        "det_4",
+        "cholesky",
+        "eigh",
+        "svd_tall",
+        "qr",
+        "qr_wide",
+        "cho_solve",
+        "lu",
+    ],
 )
 def test_batches(name: str) -> None:
     ours, theirs, (f, *xs) = modules(name)
@@ -294,7 +308,7 @@ def test_jaxprs() -> None:
         (ValueError, lambda: sla.solve_triangular(A, V, trans="Q")),
         (ValueError, lambda: sla.solve(A, V, assume_a="abc")),
         (NotImplementedError, lambda: jitney.jacfwd(lambda a: jnp.linalg.svd(a)[0])(TALL)),
-        (NotImplementedError, lambda: jitney.jacfwd(lambda a: jnp.linalg.qr(a)[0])(TALL.T)),
+        (NotImplementedError, lambda: jitney.jacfwd(lambda a: jnp.linalg.qr(a, "complete")[0])(TALL)),
     ],
 )
 def test_misuse(error: type[Exception], call: Any) -> None:

@@ -48,10 +48,10 @@ def qr_abstract(x: ShapedArray, *, full_matrices: bool) -> list[ShapedArray]:
 
 def check_differentiable_qr(x: ShapedArray, full_matrices: bool) -> None:
     m, n = x.shape[-2:]
-    if m < n or (full_matrices and m != n):
+    if full_matrices and m > n:
         raise NotImplementedError(
-            f"Derivatives of qr are not defined for matrices of shape {(m, n)} with full_matrices={full_matrices}: "
-            "the matrix must have full column rank, and be square if full_matrices."
+            f"Derivatives of qr are not defined for matrices of shape {(m, n)} with full_matrices=True: "
+            "the columns of q beyond the rank of the matrix are not determined."
         )
 
 
@@ -63,6 +63,15 @@ def _qr_jvp(primals: Any, tangents: Any, *, full_matrices: bool) -> tuple[list, 
 
 
 def qr_tangents(q: Any, r: Any, g: Any) -> list[Any]:
+    """Tangents of q and r. The leading square part of a wide matrix gives those of q, and ``r = q^H x`` the rest."""
+    *batch, k, n = get_aval(r).shape
+    if k < n:
+        r, right = raw.split(r, [k, n - k], len(batch) + 1)
+        g, g_right = raw.split(g, [k, n - k], len(batch) + 1)
+        d_q, d_left = qr_tangents(q, r, g)
+        turned = matmul(adjoint(d_q), matmul(q, right))
+        d_right = ew.add(turned, matmul(adjoint(q), g_right))
+        return [d_q, raw.concatenate([d_left, d_right], len(batch) + 1)]
     change = triangular_solve(r, g, left_side=False, lower=False)
     inner = matmul(adjoint(q), change)
     below = tril(inner, -1)
