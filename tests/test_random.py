@@ -437,3 +437,15 @@ def test_frequencies() -> None:
 def test_examples(name: str) -> None:
     module = importlib.import_module(f"jitney.random.{name}")
     assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize(
+    "dtypes", [("f4", "f4"), ("f4", "f8"), ("i4", "f4"), ("i4", "i4"), ("i8", "i8")], ids="-".join
+)
+def test_multivariate_normal_draws_in_the_dtype_of_its_parameters(dtypes: tuple[str, str]) -> None:
+    mean, cov = np.array([1, 2], dtypes[0]), np.array([[2, 1], [1, 3]], dtypes[1])
+    with jax.enable_x64(True):
+        want = np.asarray(jax.random.multivariate_normal(jax.random.key(7), mean, cov))
+    got = np.asarray(random.multivariate_normal(random.key(7), mean, cov))
+    assert got.dtype == want.dtype
+    np.testing.assert_allclose(got, want, rtol=1e-5)

@@ -12,6 +12,7 @@ from jitney._core.avals import ShapedArray
 from jitney._core.trace import get_aval
 from jitney._ops import decompositions, matrices
 from jitney.numpy import linalg
+from jitney.numpy.operands import array_operand, promote_inexact
 from jitney.random._continuous import _exponential, _normal
 from jitney.random._discrete import _rademacher
 from jitney.random._rejection import _gamma, _sample
@@ -45,7 +46,7 @@ def multivariate_normal(
         mean: ``[..., n]``.
         cov: ``[..., n, n]``, positive definite (semidefinite for ``method`` ``eigh`` and ``svd``).
         shape: shape of the result without the last axis; by default the leading axes of ``mean`` and ``cov``.
-        dtype: a float dtype, float64 by default.
+        dtype: a float dtype; by default that of ``mean`` and ``cov`` together, as in ``mean + cov``.
         method: how the covariance is factored: ``cholesky``, ``eigh`` or ``svd``.
 
     Raises:
@@ -55,6 +56,9 @@ def multivariate_normal(
     >>> jitney.random.multivariate_normal(jitney.random.key(0), jnp.zeros(2), jnp.eye(2), (3,)).shape
     (3, 2)
     """
+    if dtype is None:
+        given = promote_inexact(*(array_operand("multivariate_normal", x) for x in (mean, cov)))
+        dtype = get_aval(given[0]).dtype
     dtype = float_dtype("multivariate_normal", dtype)
     if method not in ("svd", "eigh", "cholesky"):
         raise ValueError("method must be one of {'svd', 'eigh', 'cholesky'}")
